@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ip.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+bool ip_is_v4(const struct ip *ip)
+{
+	return memcmp(ip->byte, v4_mapped, sizeof(v4_mapped)) == 0;
+}
+
+bool ip_is_unset(const struct ip *ip)
+{
+	static const struct ip unset;
+
+	return ip_equal(ip, &unset);
+}
+
+bool ip_is_multicast(const struct ip *ip)
+{
+	return ip_is_v4(ip) ? (ip->byte[12] & 0xf0) == 0xe0 : ip->byte[0] == 0xff;
+}
+
+bool ip_is_link_local(const struct ip *ip)
+{
+	if (ip_is_v4(ip))
+		return ip->byte[12] == 169 && ip->byte[13] == 254;
+	return ip->byte[0] == 0xfe && (ip->byte[1] & 0xc0) == 0x80;
+}
+
+bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix)
+{
+	size_t whole = prefix->bits / 8;
+	unsigned rest = prefix->bits % 8;
+
+	if (memcmp(ip->byte, prefix->ip.byte, whole) != 0)
+		return false;
+	return rest == 0 || ((ip->byte[whole] ^ prefix->ip.byte[whole]) >> (8 - rest)) == 0;
+}
+
+int ip_parse(const char *text, struct ip *ret_ip)
+{
+	uint8_t v4[4];
+	struct ip ip;
+
+	if (inet_pton(AF_INET, text, v4) == 1)
+		ip = ip_from_v4(v4);
+	else if (inet_pton(AF_INET6, text, ip.byte) != 1)
+		return -EINVAL;
+	*ret_ip = ip;
+	return 0;
+}
+
+/* Decimal number up to max, the whole string. -1 when it is not one. */
+static int parse_number(const char *text, int max)
+{
+	int n = 0;
+
+	if (!*text)
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		n = n * 10 + (*text - '0');
+		if (n > max)
+			return -1;
+	}
+	return n;
+}
+
+int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix)
+{
+	const char *slash = strchr(text, '/');
+	struct ip_prefix prefix;
+	char address[IP_TEXT_MAX];
+	bool v4;
+	int bits;
+
+	if (!slash)
+		slash = text + strlen(text);
+	if ((size_t)(slash - text) >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (ip_parse(address, &prefix.ip) < 0)
+		return -EINVAL;
+	v4 = strchr(address, ':') == NULL;
+	bits = *slash ? parse_number(slash + 1, v4 ? 32 : 128) : v4 ? 32 : 128;
+	if (bits < 0)
+		return -EINVAL;
+	prefix.bits = (uint8_t)(v4 ? 96 + bits : bits);
+	for (unsigned i = prefix.bits; i < 128; i++)
+		if (prefix.ip.byte[i / 8] & (0x80 >> (i % 8)))
+			return -EINVAL;
+	*ret_prefix = prefix;
+	return 0;
+}
+
+int mac_parse(const char *text, struct mac *ret_mac)
+{
+	struct mac mac;
+	int end = 0;
+
+	if (strlen(text) != 17 ||
+		sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac.byte[0], &mac.byte[1],
+			&mac.byte[2], &mac.byte[3], &mac.byte[4], &mac.byte[5], &end) != 6 ||
+		end != 17)
+		return -EINVAL;
+	*ret_mac = mac;
+	return 0;
+}
+
+const char *ip_text(const struct ip *ip, char buf[static IP_TEXT_MAX])
+{
+	if (ip_is_v4(ip))
+		inet_ntop(AF_INET, ip->byte + 12, buf, IP_TEXT_MAX);
+	else
+		inet_ntop(AF_INET6, ip->byte, buf, IP_TEXT_MAX);
+	return buf;
+}
+
+const char *ip_prefix_text(const struct ip_prefix *prefix, char buf[static IP_TEXT_MAX])
+{
+	bool v4 = ip_is_v4(&prefix->ip) && prefix->bits >= 96;
+	size_t len;
+
+	ip_text(&prefix->ip, buf);
+	len = strlen(buf);
+	snprintf(buf + len, IP_TEXT_MAX - len, "/%u", v4 ? prefix->bits - 96u : prefix->bits);
+	return buf;
+}
+
+const char *mac_text(const struct mac *mac, char buf[static MAC_TEXT_MAX])
+{
+	snprintf(buf, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac->byte[0], mac->byte[1],
+		mac->byte[2], mac->byte[3], mac->byte[4], mac->byte[5]);
+	return buf;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ip - addresses, prefixes, MACs as plain data. IPv4 lives as its IPv4-mapped IPv6 address
+ * (RFC 4291, 2.5.5.2), so one comparison and one prefix match serve both. Where it matters that a
+ * packet really was IPv4 (a hostile IPv6 packet may carry mapped addresses), compare the version too.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct ip {
+	uint8_t byte[16];
+};
+
+struct mac {
+	uint8_t byte[6];
+};
+
+/* A network: the first `bits` (0..128) of `ip`; for IPv4 that is 96 + the usual length. */
+struct ip_prefix {
+	struct ip ip;
+	uint8_t bits;
+};
+
+#define IP_TEXT_MAX  64 /* longest text of an address or prefix, with NUL */
+#define MAC_TEXT_MAX 18
+
+static inline struct ip ip_from_v4(const uint8_t v4[static 4])
+{
+	struct ip ip = { .byte = { [10] = 0xff, [11] = 0xff } };
+
+	memcpy(ip.byte + 12, v4, 4);
+	return ip;
+}
+
+static inline bool ip_equal(const struct ip *a, const struct ip *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+bool ip_is_v4(const struct ip *ip);        /* IPv4-mapped */
+bool ip_is_unset(const struct ip *ip);     /* :: (what a zeroed struct is) */
+bool ip_is_multicast(const struct ip *ip); /* 224/4, ff00::/8 */
+bool ip_is_link_local(const struct ip *ip); /* 169.254/16, fe80::/10 */
+bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
+
+/* Text both ways. Parsers take exactly the whole string; 0 or -EINVAL. */
+int ip_parse(const char *text, struct ip *ret_ip);
+int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix); /* host bits must be zero */
+int mac_parse(const char *text, struct mac *ret_mac);
+const char *ip_text(const struct ip *ip, char buf[static IP_TEXT_MAX]);
+const char *ip_prefix_text(const struct ip_prefix *prefix, char buf[static IP_TEXT_MAX]);
+const char *mac_text(const struct mac *mac, char buf[static MAC_TEXT_MAX]);

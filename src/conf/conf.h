@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf - one configuration file (fishbowl.conf) as immutable plain data.
+ *
+ * Every setting has a row in settings.def with its default, unit and help text. conf_load() either
+ * returns a complete, checked configuration or refuses it with one line per fault, each with
+ * file:line and what to do about it. conf_free(NULL) is fine.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+
+struct out;
+
+/* Named limits of a configuration. */
+#define CONF_INSIDE_MAX    16
+#define CONF_HONEYPOTS_MAX 1024
+#define CONF_ADDRESSES_MAX 64 /* of one honeypot */
+#define CONF_NAME_MAX      32 /* honeypot and honeynet names, with NUL */
+
+struct conf_texts {
+	char **text;
+	size_t n;
+};
+
+/* `count` new conversations in any window of `period_s` seconds. count 0: none at all. */
+struct conf_rate {
+	uint32_t count;
+	uint32_t period_s;
+};
+
+enum conf_choice_seccomp { CONF_SECCOMP_TRAP, CONF_SECCOMP_LOG, CONF_SECCOMP_KILL };
+
+/* C types of the setting kinds. */
+typedef char *conf_kind_TEXT; /* never NULL */
+typedef struct conf_texts conf_kind_TEXTS;
+typedef bool conf_kind_FLAG;
+typedef uint64_t conf_kind_NUMBER;
+typedef uint64_t conf_kind_SIZE; /* bytes */
+typedef uint64_t conf_kind_TIME; /* seconds */
+typedef struct conf_rate conf_kind_RATE;
+typedef int conf_kind_CHOICE;
+
+struct conf_unused {
+	char none;
+#define SECTION(id, name, titled, text) \
+	};                              \
+	struct conf_##id {
+#define SETTING(section, KIND, member, name, value, unit, text) conf_kind_##KIND member;
+#include "conf/settings.def"
+};
+
+struct conf_a_honeypot {
+	char name[CONF_NAME_MAX];
+	struct conf_honeypot set; /* as written */
+	struct conf_limit limit;  /* its own, or the general one */
+	struct ip *address;       /* parsed set.address */
+	size_t n_addresses;
+	bool has_mac;
+	struct mac mac;
+	int inside; /* index in top.inside, -1 = any */
+};
+
+struct conf {
+	char *path;
+	struct conf_top top;
+	struct conf_limit limit;
+	struct conf_capture capture;
+	struct conf_store store;
+	struct conf_flow flow;
+	struct conf_a_honeypot *honeypot;
+	size_t n_honeypots;
+	struct ip *resolver; /* parsed top.resolvers */
+	size_t n_resolvers;
+	struct ip_prefix *fence; /* parsed top.fence */
+	size_t n_fence;
+};
+
+/* Reads and checks `path`. On failure *ret_faults is a text to show, "file:line: what; remedy", one
+ * fault a line, to be freed by the caller, and the result is -EINVAL, or -errno for a file that
+ * cannot be read (then with a text as well). */
+int conf_load(const char *path, struct conf **ret_conf, char **ret_faults);
+/* The defaults, with no honeypot and no NIC: what replay starts from without a file. */
+int conf_default(struct conf **ret_conf);
+struct conf *conf_free(struct conf *conf);
+
+/* The table as a manual page body (scdoc) and as a commented example file. */
+void conf_print_manual(struct out *o);
+void conf_print_example(struct out *o);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The binary form of a record: one byte of type, then every field of head and body in the order of
+ * event.def; integers little endian, texts as a 16-bit length and bytes. */
+#include "event/event.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cur.h"
+
+struct packer {
+	uint8_t *at;
+	size_t left;
+	bool full;
+};
+
+static void put(struct packer *p, const void *bytes, size_t len)
+{
+	if (len > p->left) {
+		p->full = true;
+		return;
+	}
+	memcpy(p->at, bytes, len);
+	p->at += len;
+	p->left -= len;
+}
+
+static size_t kind_size(enum field_kind kind)
+{
+	switch (kind) {
+	case KIND_U64:
+	case KIND_TIME:
+		return 8;
+	case KIND_U32:
+		return 4;
+	case KIND_U16:
+	case KIND_REASON:
+		return 2;
+	case KIND_IP:
+		return sizeof(struct ip);
+	case KIND_MAC:
+		return sizeof(struct mac);
+	case KIND_U8:
+	case KIND_BOOL:
+	case KIND_PROTO:
+	case KIND_VERDICT:
+	case KIND_DIRECTION:
+		return 1;
+	case KIND_TEXT:
+		break;
+	}
+	return 0;
+}
+
+static void put_fields(struct packer *p, const struct record *record, const struct field_info *field,
+	size_t n)
+{
+	for (; n > 0; n--, field++) {
+		const char *at = (const char *)record + field->offset;
+
+		if (field->kind == KIND_TEXT) {
+			struct text text;
+			uint16_t len;
+
+			memcpy(&text, at, sizeof(text));
+			len = (uint16_t)text.len;
+			if (text.len > UINT16_MAX)
+				p->full = true;
+			put(p, &len, sizeof(len));
+			put(p, text.at ? text.at : "", len);
+		} else {
+			put(p, at, kind_size(field->kind));
+		}
+	}
+}
+
+int record_pack(const struct record *record, void *buf, size_t size)
+{
+	struct packer p = { .at = buf, .left = size };
+	struct event_info info = event_info(record->type);
+	uint8_t type = (uint8_t)record->type;
+	size_t n_head;
+	const struct field_info *head = event_head_fields(&n_head);
+
+	if (!info.fields)
+		return -EINVAL;
+	put(&p, &type, 1);
+	put_fields(&p, record, head, n_head);
+	put_fields(&p, record, info.fields, info.n_fields);
+	return p.full ? -ENOSPC : (int)(size - p.left);
+}
+
+/* Enums must be in range and bools 0 or 1: nobody behind this has to check again. */
+static bool value_ok(enum field_kind kind, const void *at)
+{
+	uint16_t reason;
+	uint8_t byte;
+
+	memcpy(&byte, at, 1);
+	switch (kind) {
+	case KIND_BOOL:
+	case KIND_VERDICT:
+		return byte <= 1;
+	case KIND_DIRECTION:
+		return byte <= DIRECTION_INTERNAL;
+	case KIND_REASON:
+		memcpy(&reason, at, sizeof(reason));
+		return reason < REASON_COUNT;
+	default:
+		return true;
+	}
+}
+
+static bool get_fields(struct cur *c, struct record *record, const struct field_info *field, size_t n)
+{
+	for (; n > 0; n--, field++) {
+		char *at = (char *)record + field->offset;
+
+		if (field->kind == KIND_TEXT) {
+			struct text text = { .len = cur_le16(c) };
+
+			text.at = (const char *)cur_take(c, text.len);
+			if (c->bad)
+				return false;
+			memcpy(at, &text, sizeof(text));
+		} else {
+			const uint8_t *bytes = cur_take(c, kind_size(field->kind));
+
+			if (!bytes || !value_ok(field->kind, bytes))
+				return false;
+			memcpy(at, bytes, kind_size(field->kind));
+		}
+	}
+	return true;
+}
+
+int record_unpack(const void *buf, size_t size, struct record *ret_record)
+{
+	struct cur c = cur_make(buf, size);
+	struct record record = { .type = cur_u8(&c) };
+	struct event_info info = event_info(record.type);
+	size_t n_head;
+	const struct field_info *head = event_head_fields(&n_head);
+
+	if (c.bad || !info.fields)
+		return -EBADMSG;
+	if (!get_fields(&c, &record, head, n_head) ||
+		!get_fields(&c, &record, info.fields, info.n_fields) || cur_left(&c) != 0)
+		return -EBADMSG;
+	*ret_record = record;
+	return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * event - the vocabulary: records, reasons, verdicts. No behaviour beyond naming, packing, printing.
+ *
+ * A struct record is plain data. Its texts are borrowed (struct text): whoever fills a record keeps
+ * them alive until the record was packed or printed; record_unpack() points into the packed bytes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+
+struct out;
+
+enum severity {
+	SEVERITY_DEBUG,
+	SEVERITY_INFO,
+	SEVERITY_NOTICE,
+	SEVERITY_WARNING,
+	SEVERITY_ALERT,
+};
+
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_DROP,
+};
+
+enum direction {
+	DIRECTION_NONE,
+	DIRECTION_INBOUND,  /* from the outside to the honeynet */
+	DIRECTION_OUTBOUND, /* from the honeynet to the outside */
+	DIRECTION_INTERNAL, /* between honeypots */
+};
+
+enum reason {
+#define REASON(id, name, verdict, severity, text) REASON_##id,
+#include "event/reason.def"
+#undef REASON
+	REASON_COUNT
+};
+
+enum event_type {
+	EVENT_NONE,
+#define EVENT(ID, id, type, since, severity, text) EVENT_##ID,
+#include "event/event.def"
+	EVENT_COUNT
+};
+
+/* Flags of a field. */
+#define HOSTILE 1u /* written by an attacker */
+#define SECRET  2u /* shown by role only */
+#define KEY     4u /* indexed */
+#define OPT     8u /* left out of the JSON when zero or empty */
+
+struct text {
+	const char *at; /* borrowed; not NUL-terminated; may be hostile */
+	uint32_t len;
+};
+
+/* C types of the field kinds. */
+typedef uint64_t event_kind_U64;
+typedef uint32_t event_kind_U32;
+typedef uint16_t event_kind_U16;
+typedef uint8_t event_kind_U8;
+typedef bool event_kind_BOOL;
+typedef int64_t event_kind_TIME; /* ns since 1970 UTC */
+typedef struct ip event_kind_IP;
+typedef struct text event_kind_TEXT;
+typedef struct mac event_kind_MAC;
+typedef uint8_t event_kind_PROTO; /* IP protocol number */
+typedef uint8_t event_kind_VERDICT;
+typedef uint16_t event_kind_REASON;
+typedef uint8_t event_kind_DIRECTION;
+
+struct record_head {
+#define HEAD(KIND, member, path, flags, text) event_kind_##KIND member;
+#include "event/event.def"
+};
+
+#define EVENT(ID, id, type, since, severity, text) \
+	};                                         \
+	struct event_##id {
+#define FIELD(id, KIND, member, path, flags, text) event_kind_##KIND member;
+struct event_none {
+	char none;
+#include "event/event.def"
+};
+
+struct record {
+	enum event_type type;
+	struct record_head head;
+	union {
+#define EVENT(ID, id, type, since, severity, text) struct event_##id id;
+#include "event/event.def"
+	};
+};
+
+/* Who wrote a record and as which number: its identity (honeynet, boot, seq), given by the store,
+ * and where it came from (origin, origin_seq), which makes taking it over exactly-once. */
+struct record_identity {
+	const char *honeynet;
+	uint64_t boot;
+	uint64_t seq;
+	const char *origin; /* "gate", "tap", "supervisor", "replay" */
+	uint64_t origin_seq;
+};
+
+/* Largest packed record, and largest JSON line (with its newline). */
+#define RECORD_PACKED_MAX 4096
+#define RECORD_JSON_MAX   16384
+
+const char *reason_name(enum reason reason);      /* "tcp-limit" */
+const char *reason_text(enum reason reason);      /* the label for people */
+enum verdict reason_verdict(enum reason reason);  /* the verdict that goes with it */
+enum severity reason_severity(enum reason reason);
+const char *verdict_name(enum verdict verdict);
+const char *direction_name(enum direction direction);
+const char *severity_name(enum severity severity);
+const char *event_type_name(enum event_type type);
+enum severity event_severity(enum event_type type);
+/* EVENT_NONE when there is no such type. */
+enum event_type event_type_find(const char *name);
+/* "TCP", "UDP", "ICMP", "IPV6-ICMP", ... (IANA's names as EVE writes them) or "011" into `buf`. */
+const char *ip_proto_name(uint8_t proto, char buf[static 8]);
+
+struct text text_of(const char *str);
+
+/* One table row, for whoever walks the vocabulary: codec, JSON, schema, manual page, database. */
+enum field_kind {
+	KIND_U64,
+	KIND_U32,
+	KIND_U16,
+	KIND_U8,
+	KIND_BOOL,
+	KIND_TIME,
+	KIND_IP,
+	KIND_TEXT,
+	KIND_MAC,
+	KIND_PROTO,
+	KIND_VERDICT,
+	KIND_REASON,
+	KIND_DIRECTION,
+};
+
+struct field_info {
+	const char *member;
+	const char *path;
+	const char *text;
+	uint32_t offset; /* in struct record */
+	uint16_t flags;
+	uint8_t kind;
+};
+
+struct event_info {
+	const char *type;
+	const char *text;
+	const struct field_info *fields;
+	size_t n_fields;
+	unsigned since;
+	enum severity severity;
+};
+
+const struct field_info *event_head_fields(size_t *ret_n);
+struct event_info event_info(enum event_type type);
+
+/* Binary form (little endian, this machine only). Returns bytes written, -ENOSPC or -E2BIG. */
+int record_pack(const struct record *record, void *buf, size_t size);
+/* -EBADMSG on anything that record_pack cannot have written. Texts point into buf. */
+int record_unpack(const void *buf, size_t size, struct record *ret_record);
+
+/* EVE JSON, one line without newline. `identity` may be NULL (replay without a store). */
+void record_json(struct out *o, const struct record *record, const struct record_identity *identity);
+
+/* JSON schema (draft 2020-12) of all records; manual page body (scdoc) of all records, reasons. */
+void event_print_schema(struct out *o);
+void event_print_manual(struct out *o);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frame - one Ethernet frame, parsed as far as layer 4, tunnels included.
+ *
+ * frame_parse() never fails: what it cannot read it leaves unset and names as an anomaly, so that
+ * a verdict can always be given. It allocates nothing and borrows the bytes.
+ * Work is bounded: FRAME_TAGS_MAX tags, FRAME_EXT_MAX extension headers, FRAME_DEPTH_MAX tunnels.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+
+#define FRAME_TAGS_MAX  4 /* VLAN tags read; more is an anomaly */
+#define FRAME_EXT_MAX   8 /* IPv6 extension headers in a chain */
+#define FRAME_DEPTH_MAX 4 /* packets inside packets */
+
+enum frame_anomaly {
+	FRAME_ANOMALY_NONE,
+#define ANOMALY(id, name, text) FRAME_ANOMALY_##id,
+#include "frame/anomaly.def"
+#undef ANOMALY
+	FRAME_ANOMALY_COUNT
+};
+
+/* How a capture file frames its packets; live frames are always FRAME_LINK_ETHERNET. */
+enum frame_link {
+	FRAME_LINK_ETHERNET,
+	FRAME_LINK_RAW_IP,   /* DLT_RAW, DLT_IPV4, DLT_IPV6 */
+	FRAME_LINK_COOKED,   /* Linux cooked v1 */
+	FRAME_LINK_COOKED2,  /* Linux cooked v2 */
+	FRAME_LINK_NULL,     /* BSD loopback: family in the capturing host's byte order */
+	FRAME_LINK_LOOP,     /* OpenBSD loopback: family in network order */
+};
+
+/* One IP packet with its transport header. Offsets are from the start of the frame. */
+struct frame_packet {
+	uint8_t version; /* 4 or 6; 0 = not IP */
+	uint8_t proto;   /* of the transport: behind IPv6 extension headers */
+	uint8_t ttl;
+	uint8_t tcp_flags; /* RFC 9293, FIN = 1 ... CWR = 128 */
+	uint8_t icmp_type;
+	uint8_t icmp_code;
+	bool is_fragment;    /* part of a datagram */
+	bool first_fragment; /* the part with offset 0 */
+	bool last_fragment;
+	bool has_transport; /* ports, flags, ICMP fields were readable */
+	uint16_t sport, dport; /* ICMP echo: both are the identifier */
+	uint16_t fragment_offset; /* bytes */
+	uint32_t fragment_id;
+	uint32_t tcp_seq, tcp_ack;
+	uint16_t tcp_window;
+	struct ip src, dst;
+	uint32_t l3_at, l4_at, payload_at, end_at; /* end_at: by the IP header, without padding */
+};
+
+struct frame {
+	const uint8_t *data;
+	uint32_t len;
+	struct mac src_mac, dst_mac;
+	uint16_t ethertype; /* behind the tags; below 0x600 an 802.3 length */
+	uint16_t tag[FRAME_TAGS_MAX]; /* VLAN ids with priority bits */
+	uint8_t n_tags;
+	uint8_t n_packets;  /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */
+	uint32_t l3_at;
+	struct frame_packet packet[FRAME_DEPTH_MAX];
+	/* ARP (RFC 826), when ethertype is 0x0806 and it could be read. */
+	bool is_arp;
+	uint16_t arp_op;
+	struct mac arp_sender_mac;
+	struct ip arp_sender, arp_target;
+	/* IPv6 neighbour discovery (RFC 4861): target of NS/NA, link-layer address option if any. */
+	bool is_nd;
+	struct ip nd_target;
+	bool has_nd_mac;
+	struct mac nd_mac;
+	/* ICMP error: the packet it quotes. */
+	bool has_quoted;
+	struct frame_packet quoted;
+	uint64_t anomalies; /* bit n: enum frame_anomaly n */
+};
+
+void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct frame *ret_frame);
+
+const char *frame_anomaly_name(enum frame_anomaly anomaly);
+
+static inline bool frame_has_anomaly(const struct frame *f, enum frame_anomaly anomaly)
+{
+	return f->anomalies >> anomaly & 1;
+}
