@@ -72,7 +72,7 @@ static inline uint16_t cur_be16(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 2);
 
-	return p ? (uint16_t)((p[0] << 8) | p[1]) : 0;
+	return (uint16_t)(p ? (p[0] << 8) | p[1] : 0);
 }
 
 static inline uint32_t cur_be32(struct cur *c)
@@ -94,7 +94,7 @@ static inline uint16_t cur_le16(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 2);
 
-	return p ? (uint16_t)(p[0] | (p[1] << 8)) : 0;
+	return (uint16_t)(p ? p[0] | (p[1] << 8) : 0);
 }
 
 static inline uint32_t cur_le32(struct cur *c)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fishbowl schema - the published JSON schema of the records. */
+#include "cmd/fishbowl/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/out.h"
+#include "event/event.h"
+
+int verb_schema(int argc, char **argv)
+{
+	enum { SIZE = 1 << 18 };
+	char *buf = malloc(SIZE);
+	struct out o = out_make(buf, SIZE);
+
+	(void)argc;
+	(void)argv;
+	if (!buf)
+		return 1;
+	event_print_schema(&o);
+	puts(o.at);
+	free(buf);
+	return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a fuzz target over every file of the directories given, and over every prefix of each file. */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Longer inputs are not cut at every byte but at this many places. */
+enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048 };
+
+/* Each prefix in memory of its own size, so that a sanitizer sees a read past the end. */
+static void run_prefix(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+
+	if (!copy)
+		abort();
+	memcpy(copy, data, size);
+	LLVMFuzzerTestOneInput(copy, size);
+	free(copy);
+}
+
+static int run_file(const char *path)
+{
+	static uint8_t data[INPUT_MAX];
+	FILE *file = fopen(path, "rb");
+	size_t size, step;
+
+	if (!file) {
+		perror(path);
+		return -1;
+	}
+	size = fread(data, 1, sizeof(data), file);
+	fclose(file);
+	step = size / PREFIXES_MAX + 1;
+	for (size_t n = 0; n < size; n += step)
+		run_prefix(data, n);
+	run_prefix(data, size);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned done = 0;
+
+	for (int i = 1; i < argc; i++) {
+		DIR *dir = opendir(argv[i]);
+		struct dirent *entry;
+		char path[4096];
+
+		if (!dir) {
+			perror(argv[i]);
+			return 1;
+		}
+		while ((entry = readdir(dir))) {
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(path, sizeof(path), "%s/%s", argv[i], entry->d_name);
+			if (run_file(path) < 0)
+				return 1;
+			done++;
+		}
+		closedir(dir);
+	}
+	printf("%u inputs\n", done);
+	return done ? 0 : 1; /* a target without a corpus proves nothing */
+}
