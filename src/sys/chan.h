@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chan - the channel between the supervisor and one child: SOCK_SEQPACKET, one message a packet, all
+ * messages from messages.def, each of a fixed size.
+ *
+ * Neither side trusts the other. A message that is ill-formed, unknown, too early, a second one of a
+ * kind that comes once, or with descriptors it may not carry, is -EBADMSG and the channel stays
+ * broken: the sender is cut off. Descriptors of a refused message are closed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHAN_CHILD_FD  3  /* where a child finds its end */
+#define CHAN_FDS_MAX   80
+#define CHAN_PORTS_MAX 17 /* the outside and 16 inside ports */
+#define CHAN_NAME_MAX  32
+#define CHAN_NIC_MAX   16 /* IFNAMSIZ */
+
+enum chan_side { CHAN_SUPERVISOR, CHAN_CHILD };
+
+enum chan_process { CHAN_GATE, CHAN_TAP, CHAN_STORE, CHAN_PROCESSES };
+
+enum chan_role {
+#define ROLE(ID, text) ROLE_##ID,
+#include "sys/roles.def"
+#undef ROLE
+	ROLE_COUNT
+};
+
+enum message_type {
+	MESSAGE_NONE,
+#define MESSAGE(ID, id, from, fds, once, after, text) MESSAGE_##ID,
+#include "sys/messages.def"
+#undef MESSAGE
+	MESSAGE_COUNT
+};
+
+struct chan_fd {
+	uint16_t role;
+	uint16_t index;
+};
+
+struct message_start {
+	uint32_t process;   /* enum chan_process: a child refuses another one's START */
+	uint32_t n_ports;   /* names below; port 0 is the outside */
+	uint64_t boot;      /* identity of this run of the gateway */
+	uint32_t seccomp;   /* enum jail_mode */
+	uint32_t same_boot; /* 1: CLOCK_BOOTTIME goes on from what the files hold */
+	uint32_t restarts;  /* how often this process was started before in this run */
+	uint32_t n_fds;
+	char honeynet[CHAN_NAME_MAX];
+	char port[CHAN_PORTS_MAX][CHAN_NIC_MAX];
+	struct chan_fd fd[CHAN_FDS_MAX]; /* of the descriptors, in their order */
+};
+
+struct message_ready {
+	int32_t landlock_abi; /* 0: the kernel has none */
+	uint32_t spare;
+};
+
+struct message_alive {
+	uint64_t beat;
+};
+
+struct message_audit {
+	uint64_t id; /* comes back in the markers */
+};
+
+/* The gate's counts, since its memory was fresh, at one point of both its rings. This is also the
+ * payload of a marker entry (RING_KIND_MARKER) in frame.ring and record-gate.ring. */
+struct audit_marker {
+	uint64_t id;
+	uint64_t received; /* taken from the NICs */
+	uint64_t missed;   /* the kernel had no room for them in the socket's ring */
+	uint64_t unseen;   /* dropped because they could not be captured */
+	uint64_t captured; /* packet entries committed to frame.ring */
+	uint64_t in_flows; /* accounted to flows */
+	uint64_t other_frames;
+	uint64_t open_frames; /* of in_flows, those of flows still open */
+	uint64_t passed;
+	uint64_t dropped;
+	uint64_t bytes;
+	uint64_t flows_active;
+	uint64_t flows_total;
+};
+
+/* Answer to AUDIT. From fb-gate when it has put the markers in (or ok = 0: no room now), from fb-tap
+ * and fb-store when everything before the marker is on its way to the disk. */
+struct message_audited {
+	uint64_t id;
+	uint64_t ok;
+	/* fb-tap: packet blocks written; fb-store: frames in the flow records of the journal; both
+	 * since the counts file was fresh. */
+	uint64_t frames;
+	struct audit_marker gate; /* from fb-gate only */
+};
+
+enum stop_how {
+	STOP_END,     /* of the run: the gate writes its flow records, tap and store drain */
+	STOP_RESTART, /* the gate only: end at once, flows stay in the table for the next one */
+};
+
+struct message_stop {
+	uint32_t how;
+	uint32_t spare;
+};
+
+/* `kind` of ring entries, in all rings. */
+enum ring_kind {
+	RING_KIND_PADDING, /* never seen */
+	RING_KIND_DATA,    /* frame ring: an Enhanced Packet Block; record rings: a packed record */
+	RING_KIND_MARKER,  /* struct audit_marker */
+};
+
+struct message {
+	enum message_type type;
+	union {
+#define MESSAGE(ID, id, from, fds, once, after, text) struct message_##id id;
+#include "sys/messages.def"
+#undef MESSAGE
+	};
+	size_t n_fds;
+	int fd[CHAN_FDS_MAX]; /* the receiver's, close-on-exec; -1 when taken */
+};
+
+struct chan {
+	int fd;
+	enum chan_side side; /* mine */
+	uint32_t passed;     /* bit n: a message of type n went over it */
+	bool broken;
+};
+
+/* A connected pair, close-on-exec and non-blocking. */
+int chan_pair(int ret_fd[static 2]);
+void chan_init(struct chan *chan, int fd, enum chan_side side);
+void chan_close(struct chan *chan); /* idempotent */
+
+/* 0, -EAGAIN when the peer does not read, -EPIPE when it is gone, -EBADMSG for what the table does not
+ * allow. Descriptors stay the caller's. `payload` is the struct message_<id> of that type. */
+int chan_send(struct chan *chan, enum message_type type, const void *payload, const int *fds,
+	size_t n_fds);
+
+/* 1 and a message, 0 when none waits, -EPIPE at end of file, -EBADMSG (see above), or -errno. */
+int chan_receive(struct chan *chan, struct message *ret_message);
+
+/* What chan_receive accepts, as a pure function: `passed` is updated when the message is good. */
+int message_check(enum chan_side from, uint32_t *passed, const void *bytes, size_t len, size_t n_fds,
+	struct message *ret_message);
+
+void message_close_fds(struct message *message);
+const char *message_name(enum message_type type);
+const char *process_name(enum chan_process process); /* "fb-gate" */

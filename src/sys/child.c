@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+enum { START_WAIT_MS = 10000 };
+static const int64_t beat_ns = 1000000000;
+
+static bool start_is_good(const struct message *m, enum chan_process process)
+{
+	const struct message_start *start = &m->start;
+
+	if (start->process != process || start->n_fds != m->n_fds ||
+		start->n_ports > CHAN_PORTS_MAX || start->seccomp > JAIL_KILL)
+		return false;
+	for (size_t i = 0; i < m->n_fds; i++)
+		if (start->fd[i].role >= ROLE_COUNT)
+			return false;
+	return memchr(start->honeynet, 0, sizeof(start->honeynet)) != NULL;
+}
+
+int child_start(enum chan_process process, struct child *ret_child)
+{
+	struct pollfd wait = { .fd = CHAN_CHILD_FD, .events = POLLIN };
+	struct child child = { 0 };
+	struct message m;
+	int r;
+
+	/* Executed by descriptor, so the kernel may not know the name. */
+	prctl(PR_SET_NAME, process_name(process), 0, 0, 0);
+	chan_init(&child.chan, CHAN_CHILD_FD, CHAN_CHILD);
+	if (poll(&wait, 1, START_WAIT_MS) <= 0) {
+		fprintf(stderr, "%s: started by `fishbowl run`, not by hand\n",
+			process_name(process));
+		return -ETIMEDOUT;
+	}
+	r = chan_receive(&child.chan, &m);
+	if (r == 1 && (m.type != MESSAGE_START || !start_is_good(&m, process)))
+		r = -EBADMSG;
+	if (r != 1) {
+		fprintf(stderr, "%s: no START message on descriptor 3: %s\n",
+			process_name(process), strerror(r < 0 ? -r : ENOMSG));
+		return r < 0 ? r : -ENOMSG;
+	}
+	child.start = m.start;
+	memcpy(child.fd, m.fd, sizeof(child.fd));
+	*ret_child = child;
+	return 0;
+}
+
+int child_fd(const struct child *child, enum chan_role role, unsigned index)
+{
+	for (size_t i = 0; i < child->start.n_fds; i++)
+		if (child->start.fd[i].role == role && child->start.fd[i].index == index)
+			return child->fd[i];
+	return -1;
+}
+
+void *child_map(const struct child *child, enum chan_role role, size_t *ret_size)
+{
+	int fd = child_fd(child, role, 0);
+	struct stat st;
+	void *memory;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	*ret_size = (size_t)st.st_size;
+	return memory;
+}
+
+int child_ready(struct child *child, const struct jail *jail)
+{
+	struct jail mine = *jail;
+	struct message_ready ready = { 0 };
+	int r;
+
+	mine.mode = child->start.seccomp;
+	r = jail_enter(&mine, &ready.landlock_abi);
+	if (r < 0)
+		return r;
+	return chan_send(&child->chan, MESSAGE_READY, &ready, NULL, 0);
+}
+
+enum child_event child_poll(struct child *child, int64_t now_ns, struct message *ret_message)
+{
+	int r;
+
+	if (now_ns >= child->next_beat_ns) {
+		struct message_alive alive = { .beat = ++child->beat };
+
+		child->next_beat_ns = now_ns + beat_ns;
+		(void)chan_send(&child->chan, MESSAGE_ALIVE, &alive, NULL, 0);
+	}
+	r = chan_receive(&child->chan, ret_message);
+	if (r == 0)
+		return CHILD_NOTHING;
+	if (r < 0)
+		return CHILD_ORPHAN;
+	return ret_message->type == MESSAGE_AUDIT  ? CHILD_AUDIT
+	       : ret_message->type == MESSAGE_STOP ? CHILD_STOP
+						   : CHILD_NOTHING;
+}
+
+int child_audited(struct child *child, const struct message_audited *audited)
+{
+	return chan_send(&child->chan, MESSAGE_AUDITED, audited, NULL, 0);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * child - how every program of the gateway begins and keeps in touch:
+ *
+ *   child_start    waits for START at descriptor 3 and takes over the descriptors
+ *   child_map      maps a ring or counts file
+ *   child_ready    enters the jail and says READY
+ *   child_poll     takes messages, sends the heartbeat; call it some times a second
+ *
+ * End of file on descriptor 3 shows as CHILD_ORPHAN: the supervisor is gone.
+ */
+#pragma once
+
+#include "sys/chan.h"
+#include "sys/jail.h"
+
+struct child {
+	struct chan chan;
+	struct message_start start;
+	int fd[CHAN_FDS_MAX]; /* as start.fd tells */
+	int64_t next_beat_ns;
+	uint64_t beat;
+};
+
+enum child_event {
+	CHILD_NOTHING,
+	CHILD_AUDIT,   /* fb-gate: *ret_message has the id */
+	CHILD_STOP,    /* *ret_message tells how */
+	CHILD_ORPHAN,  /* no supervisor any more (or it spoke nonsense) */
+};
+
+/* 0, or -errno with a line on stderr. */
+int child_start(enum chan_process process, struct child *ret_child);
+/* The descriptor of that role, -1 when START had none. It stays the child's. */
+int child_fd(const struct child *child, enum chan_role role, unsigned index);
+/* The whole file of that role, shared and writable. NULL: errno tells. */
+void *child_map(const struct child *child, enum chan_role role, size_t *ret_size);
+/* jail_enter with the mode from START, then READY. */
+int child_ready(struct child *child, const struct jail *jail);
+/* Never waits. `now_ns` is CLOCK_MONOTONIC. */
+enum child_event child_poll(struct child *child, int64_t now_ns, struct message *ret_message);
+int child_audited(struct child *child, const struct message_audited *audited);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * counts - the files gate.counts, tap.counts, store.counts in run_dir: one writer each, read by the
+ * supervisor (status, stats, audit). They live as long as the rings, so counts go on over a restart.
+ * Words are written one by one; a reader takes each for itself.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define COUNTS_REASONS_MAX 96 /* at least REASON_COUNT */
+#define COUNTS_SIZE        4096
+#define COUNTS_SEGMENT_MAX 64
+
+struct counts_gate {
+	uint64_t received;
+	uint64_t bytes;
+	uint64_t passed;
+	uint64_t dropped;
+	uint64_t missed;   /* by the kernel, all gates of this run_dir */
+	uint64_t captured; /* packet entries committed */
+	uint64_t in_flows;
+	uint64_t other_frames;
+	uint64_t open_frames;
+	uint64_t flows_active;
+	uint64_t flows_total;
+	uint64_t by_reason[COUNTS_REASONS_MAX];
+};
+
+struct counts_tap {
+	uint64_t frames;      /* packet blocks written */
+	uint64_t last_packet; /* ... up to this packet id: with the file's tail this survives a crash */
+	uint64_t bytes;       /* written */
+	uint64_t segments;    /* opened */
+	uint64_t stored;      /* bytes of all segments on the disk */
+	uint64_t removed;     /* segments removed for the budget */
+	uint64_t write_errno; /* of the last failed write while it still fails, else 0 */
+	char segment[COUNTS_SEGMENT_MAX]; /* the open one */
+};
+
+struct counts_store {
+	uint64_t records;        /* written to the journal */
+	uint64_t flow_frames;    /* frames in flow records of the journal */
+	uint64_t last_seq_gate;  /* origin_seq up to which flow_frames is complete */
+	uint64_t journal_bytes;  /* on the disk */
+	uint64_t database_bytes; /* on the disk */
+	uint64_t write_errno;    /* as above */
+	uint64_t refused;        /* ill-formed records */
+};
