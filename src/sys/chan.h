@@ -70,7 +70,7 @@ struct message_audit {
 };
 
 /* The gate's counts, since its memory was fresh, at one point of both its rings. This is also the
- * payload of a marker entry (RING_KIND_MARKER) in frame.ring and record-gate.ring. */
+ * payload of a marker entry (RECORD_KIND_MARKER) in record-gate.ring. */
 struct audit_marker {
 	uint64_t id;
 	uint64_t received; /* taken from the NICs */
@@ -108,11 +108,11 @@ struct message_stop {
 	uint32_t spare;
 };
 
-/* `kind` of ring entries, in all rings. */
-enum ring_kind {
-	RING_KIND_PADDING, /* never seen */
-	RING_KIND_DATA,    /* frame ring: an Enhanced Packet Block; record rings: a packed record */
-	RING_KIND_MARKER,  /* struct audit_marker */
+/* `kind` of entries in the record rings. (The frame ring: capture/ring_kind.h.) */
+enum record_kind {
+	RECORD_KIND_PADDING, /* never seen */
+	RECORD_KIND_DATA,    /* a packed record (event/event.h) */
+	RECORD_KIND_MARKER,  /* struct audit_marker; record-gate.ring only */
 };
 
 struct message {
