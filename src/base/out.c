@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 struct out out_make(char *buf, size_t size)
 {
@@ -134,18 +133,38 @@ static void json_char(struct out *o, uint8_t c)
 	}
 }
 
+/* Length of the run that needs no escape. */
+static size_t plain_len(const uint8_t *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void out_json_text(struct out *o, const char *bytes, size_t len)
 {
 	const uint8_t *s = (const uint8_t *)bytes;
 
 	out_char(o, '"');
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_len(s + i, len - i);
+		size_t n = plain_len(s + i, len - i);
 
+		if (n > 0) {
+			out_bytes(o, bytes + i, n);
+			i += n;
+			continue;
+		}
+		n = utf8_len(s + i, len - i);
 		if (n == 0)
 			out_str(o, "\\ufffd");
 		else if (n == 1)
 			json_char(o, s[i]);
+		else if (n == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0)
+			out_fmt(o, "\\u00%02x", s[i + 1]); /* C1: terminals obey them */
+		else if (n == 3 && s[i] == 0xe2 && s[i + 1] == 0x80 && (s[i + 2] & 0xfe) == 0xa8)
+			out_fmt(o, "\\u20%02x", s[i + 2] - 0x80); /* line separators */
 		else
 			out_bytes(o, bytes + i, n);
 		i += n ? n : 1;
@@ -180,22 +199,42 @@ static int64_t split_time(int64_t time_ns, int64_t *ret_rest_ns)
 	return s;
 }
 
+static void put_digits(char *at, unsigned n, size_t digits)
+{
+	while (digits-- > 0) {
+		at[digits] = (char)('0' + n % 10);
+		n /= 10;
+	}
+}
+
+/* Without gmtime and printf: records carry up to three times each. The civil date of a day count
+ * goes by 400-year eras that begin in March. 64-bit nanoseconds reach the years 1677 to 2262. */
 static void out_date_time(struct out *o, int64_t s)
 {
-	time_t t = (time_t)s;
-	struct tm tm;
+	int64_t days = s / 86400 - (s % 86400 < 0), rest = s - days * 86400;
+	int64_t era_day = days + 719468, era = (era_day - (era_day < 0 ? 146096 : 0)) / 146097;
+	unsigned doe = (unsigned)(era_day - era * 146097);
+	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100), month = (5 * doy + 2) / 153;
+	char text[] = "YYYY-MM-DDThh:mm:ss";
 
-	gmtime_r(&t, &tm);
-	out_fmt(o, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		tm.tm_hour, tm.tm_min, tm.tm_sec);
+	put_digits(text, (unsigned)(yoe + era * 400) + (month >= 10), 4);
+	put_digits(text + 5, month < 10 ? month + 3 : month - 9, 2);
+	put_digits(text + 8, doy - (153 * month + 2) / 5 + 1, 2);
+	put_digits(text + 11, (unsigned)(rest / 3600), 2);
+	put_digits(text + 14, (unsigned)(rest / 60 % 60), 2);
+	put_digits(text + 17, (unsigned)(rest % 60), 2);
+	out_bytes(o, text, sizeof(text) - 1);
 }
 
 void out_time_eve(struct out *o, int64_t time_ns)
 {
+	char text[] = ".ffffff+0000";
 	int64_t rest;
 
 	out_date_time(o, split_time(time_ns, &rest));
-	out_fmt(o, ".%06d+0000", (int)(rest / 1000));
+	put_digits(text + 1, (unsigned)(rest / 1000), 6);
+	out_bytes(o, text, sizeof(text) - 1);
 }
 
 void out_time_rfc3339(struct out *o, int64_t time_ns)

@@ -28,8 +28,8 @@ void out_i64(struct out *o, int64_t n);
 void out_hex(struct out *o, const uint8_t *bytes, size_t len);
 void out_fmt(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A JSON string with its quotes. Control characters become \u00XX; bytes that are not valid UTF-8
- * (RFC 3629) become U+FFFD each, so that the result is always valid JSON (RFC 8259). */
+/* A JSON string with its quotes. Control characters (C1 too) and line separators become \uXXXX; bytes
+ * that are not valid UTF-8 (RFC 3629) become U+FFFD each: always valid JSON (RFC 8259), one line. */
 void out_json_text(struct out *o, const char *bytes, size_t len);
 
 /* The same for people: printable ASCII as it is, everything else as \xNN; no quotes added. */

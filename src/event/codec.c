@@ -11,13 +11,13 @@
 struct packer {
 	uint8_t *at;
 	size_t left;
-	bool full;
+	int error;
 };
 
 static void put(struct packer *p, const void *bytes, size_t len)
 {
 	if (len > p->left) {
-		p->full = true;
+		p->error = p->error ? p->error : -ENOSPC;
 		return;
 	}
 	memcpy(p->at, bytes, len);
@@ -52,6 +52,32 @@ static size_t kind_size(enum field_kind kind)
 	return 0;
 }
 
+/* Enums are in range, bools 0 or 1, numbers such that every reader can hold them: nobody behind this
+ * has to check again. */
+static bool value_ok(enum field_kind kind, const void *at)
+{
+	uint64_t number;
+	uint16_t reason;
+	uint8_t byte;
+
+	memcpy(&byte, at, 1);
+	switch (kind) {
+	case KIND_U64:
+		memcpy(&number, at, sizeof(number));
+		return number <= RECORD_U64_MAX;
+	case KIND_BOOL:
+	case KIND_VERDICT:
+		return byte <= 1;
+	case KIND_DIRECTION:
+		return byte <= DIRECTION_INTERNAL;
+	case KIND_REASON:
+		memcpy(&reason, at, sizeof(reason));
+		return reason < REASON_COUNT;
+	default:
+		return true;
+	}
+}
+
 static void put_fields(struct packer *p, const struct record *record, const struct field_info *field,
 	size_t n)
 {
@@ -64,11 +90,13 @@ static void put_fields(struct packer *p, const struct record *record, const stru
 
 			memcpy(&text, at, sizeof(text));
 			len = (uint16_t)text.len;
-			if (text.len > UINT16_MAX)
-				p->full = true;
+			if (text.len > RECORD_PACKED_MAX)
+				p->error = -E2BIG;
 			put(p, &len, sizeof(len));
 			put(p, text.at ? text.at : "", len);
 		} else {
+			if (!value_ok(field->kind, at))
+				p->error = -ERANGE;
 			put(p, at, kind_size(field->kind));
 		}
 	}
@@ -87,28 +115,9 @@ int record_pack(const struct record *record, void *buf, size_t size)
 	put(&p, &type, 1);
 	put_fields(&p, record, head, n_head);
 	put_fields(&p, record, info.fields, info.n_fields);
-	return p.full ? -ENOSPC : (int)(size - p.left);
-}
-
-/* Enums must be in range and bools 0 or 1: nobody behind this has to check again. */
-static bool value_ok(enum field_kind kind, const void *at)
-{
-	uint16_t reason;
-	uint8_t byte;
-
-	memcpy(&byte, at, 1);
-	switch (kind) {
-	case KIND_BOOL:
-	case KIND_VERDICT:
-		return byte <= 1;
-	case KIND_DIRECTION:
-		return byte <= DIRECTION_INTERNAL;
-	case KIND_REASON:
-		memcpy(&reason, at, sizeof(reason));
-		return reason < REASON_COUNT;
-	default:
-		return true;
-	}
+	if (p.error)
+		return p.error == -ENOSPC && size >= RECORD_PACKED_MAX ? -E2BIG : p.error;
+	return size - p.left > RECORD_PACKED_MAX ? -E2BIG : (int)(size - p.left);
 }
 
 static bool get_fields(struct cur *c, struct record *record, const struct field_info *field, size_t n)
@@ -136,7 +145,7 @@ static bool get_fields(struct cur *c, struct record *record, const struct field_
 
 int record_unpack(const void *buf, size_t size, struct record *ret_record)
 {
-	struct cur c = cur_make(buf, size);
+	struct cur c = cur_make(buf, size <= RECORD_PACKED_MAX ? size : 0);
 	struct record record = { .type = cur_u8(&c) };
 	struct event_info info = event_info(record.type);
 	size_t n_head;

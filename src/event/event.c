@@ -128,6 +128,14 @@ enum severity event_severity(enum event_type type)
 	return event_info(type).severity;
 }
 
+enum severity record_severity(const struct record *record)
+{
+	enum severity type = event_severity(record->type);
+	enum severity reason = reason_severity((enum reason)record->head.reason);
+
+	return type > reason ? type : reason;
+}
+
 enum event_type event_type_find(const char *name)
 {
 	for (enum event_type type = EVENT_NONE + 1; type < EVENT_COUNT; type++)

@@ -108,9 +108,12 @@ struct record_identity {
 	uint64_t origin_seq;
 };
 
-/* Largest packed record, and largest JSON line (with its newline). */
+/* Largest packed record, and largest JSON line (with its newline and NUL): a byte of hostile text
+ * takes up to six in JSON, so every record that can be packed can be printed. */
 #define RECORD_PACKED_MAX 4096
-#define RECORD_JSON_MAX   16384
+#define RECORD_JSON_MAX   32768
+/* Largest value of a U64 field: JSON readers and SQLite have signed 64 bits. */
+#define RECORD_U64_MAX INT64_MAX
 
 const char *reason_name(enum reason reason);      /* "tcp-limit" */
 const char *reason_text(enum reason reason);      /* the label for people */
@@ -166,14 +169,48 @@ struct event_info {
 const struct field_info *event_head_fields(size_t *ret_n);
 struct event_info event_info(enum event_type type);
 
-/* Binary form (little endian, this machine only). Returns bytes written, -ENOSPC or -E2BIG. */
+/* The graver one of its type and its reason. */
+enum severity record_severity(const struct record *record);
+
+/* Binary form (little endian, this machine only). Returns bytes written (<= RECORD_PACKED_MAX);
+ * -ENOSPC: does not fit into `size`, -E2BIG: larger than any record may be, -ERANGE: a number
+ * beyond RECORD_U64_MAX, -EINVAL: no such type. */
 int record_pack(const struct record *record, void *buf, size_t size);
 /* -EBADMSG on anything that record_pack cannot have written. Texts point into buf. */
 int record_unpack(const void *buf, size_t size, struct record *ret_record);
 
-/* EVE JSON, one line without newline. `identity` may be NULL (replay without a store). */
+/* EVE JSON, one line without newline; out_ok() afterwards tells whether it fitted, which it does in
+ * RECORD_JSON_MAX bytes. `identity` may be NULL (replay without a store). */
 void record_json(struct out *o, const struct record *record, const struct record_identity *identity);
 
-/* JSON schema (draft 2020-12) of all records; manual page body (scdoc) of all records, reasons. */
+/* How a type's JSON is laid out: a list of steps, made once from the table. */
+enum layout_step {
+	LAYOUT_FIELD,
+	LAYOUT_TYPE,     /* "event_type" */
+	LAYOUT_IDENTITY, /* the members of struct record_identity */
+	LAYOUT_OPEN,     /* an object begins */
+	LAYOUT_CLOSE,
+	LAYOUT_END,
+};
+
+/* What the rules of EVE leave out: ports only where the protocol has them, the type and code of
+ * ICMP always there, addresses together, a verdict only with its reason. */
+enum layout_rule { RULE_ALWAYS, RULE_OPT, RULE_PORT, RULE_ICMP, RULE_ADDRESS, RULE_VERDICT };
+
+#define LAYOUT_STEPS_MAX 64
+#define LAYOUT_DEPTH_MAX 4
+
+struct layout {
+	uint8_t step;
+	uint8_t rule;
+	const struct field_info *field;
+	char key[32]; /* `"name":`, of a field or an object */
+};
+
+/* LAYOUT_END ends the list. Type must be one that exists. */
+const struct layout *event_layout(enum event_type type);
+
+/* JSON schema (draft 2020-12) of all records: closed, one object for each type; manual page body
+ * (scdoc) of all records and reasons. */
 void event_print_schema(struct out *o);
 void event_print_manual(struct out *o);
