@@ -16,11 +16,20 @@
 
 struct out;
 
+/* The file that every verb reads if not told another. */
+#ifndef CONF_PATH_DEFAULT
+#define CONF_PATH_DEFAULT "/etc/fishbowl/fishbowl.conf"
+#endif
+
 /* Named limits of a configuration. */
 #define CONF_INSIDE_MAX    16
 #define CONF_HONEYPOTS_MAX 1024
 #define CONF_ADDRESSES_MAX 64 /* of one honeypot */
 #define CONF_NAME_MAX      32 /* honeypot and honeynet names, with NUL */
+#define CONF_NIC_MAX       16 /* NIC names, with NUL (IFNAMSIZ) */
+#define CONF_PATH_MAX      80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
+#define CONF_RATE_MAX      10000     /* count of a rate: each is remembered */
+#define CONF_FILE_MAX      (1 << 20) /* bytes of the file */
 
 struct conf_texts {
 	char **text;
@@ -47,8 +56,9 @@ typedef int conf_kind_CHOICE;
 
 struct conf_unused {
 	char none;
-#define SECTION(id, name, titled, text) \
-	};                              \
+#define SECTION(id, name, titled, text)                                                            \
+	}                                                                                          \
+	;                                                                                          \
 	struct conf_##id {
 #define SETTING(section, KIND, member, name, value, unit, text) conf_kind_##KIND member;
 #include "conf/settings.def"
@@ -84,6 +94,12 @@ struct conf {
  * fault a line, to be freed by the caller, and the result is -EINVAL, or -errno for a file that
  * cannot be read (then with a text as well). */
 int conf_load(const char *path, struct conf **ret_conf, char **ret_faults);
+/* The same from an open file, read from its start (a snapshot handed to a process without files);
+ * `name` stands for it in faults. */
+int conf_load_fd(int fd, const char *name, struct conf **ret_conf, char **ret_faults);
+/* The same from memory. */
+int conf_load_text(
+	const char *text, size_t len, const char *name, struct conf **ret_conf, char **ret_faults);
 /* The defaults, with no honeypot and no NIC: what replay starts from without a file. */
 int conf_default(struct conf **ret_conf);
 struct conf *conf_free(struct conf *conf);

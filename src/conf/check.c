@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ip.h"
+
+struct check {
+	struct conf *conf;
+	const struct conf_lines *lines;
+	struct conf_faults *faults;
+};
+
+#define FAULT(c, line, ...) conf_fault_add((c)->faults, line, __VA_ARGS__)
+
+static unsigned line_top(const struct check *c, const char *name, size_t n)
+{
+	return conf_line(c->lines, CONF_SECTION_top, 0, name, n);
+}
+
+/* ---- names, NICs, paths ---- */
+
+static bool name_fine(const char *name, size_t max)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= max || name[0] == '.' || name[0] == '-')
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+			return false;
+	return true;
+}
+
+void conf_check_name(struct conf_faults *faults, unsigned line, const char *what, const char *name)
+{
+	if (name_fine(name, CONF_NAME_MAX))
+		return;
+	conf_fault_add(faults, line,
+		"%s \"%.40s\" cannot be a name; use 1 to %d letters, digits, dots, dashes or "
+		"underscores, beginning with a letter or digit",
+		what, name, CONF_NAME_MAX - 1);
+}
+
+static void check_nic(struct check *c, unsigned line, const char *what, const char *nic)
+{
+	bool fine = *nic && strlen(nic) < CONF_NIC_MAX && strcmp(nic, ".") != 0 &&
+		    strcmp(nic, "..") != 0;
+
+	for (const char *at = nic; *at; at++)
+		fine &= isgraph((unsigned char)*at) && *at != '/' && *at != ':';
+	if (!fine)
+		FAULT(c, line,
+			"%s \"%.40s\" cannot be the name of a NIC (1 to %d characters, no spaces, "
+			"/ or "
+			":); `ip link` lists the names",
+			what, nic, CONF_NIC_MAX - 1);
+	else if (strcmp(nic, "lo") == 0)
+		FAULT(c, line, "%s \"lo\" is the loopback device; name an Ethernet NIC", what);
+}
+
+static void check_path(struct check *c, const char *name, const char *path, bool needed)
+{
+	unsigned line = line_top(c, name, 0);
+
+	if (!*path && !needed)
+		return;
+	if (path[0] != '/')
+		FAULT(c, line, "%s \"%.60s\" is not an absolute path; begin it with /", name, path);
+	else if (strlen(path) >= CONF_PATH_MAX)
+		FAULT(c, line, "%s is longer than %d characters; choose a shorter path", name,
+			CONF_PATH_MAX - 1);
+	else if (strcmp(path, "/") == 0)
+		FAULT(c, line, "%s is the root directory; give it a directory of its own", name);
+}
+
+static bool in_texts(const struct conf_texts *texts, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(texts->text[i], text) == 0)
+			return true;
+	return false;
+}
+
+static void check_nics(struct check *c)
+{
+	const struct conf_top *top = &c->conf->top;
+
+	if (!*top->outside)
+		FAULT(c, line_top(c, "outside", 0),
+			"outside is not set; name the NIC towards the outside: outside = \"eth0\"");
+	else
+		check_nic(c, line_top(c, "outside", 0), "outside", top->outside);
+	if (top->inside.n == 0)
+		FAULT(c, line_top(c, "inside", 0),
+			"inside is not set; name the NICs towards the honeypots: inside = "
+			"{\"eth1\"}");
+	if (top->inside.n > CONF_INSIDE_MAX)
+		FAULT(c, line_top(c, "inside", CONF_INSIDE_MAX),
+			"inside has %zu NICs; there is room for %d, put a switch behind some of "
+			"them",
+			top->inside.n, CONF_INSIDE_MAX);
+	for (size_t i = 0; i < top->inside.n; i++) {
+		const char *nic = top->inside.text[i];
+		unsigned line = line_top(c, "inside", i);
+
+		check_nic(c, line, "inside", nic);
+		if (*nic && strcmp(nic, top->outside) == 0)
+			FAULT(c, line,
+				"\"%s\" is the outside NIC as well; the two sides need a NIC each",
+				nic);
+		if (in_texts(&top->inside, i, nic))
+			FAULT(c, line, "inside names \"%s\" twice; remove one", nic);
+	}
+	if (!*top->management)
+		return;
+	check_nic(c, line_top(c, "management", 0), "management", top->management);
+	if (strcmp(top->management, top->outside) == 0 ||
+		in_texts(&top->inside, top->inside.n, top->management))
+		FAULT(c, line_top(c, "management", 0),
+			"management \"%s\" is a data NIC; management needs a NIC of its own, or "
+			"leave the "
+			"setting out",
+			top->management);
+}
+
+static void check_netns(struct check *c)
+{
+	const char *name = c->conf->top.data_netns;
+
+	if (!name_fine(name, 64))
+		FAULT(c, line_top(c, "data_netns", 0),
+			"data_netns \"%.60s\" cannot be the name of a namespace; write auto, no or "
+			"a name "
+			"without / and spaces",
+			name);
+}
+
+static void check_top(struct check *c)
+{
+	const struct conf_top *top = &c->conf->top;
+
+	check_nics(c);
+	check_netns(c);
+	if (*top->honeynet)
+		conf_check_name(c->faults, line_top(c, "honeynet", 0), "honeynet", top->honeynet);
+	check_path(c, "state_dir", top->state_dir, true);
+	check_path(c, "run_dir", top->run_dir, true);
+	check_path(c, "eve_file", top->eve_file, false);
+	check_path(c, "eve_socket", top->eve_socket, false);
+	if (strcmp(top->state_dir, top->run_dir) == 0)
+		FAULT(c, line_top(c, "run_dir", 0),
+			"run_dir is state_dir as well; run_dir is for what a reboot may lose, "
+			"choose "
+			"another such as /run/fishbowl");
+}
+
+/* ---- addresses ---- */
+
+/* The network that `text` lies in when its host bits are cleared. */
+static bool clear_host_bits(const char *text, struct ip_prefix *ret_prefix)
+{
+	const char *slash = strchr(text, '/');
+	struct ip_prefix prefix;
+	char address[IP_TEXT_MAX];
+	int bits, end = 0;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(address) ||
+		sscanf(slash + 1, "%3d%n", &bits, &end) != 1 || slash[1 + end])
+		return false;
+	memcpy(address, text, (size_t)(slash - text));
+	address[slash - text] = '\0';
+	if (ip_parse(address, &prefix.ip) < 0)
+		return false;
+	if (bits < 0 || bits > (strchr(address, ':') ? 128 : 32))
+		return false;
+	prefix.bits = (uint8_t)(strchr(address, ':') ? bits : bits + 96);
+	for (unsigned i = prefix.bits; i < 128; i++)
+		prefix.ip.byte[i / 8] &= (uint8_t) ~(0x80u >> (i % 8));
+	*ret_prefix = prefix;
+	return true;
+}
+
+static void check_prefix(struct check *c, const char *text, unsigned line, struct ip_prefix *at)
+{
+	struct ip_prefix wide;
+	char buf[IP_TEXT_MAX];
+
+	if (ip_prefix_parse(text, at) == 0)
+		return;
+	if (clear_host_bits(text, &wide))
+		FAULT(c, line,
+			"fence \"%.50s\" is an address inside a network; write the network, \"%s\"",
+			text, ip_prefix_text(&wide, buf));
+	else
+		FAULT(c, line,
+			"fence \"%.50s\" is not a network; write address/length, such as "
+			"\"192.168.0.0/16\" or \"fd00::/8\"",
+			text);
+}
+
+/* One address of a machine; false when it is none. */
+static bool check_address(
+	struct check *c, const char *what, const char *text, unsigned line, struct ip *at)
+{
+	if (ip_parse(text, at) < 0) {
+		FAULT(c, line,
+			strchr(text, '/') ? "%s \"%.50s\" is a network; write the address alone, "
+					    "without the length"
+					  : "%s \"%.50s\" is not an IP address; write one such as "
+					    "\"10.0.0.5\" or "
+					    "\"2001:db8::5\"",
+			what, text);
+		return false;
+	}
+	if (ip_is_unset(at) || ip_is_multicast(at) || (ip_is_v4(at) && at->byte[12] == 0) ||
+		(ip_is_v4(at) && (at->byte[12] == 127 || at->byte[12] >= 240))) {
+		FAULT(c, line,
+			"%s \"%.50s\" is no address of a single machine; write the machine's own",
+			what, text);
+		return false;
+	}
+	return true;
+}
+
+static int check_lists(struct check *c)
+{
+	struct conf *conf = c->conf;
+	const struct conf_texts *resolvers = &conf->top.resolvers, *fence = &conf->top.fence;
+
+	conf->resolver = calloc(resolvers->n + 1, sizeof(*conf->resolver));
+	conf->fence = calloc(fence->n + 1, sizeof(*conf->fence));
+	if (!conf->resolver || !conf->fence)
+		return -ENOMEM;
+	for (; conf->n_resolvers < resolvers->n; conf->n_resolvers++)
+		check_address(c, "resolvers:", resolvers->text[conf->n_resolvers],
+			line_top(c, "resolvers", conf->n_resolvers),
+			&conf->resolver[conf->n_resolvers]);
+	for (; conf->n_fence < fence->n; conf->n_fence++)
+		check_prefix(c, fence->text[conf->n_fence], line_top(c, "fence", conf->n_fence),
+			&conf->fence[conf->n_fence]);
+	return 0;
+}
+
+/* ---- honeypots ---- */
+
+static unsigned line_of(const struct check *c, size_t honeypot, const char *name, size_t n)
+{
+	return conf_line(c->lines, CONF_SECTION_honeypot, honeypot, name, n);
+}
+
+/* The honeypot before this address that has it already. */
+static const struct conf_a_honeypot *find_owner(const struct check *c, size_t h, size_t n)
+{
+	const struct conf_a_honeypot *all = c->conf->honeypot;
+
+	for (size_t i = 0; i <= h; i++)
+		for (size_t j = 0; j < (i == h ? n : all[i].n_addresses); j++)
+			if (ip_equal(&all[i].address[j], &all[h].address[n]))
+				return &all[i];
+	return NULL;
+}
+
+static void check_one_address(struct check *c, size_t h, size_t n)
+{
+	struct conf_a_honeypot *honeypot = &c->conf->honeypot[h];
+	const char *text = honeypot->set.address.text[n];
+	unsigned line = line_of(c, h, "address", n);
+	const struct ip *ip = &honeypot->address[n];
+	const struct conf_a_honeypot *owner;
+
+	if (!check_address(c, "address", text, line, &honeypot->address[n]))
+		return;
+	owner = find_owner(c, h, n);
+	if (owner == honeypot)
+		FAULT(c, line, "honeypot \"%s\" lists %s twice; remove one", honeypot->name, text);
+	else if (owner)
+		FAULT(c, line, "address %s belongs to honeypot \"%s\" already; give each its own",
+			text, owner->name);
+	for (size_t i = 0; i < c->conf->n_resolvers; i++)
+		if (ip_equal(&c->conf->resolver[i], ip))
+			FAULT(c, line,
+				"address %s of honeypot \"%s\" is in resolvers as well; a resolver "
+				"is a "
+				"machine outside, remove it from one of the two",
+				text, honeypot->name);
+}
+
+static int check_addresses(struct check *c, size_t h)
+{
+	struct conf_a_honeypot *honeypot = &c->conf->honeypot[h];
+	const struct conf_texts *texts = &honeypot->set.address;
+
+	if (texts->n == 0)
+		FAULT(c, line_of(c, h, "address", 0),
+			"honeypot \"%s\" has no address; give it one: address = {\"10.0.0.5\"}",
+			honeypot->name);
+	if (texts->n > CONF_ADDRESSES_MAX) {
+		FAULT(c, line_of(c, h, "address", CONF_ADDRESSES_MAX),
+			"honeypot \"%s\" has %zu addresses; there is room for %d", honeypot->name,
+			texts->n, CONF_ADDRESSES_MAX);
+		return 0;
+	}
+	honeypot->address = calloc(texts->n + 1, sizeof(*honeypot->address));
+	if (!honeypot->address)
+		return -ENOMEM;
+	for (; honeypot->n_addresses < texts->n; honeypot->n_addresses++)
+		check_one_address(c, h, honeypot->n_addresses);
+	return 0;
+}
+
+static void check_mac(struct check *c, size_t h)
+{
+	struct conf_a_honeypot *honeypot = &c->conf->honeypot[h];
+	unsigned line = line_of(c, h, "mac", 0);
+	const char *text = honeypot->set.mac;
+
+	if (!*text)
+		return;
+	if (mac_parse(text, &honeypot->mac) < 0) {
+		FAULT(c, line,
+			"mac \"%.40s\" is not a MAC address; write six pairs of hexadecimal "
+			"digits: "
+			"\"52:54:00:12:34:56\"",
+			text);
+		return;
+	}
+	honeypot->has_mac = true;
+	if (honeypot->mac.byte[0] & 1)
+		FAULT(c, line, "mac %s is a group address; write the honeypot's own", text);
+	else if (mac_equal(&honeypot->mac, &(struct mac){ 0 }))
+		FAULT(c, line, "mac %s is nobody's; write the honeypot's own, or leave mac out",
+			text);
+	for (size_t i = 0; i < h; i++)
+		if (c->conf->honeypot[i].has_mac &&
+			mac_equal(&c->conf->honeypot[i].mac, &honeypot->mac))
+			FAULT(c, line,
+				"mac %s belongs to honeypot \"%s\" already; give each its own",
+				text, c->conf->honeypot[i].name);
+}
+
+static void check_inside(struct check *c, size_t h)
+{
+	struct conf_a_honeypot *honeypot = &c->conf->honeypot[h];
+	const struct conf_texts *inside = &c->conf->top.inside;
+	const char *nic = honeypot->set.inside_nic;
+
+	honeypot->inside = -1;
+	for (size_t i = 0; i < inside->n; i++)
+		if (strcmp(inside->text[i], nic) == 0)
+			honeypot->inside = (int)i;
+	if (*nic && honeypot->inside < 0)
+		FAULT(c, line_of(c, h, "nic", 0),
+			"nic \"%.40s\" is not among the inside NICs; add it to inside, or name one "
+			"of "
+			"them",
+			nic);
+}
+
+static int check_honeypots(struct check *c)
+{
+	struct conf *conf = c->conf;
+
+	if (conf->n_honeypots == 0)
+		FAULT(c, 1,
+			"there is no honeypot; add one: honeypot \"web\" { address = "
+			"{\"10.0.0.5\"} }");
+	if (conf->n_honeypots > CONF_HONEYPOTS_MAX)
+		FAULT(c, line_of(c, CONF_HONEYPOTS_MAX, "", 0),
+			"there are %zu honeypots; one gateway has room for %d", conf->n_honeypots,
+			CONF_HONEYPOTS_MAX);
+	for (size_t h = 0; h < conf->n_honeypots; h++) {
+		check_mac(c, h);
+		check_inside(c, h);
+		if (check_addresses(c, h) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static void check_capture(struct check *c)
+{
+	const struct conf_capture *capture = &c->conf->capture;
+	unsigned line = conf_line(c->lines, CONF_SECTION_capture, 0, "ring", 0);
+
+	if (capture->ring & (capture->ring - 1)) {
+		uint64_t power = UINT64_C(1) << (63 - __builtin_clzll(capture->ring));
+
+		FAULT(c, line, "ring is not a power of two; write %" PRIu64 "K or %" PRIu64 "K",
+			power >> 10, power >> 9);
+	}
+	if (capture->segment_size > capture->budget)
+		FAULT(c, conf_line(c->lines, CONF_SECTION_capture, 0, "segment_size", 0),
+			"segment_size is larger than the budget of all segments; make it smaller "
+			"or "
+			"budget larger");
+}
+
+int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_faults *faults)
+{
+	struct check c = { conf, lines, faults };
+
+	check_top(&c);
+	check_capture(&c);
+	if (check_lists(&c) < 0)
+		return -ENOMEM;
+	return check_honeypots(&c);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/value.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+	char letter;
+	uint64_t factor;
+};
+
+static const struct unit size_units[] = {
+	{ 'T', UINT64_C(1) << 40 },
+	{ 'G', UINT64_C(1) << 30 },
+	{ 'M', UINT64_C(1) << 20 },
+	{ 'K', UINT64_C(1) << 10 },
+	{ '\0', 1 },
+};
+static const struct unit time_units[] = {
+	{ 'd', 86400 },
+	{ 'h', 3600 },
+	{ 'm', 60 },
+	{ 's', 1 },
+	{ '\0', 1 },
+};
+
+/* Digits at the start of *text, which moves behind them. False without one, or beyond 64 bits. */
+static bool take_digits(const char **text, uint64_t *ret_n)
+{
+	uint64_t n = 0;
+	const char *at = *text;
+
+	for (; *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *at - '0', &n))
+			return false;
+	if (at == *text)
+		return false;
+	*text = at;
+	*ret_n = n;
+	return true;
+}
+
+static bool take_unit(const char **text, const struct unit *units, uint64_t *ret_factor)
+{
+	for (;; units++) {
+		if (units->letter == **text) {
+			*ret_factor = units->factor;
+			*text += units->letter != '\0';
+			return true;
+		}
+		if (units->letter == '\0')
+			return false;
+	}
+}
+
+static bool read_measure(const char *text, const struct unit *units, uint64_t *ret_n)
+{
+	uint64_t n, factor;
+
+	if (!take_digits(&text, &n) || !take_unit(&text, units, &factor) || *text)
+		return false;
+	return !__builtin_mul_overflow(n, factor, ret_n);
+}
+
+static const char *measure_text(uint64_t n, const struct unit *units, char buf[static 32])
+{
+	while (units->factor > 1 && (n == 0 || n % units->factor))
+		units++;
+	snprintf(buf, 32, "%" PRIu64 "%.1s", n / units->factor, &units->letter);
+	return buf;
+}
+
+const char *conf_size_text(uint64_t bytes, char buf[static 32])
+{
+	return measure_text(bytes, size_units, buf);
+}
+
+const char *conf_time_text(uint64_t seconds, char buf[static 32])
+{
+	return measure_text(seconds, time_units, buf);
+}
+
+static const char *kind_text(enum conf_kind kind, uint64_t n, char buf[static 32])
+{
+	if (kind == CONF_SIZE)
+		return conf_size_text(n, buf);
+	if (kind == CONF_TIME)
+		return conf_time_text(n, buf);
+	snprintf(buf, 32, "%" PRIu64, n);
+	return buf;
+}
+
+static int set_number(const struct conf_row *row, uint64_t *at, const char *text, char *why)
+{
+	static const struct unit no_units[] = { { '\0', 1 } };
+	const struct unit *units = row->kind == CONF_SIZE   ? size_units
+				   : row->kind == CONF_TIME ? time_units
+							    : no_units;
+	static const char *const forms[] = {
+		[CONF_SIZE] = "a size: a whole number with K, M, G or T, such as \"128M\"",
+		[CONF_TIME] = "a time: a whole number with s, m, h or d, such as \"10m\"",
+		[CONF_NUMBER] = "a whole number",
+	};
+	struct conf_range range = conf_row_range(row);
+	char min[32], max[32];
+	uint64_t n;
+
+	if (!read_measure(text, units, &n)) {
+		snprintf(why, CONF_FAULT_MAX, "%s = \"%.60s\" is not %.20s; write %s", row->name,
+			text,
+			row->kind == CONF_SIZE   ? "a size"
+			: row->kind == CONF_TIME ? "a time"
+						 : "a number",
+			forms[row->kind]);
+		return -EINVAL;
+	}
+	if (n < range.min || n > range.max) {
+		snprintf(why, CONF_FAULT_MAX, "%s = %.60s is out of range; give %s to %s",
+			row->name, text, kind_text(row->kind, range.min, min),
+			kind_text(row->kind, range.max, max));
+		return -EINVAL;
+	}
+	*at = n;
+	return 0;
+}
+
+static bool read_rate(const char *text, struct conf_rate *ret_rate)
+{
+	uint64_t count, n = 1, factor;
+
+	if (!take_digits(&text, &count) || *text++ != '/')
+		return false;
+	if (*text >= '0' && *text <= '9' && !take_digits(&text, &n))
+		return false;
+	if (!*text || !take_unit(&text, time_units, &factor) || *text)
+		return false;
+	if (count > CONF_RATE_MAX || n == 0 || n > 604800 / factor)
+		return false;
+	*ret_rate = (struct conf_rate){ (uint32_t)count, (uint32_t)(n * factor) };
+	return true;
+}
+
+static int set_rate(const struct conf_row *row, struct conf_rate *at, const char *text, char *why)
+{
+	if (read_rate(text, at))
+		return 0;
+	snprintf(why, CONF_FAULT_MAX,
+		"%s = \"%.60s\" is not a rate; write count/period with a count of 0 to %d and a "
+		"period of s, m, h or d (at most 7d), such as \"10/h\" or \"5/30m\"",
+		row->name, text, CONF_RATE_MAX);
+	return -EINVAL;
+}
+
+static int set_flag(const struct conf_row *row, bool *at, const char *text, char *why)
+{
+	static const char *const yes[] = { "true", "yes", "on" };
+	static const char *const no[] = { "false", "no", "off" };
+
+	for (size_t i = 0; i < 3; i++) {
+		if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+			*at = strcmp(text, yes[i]) == 0;
+			return 0;
+		}
+	}
+	snprintf(why, CONF_FAULT_MAX,
+		"%s = \"%.60s\" is neither true nor false; write %s = true or %s = false",
+		row->name, text, row->name, row->name);
+	return -EINVAL;
+}
+
+/* The words of a choice are those of its unit: "trap, log or kill" is 0, 1, 2. */
+static int set_choice(const struct conf_row *row, int *at, const char *text, char *why)
+{
+	char words[64], *save = NULL;
+	int n = 0;
+
+	snprintf(words, sizeof(words), "%s", row->unit);
+	for (char *word = strtok_r(words, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+		if (strcmp(word, "or") == 0)
+			continue;
+		if (strcmp(word, text) == 0) {
+			*at = n;
+			return 0;
+		}
+		n++;
+	}
+	snprintf(why, CONF_FAULT_MAX, "%s = \"%.60s\" is no choice; write %s", row->name, text,
+		row->unit);
+	return -EINVAL;
+}
+
+static int set_text(char **at, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+static int append_text(struct conf_texts *at, const char *text)
+{
+	char **more = reallocarray(at->text, at->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	at->text = more;
+	more[at->n] = strdup(text);
+	if (!more[at->n])
+		return -ENOMEM;
+	at->n++;
+	return 0;
+}
+
+int conf_value_set(
+	const struct conf_row *row, void *at, const char *text, char why[static CONF_FAULT_MAX])
+{
+	switch (row->kind) {
+	case CONF_TEXT:
+		return set_text(at, text);
+	case CONF_TEXTS:
+		return append_text(at, text);
+	case CONF_FLAG:
+		return set_flag(row, at, text, why);
+	case CONF_RATE:
+		return set_rate(row, at, text, why);
+	case CONF_CHOICE:
+		return set_choice(row, at, text, why);
+	case CONF_NUMBER:
+	case CONF_SIZE:
+	case CONF_TIME:
+		break;
+	}
+	return set_number(row, at, text, why);
+}
+
+void conf_value_free(const struct conf_row *row, void *at)
+{
+	struct conf_texts *texts = at;
+
+	if (row->kind == CONF_TEXT) {
+		free(*(char **)at);
+	} else if (row->kind == CONF_TEXTS) {
+		for (size_t i = 0; i < texts->n; i++)
+			free(texts->text[i]);
+		free(texts->text);
+	}
+}
