@@ -104,14 +104,15 @@ static void add_members(struct maker *m, const char *prefix, size_t prefix_len)
 		add(m, LAYOUT_IDENTITY, "", 0);
 	for (size_t i = 0; i < n; i++) {
 		const struct field_info *field = field_at(m, i);
-		size_t part = part_len(field->path + prefix_len);
-		size_t len = prefix_len + part + 1;
+		size_t part;
 
-		if (strncmp(field->path, prefix, prefix_len) != 0 || part == 0 ||
-			!opens_object(m, i, len))
+		if (strncmp(field->path, prefix, prefix_len) != 0)
+			continue;
+		part = part_len(field->path + prefix_len);
+		if (part == 0 || !opens_object(m, i, prefix_len + part + 1))
 			continue;
 		add(m, LAYOUT_OPEN, field->path + prefix_len, part);
-		add_members(m, field->path, len);
+		add_members(m, field->path, prefix_len + part + 1);
 		add(m, LAYOUT_CLOSE, "", 0);
 	}
 }
