@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came of it: the gateway's records beside captures made without it."""
+import collections
+import json
+import os
+
+from . import lab, plan, proc, watch
+
+PERIOD_S = 3600
+
+
+def records():
+	try:
+		with open(plan.path("gateway", "eve.json")) as f:
+			return [json.loads(line) for line in f if line.endswith("\n")]
+	except OSError:
+		return []
+
+
+def report():
+	"""Prints the report. Exit status: 0 when outside arrived exactly what the policy allows."""
+	watch.settle()
+	seen = records()
+	print()
+	_what_the_gateway_saw(seen)
+	_what_it_stopped(seen)
+	_incidents(seen)
+	good = _what_arrived()
+	_how_to_look_further(seen)
+	return 0 if good else 1
+
+
+def _what_the_gateway_saw(seen):
+	flows = [r for r in seen if r["event_type"] == "flow"]
+	print("What the gateway saw (conversations that have ended)")
+	print("  honeypot   inbound  outbound  internal   frames     bytes")
+	for h in plan.HONEYPOTS:
+		mine = [r for r in flows if r["fishbowl"].get("honeypot") == h.name]
+		ways = collections.Counter(r["fishbowl"].get("direction") for r in mine)
+		frames = sum(r["flow"]["pkts_toserver"] + r["flow"]["pkts_toclient"] for r in mine)
+		size = sum(r["flow"]["bytes_toserver"] + r["flow"]["bytes_toclient"] for r in mine)
+		print(f"  {h.name:<9} {ways['inbound']:>8} {ways['outbound']:>9} {ways['internal']:>9}"
+			f" {frames:>8} {size:>9}")
+	print()
+
+
+def _what_it_stopped(seen):
+	stopped = collections.Counter()
+	for r in seen:
+		if r["event_type"] == "drop":
+			mine = r["fishbowl"]
+			stopped[mine.get("honeypot", "-"), r["drop"]["reason"]] += mine["count"]
+	print("What it stopped" + ("" if stopped else ": nothing"))
+	for (honeypot, reason), frames in sorted(stopped.items()):
+		print(f"  {honeypot:<9} {reason:<20} {frames:>7} frames")
+	print()
+
+
+def _incidents(seen):
+	for r in seen:
+		if r["event_type"] == "incident":
+			print(f"INCIDENT {r['timestamp'][11:19]} {r['fishbowl'].get('honeypot', '')}: "
+				f"{r['fishbowl']['title']}"
+				f" ({r.get('proto', '')} to {r.get('dest_ip', '')}:{r.get('dest_port', '')})")
+	print()
+
+
+def allowed(times, limit):
+	"""How many of these beginnings a sliding budget of limit/hour lets out."""
+	out = []
+	for t in sorted(times):
+		if len([o for o in out if o > t - PERIOD_S]) < limit:
+			out.append(t)
+	return len(out)
+
+
+def _what_arrived():
+	good = True
+	print("What arrived outside, by captures on the wire made without the gateway")
+	print("  honeypot   kind      tried  allowed  came out  at the victim")
+	for row in _comparison():
+		honeypot, kind, tried, may, out, there = row
+		equal = out == may and there <= out
+		good = good and equal
+		print(f"  {honeypot:<9}  {kind:<7} {tried:>7} {may:>8} {out:>9} {there:>14}  "
+			f"{'as the policy says' if equal else 'NOT AS THE POLICY SAYS'}")
+	print()
+	return good
+
+
+def _comparison():
+	"""Rows of (honeypot, kind, tried, allowed, came out, reached the victim)."""
+	for h in plan.HONEYPOTS:
+		wires = (h.name, "street", "victim")
+		tried, out, there = (watch.begun_by(wire, h) for wire in wires)
+		for kind, limit in plan.LIMITS.items():
+			if tried[kind]:
+				yield (h.name, kind, len(tried[kind]), allowed(tried[kind].values(), limit),
+					len(out[kind]), len(there[kind]))
+		tried, out, there = (watch.spoofed(wire, h) for wire in wires)
+		if tried:
+			yield h.name, "spoofed", tried, 0, out, there
+
+
+def _how_to_look_further(seen):
+	conf = plan.path("gateway", "fishbowl.conf")
+	victim, web = plan.host("victim"), plan.HONEYPOTS[0]
+	flow = next((r["flow_id"] for r in seen if r["event_type"] == "incident" and "flow_id" in r), None)
+	command = lab.fishbowl()
+	print("How to look further")
+	print(f"  {command} events -c {conf} --type incident")
+	print(f"  {command} events -c {conf} --honeypot {web.name} --follow")
+	if flow:
+		print(f"  {command} cut -c {conf} --flow {flow} -o /tmp/first.pcapng")
+	print(f"  {command} cut -c {conf} --peer {victim.ip4} -o /tmp/victim.pcapng")
+	print("  tshark -r /tmp/victim.pcapng -T fields -e frame.number -e ip.src -e ip.dst "
+		"-e frame.comment")
+	print(f"  tshark -r {plan.path('gateway', 'state', 'capture')}/*.pcapng "
+		"-Y 'frame.comment contains \"drop\"'")
+	print(f"  {command} verify -c {conf}")
+	print(f"  fishbowl lab shell {web.name}   (or attacker, victim, files, old, gateway)")
