@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front for people; meson does the work. `make help` lists the targets.
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+MESON_OPTIONS ?=
+
+# Where files go when they are not below PREFIX.
+DIRS = --prefix=$(PREFIX) $(if $(filter /usr /usr/local,$(PREFIX)),--sysconfdir=/etc --localstatedir=/var)
+
+all: build
+
+help:
+	@echo 'make             build into build/ (bin: build/src/cmd/fishbowl/fishbowl)'
+	@echo 'make lab         install what is missing, build, and start a whole honeynet on this machine'
+	@echo 'make check       install what is missing, build every way, run every test (10-20 minutes)'
+	@echo 'make quickcheck  the tests that need no network namespaces (under 2 minutes)'
+	@echo 'make bench       compare with a kernel bridge: throughput, delay, CPU, memory'
+	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make deb         build the Debian package into dist/'
+	@echo 'make fuzz        FUZZ_SECONDS=$(FUZZ_SECONDS) for each target, with clang'
+	@echo 'make format      put the C files into shape; make check-format only looks'
+	@echo 'make clean       remove what was built'
+
+build: deps-build
+	@test -f build/build.ninja || meson setup build $(DIRS) -Dtests=false --buildtype=debugoptimized \
+		$(MESON_OPTIONS) >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
+	@rm -f build.log
+	ninja -C build
+
+deps-%:
+	@tools/install-deps $*
+
+lab: deps-lab build
+	build/src/cmd/fishbowl/fishbowl lab up --attack
+
+check: deps-build deps-lab deps-check
+	tools/check all
+
+quickcheck: deps-build deps-check
+	tools/check quick
+
+bench: deps-lab deps-bench build
+	tests/perf/bench --build build
+
+install: build
+	@meson configure build $(DIRS) >/dev/null
+	DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+
+deb: deps-build deps-deb
+	tools/make-deb
+
+fuzz: deps-build deps-check
+	tools/check fuzz $(FUZZ_SECONDS)
+
+format:
+	tools/check-format --write
+
+check-format:
+	tools/check-format
+
+clean:
+	rm -rf build build-check build-clang dist
+
+.PHONY: all help build lab check quickcheck bench install deb fuzz format check-format clean
