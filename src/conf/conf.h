@@ -56,9 +56,9 @@ typedef int conf_kind_CHOICE;
 
 struct conf_unused {
 	char none;
-#define SECTION(id, name, titled, text)                                                            \
-	}                                                                                          \
-	;                                                                                          \
+#define SECTION(id, name, titled, text) \
+	}                               \
+	;                               \
 	struct conf_##id {
 #define SETTING(section, KIND, member, name, value, unit, text) conf_kind_##KIND member;
 #include "conf/settings.def"

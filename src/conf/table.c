@@ -10,7 +10,7 @@ const struct conf_section_row conf_sections[CONF_SECTIONS] = {
 
 /* A default is kept as text: a string as it is, a number or flag as it is spelt in the table. */
 const struct conf_row conf_rows[] = {
-#define SETTING(section, KIND, member, name, value, unit, text)                                    \
+#define SETTING(section, KIND, member, name, value, unit, text) \
 	{ CONF_SECTION_##section, CONF_##KIND, name,                  \
 		_Generic((value), const char *: (value), char *: (value), default: #value), \
 		unit, text, offsetof(struct conf_##section, member) },
@@ -24,7 +24,7 @@ static const struct {
 	size_t offset;
 	struct conf_range range;
 } ranges[] = {
-#define RANGE(section, member, min, max)                                                           \
+#define RANGE(section, member, min, max) \
 	{ CONF_SECTION_##section, offsetof(struct conf_##section, member), { min, max } },
 #include "conf/settings.def"
 };
