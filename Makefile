@@ -41,7 +41,9 @@ quickcheck: deps-build deps-check
 	tools/check quick
 
 bench: deps-lab deps-bench build
-	tests/perf/bench --build build
+	meson configure build -Dtests=true
+	ninja -C build
+	tests/perf/bench.py --build build
 
 install: build
 	@meson configure build $(DIRS) >/dev/null

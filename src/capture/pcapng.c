@@ -185,7 +185,8 @@ size_t pcapng_put_packet(uint8_t *at, const struct pcapng_packet *packet)
 uint64_t pcapng_comment_flow(const char *comment, size_t len)
 {
 	static const char key[] = " flow ";
-	const char *at = memmem(comment, len, key, sizeof(key) - 1), *end = comment + len;
+	const char *at = len ? memmem(comment, len, key, sizeof(key) - 1) : NULL;
+	const char *end = at ? comment + len : NULL;
 	uint64_t flow = 0;
 
 	if (!at)
