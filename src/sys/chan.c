@@ -27,7 +27,7 @@ struct wire_head {
 enum { SUPERVISOR = CHAN_SUPERVISOR, CHILD = CHAN_CHILD, ONCE = true, MANY = false };
 
 static const struct message_row rows[MESSAGE_COUNT] = {
-#define MESSAGE(ID, id, from, fds, once, after, text)                                \
+#define MESSAGE(ID, id, from, fds, once, after, text)                             \
 	[MESSAGE_##ID] = { #ID, (enum chan_side)from, fds, once, MESSAGE_##after, \
 		sizeof(struct message_##id) },
 #include "sys/messages.def"
@@ -83,8 +83,8 @@ static bool row_allows(const struct message_row *row, enum message_type type, en
 	return row->after == MESSAGE_NONE || (passed >> row->after & 1);
 }
 
-int message_check(enum chan_side from, uint32_t *passed, const void *bytes, size_t len, size_t n_fds,
-	struct message *ret_message)
+int message_check(enum chan_side from, uint32_t *passed, const void *bytes, size_t len,
+	size_t n_fds, struct message *ret_message)
 {
 	struct cur c = cur_make(bytes, len);
 	uint32_t type = cur_le32(&c), size = cur_le32(&c);
@@ -158,7 +158,9 @@ int chan_receive(struct chan *chan, struct message *ret_message)
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int) * CHAN_FDS_MAX)];
 	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	enum chan_side from = chan->side == CHAN_CHILD ? CHAN_SUPERVISOR : CHAN_CHILD;
 	ssize_t n;

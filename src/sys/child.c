@@ -44,8 +44,8 @@ int child_start(enum chan_process process, struct child *ret_child)
 	if (r == 1 && (m.type != MESSAGE_START || !start_is_good(&m, process)))
 		r = -EBADMSG;
 	if (r != 1) {
-		fprintf(stderr, "%s: no START message on descriptor 3: %s\n",
-			process_name(process), strerror(r < 0 ? -r : ENOMSG));
+		fprintf(stderr, "%s: no START message on descriptor 3: %s\n", process_name(process),
+			strerror(r < 0 ? -r : ENOMSG));
 		return r < 0 ? r : -ENOMSG;
 	}
 	child.start = m.start;

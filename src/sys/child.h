@@ -24,9 +24,9 @@ struct child {
 
 enum child_event {
 	CHILD_NOTHING,
-	CHILD_AUDIT,   /* fb-gate: *ret_message has the id */
-	CHILD_STOP,    /* *ret_message tells how */
-	CHILD_ORPHAN,  /* no supervisor any more (or it spoke nonsense) */
+	CHILD_AUDIT,  /* fb-gate: *ret_message has the id */
+	CHILD_STOP,   /* *ret_message tells how */
+	CHILD_ORPHAN, /* no supervisor any more (or it spoke nonsense) */
 };
 
 /* 0, or -errno with a line on stderr. */

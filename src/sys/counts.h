@@ -11,26 +11,36 @@
 #define COUNTS_REASONS_MAX 96 /* at least REASON_COUNT */
 #define COUNTS_SIZE        4096
 #define COUNTS_SEGMENT_MAX 64
+#define COUNTS_PORTS_MAX   17
+
+struct counts_port {
+	uint64_t received; /* frames the gate took */
+	uint64_t captured; /* of them, into the frame ring */
+	uint64_t unseen;   /* of them, not: dropped because they could not be captured */
+	uint64_t missed;   /* frames the kernel could not hand over */
+	uint64_t sent;
+};
 
 struct counts_gate {
 	uint64_t received;
 	uint64_t bytes;
 	uint64_t passed;
 	uint64_t dropped;
-	uint64_t missed;   /* by the kernel, all gates of this run_dir */
-	uint64_t captured; /* packet entries committed */
+	uint64_t starts; /* of a gate on these files */
 	uint64_t in_flows;
 	uint64_t other_frames;
 	uint64_t open_frames;
 	uint64_t flows_active;
 	uint64_t flows_total;
 	uint64_t by_reason[COUNTS_REASONS_MAX];
+	struct counts_port port[COUNTS_PORTS_MAX]; /* all gates of this run_dir */
 };
 
 struct counts_tap {
-	uint64_t frames;      /* packet blocks written */
-	uint64_t last_packet; /* ... up to this packet id: with the file's tail this survives a crash */
-	uint64_t bytes;       /* written */
+	uint64_t frames; /* packet blocks written */
+	uint64_t
+		last_packet; /* ... up to this packet id: with the file's tail this survives a crash */
+	uint64_t bytes;      /* written */
 	uint64_t segments;    /* opened */
 	uint64_t stored;      /* bytes of all segments on the disk */
 	uint64_t removed;     /* segments removed for the budget */

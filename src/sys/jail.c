@@ -24,8 +24,8 @@
 #define FS_IOCTL_DEV (1ULL << 15)
 
 enum {
-	CALLS_MAX = 512,    /* names kept for the trap */
-	THREADS_MAX = 64,   /* of one uid: several gateways on one machine share the fallback uids */
+	CALLS_MAX = 512,  /* names kept for the trap */
+	THREADS_MAX = 64, /* of one uid: several gateways on one machine share the fallback uids */
 	EXIT_TRAPPED = 31,
 };
 
@@ -161,8 +161,8 @@ static uint64_t rule_rights(const struct jail_dir *dir, uint64_t handled)
 		rights |= LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
 			  LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE;
 	if (fstat(dir->fd, &st) < 0 || !S_ISDIR(st.st_mode))
-		rights &= LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-			  FS_TRUNCATE;
+		rights &=
+			LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;
 	return rights & handled;
 }
 
@@ -174,7 +174,8 @@ static int add_rules(int ruleset, const struct jail *jail, uint64_t handled)
 			.parent_fd = jail->dirs[i].fd,
 		};
 
-		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) <
+			0)
 			return -errno;
 	}
 	return 0;
@@ -282,7 +283,8 @@ static int enter_seccomp(const struct jail *jail)
 		return -ENOMEM;
 	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
-		r = add_calls(filter, every_process, sizeof(every_process) / sizeof(every_process[0]));
+		r = add_calls(
+			filter, every_process, sizeof(every_process) / sizeof(every_process[0]));
 	if (r == 0)
 		r = add_calls(filter, jail->calls, jail->n_calls);
 	if (r == 0)

@@ -19,7 +19,7 @@ int spawn_find(const char *program, char ret_path[static SPAWN_PATH_MAX]);
 
 struct spawn {
 	const char *program; /* "fb-gate" */
-	int chan_fd;         /* the child's end; it becomes descriptor 3, nothing else is inherited */
+	int chan_fd; /* the child's end; it becomes descriptor 3, nothing else is inherited */
 	const struct jail_user *user; /* NULL: as this process */
 	unsigned max_files;
 };

@@ -109,7 +109,8 @@ static void send_raw(const void *bytes, size_t len, unsigned n_fds)
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
 		for (unsigned i = 0; i < n_fds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &(int){ STDERR_FILENO }, sizeof(int));
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &(int){ STDERR_FILENO },
+				sizeof(int));
 	}
 	assert_int_equal(sendmsg(down.fd, &msg, 0), (ssize_t)len);
 }
@@ -124,10 +125,14 @@ static void test_receiver_cuts_off(void **state)
 {
 	static const struct bad bad[] = {
 		{ MESSAGE_ALIVE, 8, 8, 0 }, /* before READY */
-		{ MESSAGE_READY, 8, 9, 0 }, { MESSAGE_READY, 8, 7, 0 }, { MESSAGE_READY, 9, 9, 0 },
+		{ MESSAGE_READY, 8, 9, 0 },
+		{ MESSAGE_READY, 8, 7, 0 },
+		{ MESSAGE_READY, 9, 9, 0 },
 		{ MESSAGE_READY, 8, 8, 3 }, /* descriptors */
 		{ MESSAGE_STOP, 8, 8, 0 },  /* the other direction */
-		{ MESSAGE_NONE, 0, 0, 0 }, { MESSAGE_COUNT, 8, 8, 0 }, { UINT32_MAX, 8, 8, 0 },
+		{ MESSAGE_NONE, 0, 0, 0 },
+		{ MESSAGE_COUNT, 8, 8, 0 },
+		{ UINT32_MAX, 8, 8, 0 },
 		{ MESSAGE_READY, 8, 4000, 2 },
 	};
 	char bytes[8 + 4096];

@@ -42,8 +42,11 @@ static int run(int (*body)(void))
 
 static bool enter(enum jail_mode mode, const struct jail_dir *dir)
 {
-	struct jail jail = { .mode = mode, .calls = calls,
-		.n_calls = sizeof(calls) / sizeof(calls[0]), .dirs = dir, .n_dirs = dir ? 1 : 0 };
+	struct jail jail = { .mode = mode,
+		.calls = calls,
+		.n_calls = sizeof(calls) / sizeof(calls[0]),
+		.dirs = dir,
+		.n_dirs = dir ? 1 : 0 };
 	int abi;
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && jail_enter(&jail, &abi) == 0;
