@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* file - directories, locks, shared files and small texts, by directory descriptor. 0 or -errno. */
+/* files - directories, locks, shared files and small texts, by directory descriptor. 0 or -errno.
+ * (Not sys/file.h: that is a header of libc.) */
 #pragma once
 
 #include <stdbool.h>
