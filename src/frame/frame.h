@@ -43,7 +43,7 @@ struct frame_packet {
 	uint8_t tcp_flags; /* RFC 9293, FIN = 1 ... CWR = 128 */
 	uint8_t icmp_type;
 	uint8_t icmp_code;
-	bool is_fragment;    /* part of a datagram */
+	bool is_fragment;    /* part of a datagram (an atomic fragment, RFC 6946, is not) */
 	bool first_fragment; /* the part with offset 0 */
 	bool last_fragment;
 	bool has_transport; /* ports, flags, ICMP fields were readable */
@@ -59,27 +59,30 @@ struct frame_packet {
 struct frame {
 	const uint8_t *data;
 	uint32_t len;
+	uint32_t wire_len; /* set to len; raise it where a capture file holds less than was sent */
 	struct mac src_mac, dst_mac;
 	uint16_t ethertype; /* behind the tags; below 0x600 an 802.3 length */
 	uint16_t tag[FRAME_TAGS_MAX]; /* VLAN ids with priority bits */
 	uint8_t n_tags;
 	uint8_t n_packets;  /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */
 	uint32_t l3_at;
-	struct frame_packet packet[FRAME_DEPTH_MAX];
-	/* ARP (RFC 826), when ethertype is 0x0806 and it could be read. */
+	/* ARP (RFC 826), when ethertype is 0x0806 and it could be read. Not inside tunnels. */
 	bool is_arp;
 	uint16_t arp_op;
 	struct mac arp_sender_mac;
 	struct ip arp_sender, arp_target;
-	/* IPv6 neighbour discovery (RFC 4861): target of NS/NA, link-layer address option if any. */
+	/* IPv6 neighbour discovery (RFC 4861) in the outer packet: target of NS, NA and redirect (else
+	 * unset), link-layer address option if any. */
 	bool is_nd;
 	struct ip nd_target;
 	bool has_nd_mac;
 	struct mac nd_mac;
-	/* ICMP error: the packet it quotes. */
+	/* ICMP error in the outer packet: the packet it quotes. */
 	bool has_quoted;
-	struct frame_packet quoted;
 	uint64_t anomalies; /* bit n: enum frame_anomaly n */
+	/* Of these only what n_packets and has_quoted say is set. */
+	struct frame_packet packet[FRAME_DEPTH_MAX];
+	struct frame_packet quoted;
 };
 
 void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct frame *ret_frame);
