@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow - the table of conversations, in the caller's memory.
+ *
+ * The slots are all there is to keep: the memory may be a file shared over restarts, and its user may
+ * die at any instruction. A frame changes only a slot's struct flow_tally; whoever must not lose or
+ * half-count a frame copies the tally before (see control/gate.c). Index, free list and timers are
+ * private and made again from the slots by flow_table_open(). Nothing is allocated after that.
+ *
+ * A slot is FLOW_FREE, FLOW_LIVE (found by its key) or FLOW_ENDED (not found any more; waits until
+ * its record has been written). Slots are named by their index.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "event/event.h"
+
+struct frame;
+struct frame_packet;
+
+#define FLOW_NONE UINT32_MAX
+#define FLOW_MAX  (1u << 24) /* slots of a table */
+
+enum flow_status { FLOW_FREE, FLOW_LIVE, FLOW_ENDED };
+enum flow_state { FLOW_NEW, FLOW_ESTABLISHED, FLOW_CLOSED };
+enum flow_end { FLOW_END_NONE, FLOW_END_TIMEOUT, FLOW_END_CLOSED, FLOW_END_REUSED, FLOW_END_FORCED,
+	FLOW_END_SHUTDOWN };
+
+/* Which timeout applies. */
+enum flow_timeout {
+	FLOW_TIMEOUT_TCP_NEW,
+	FLOW_TIMEOUT_TCP_ESTABLISHED,
+	FLOW_TIMEOUT_TCP_CLOSED,
+	FLOW_TIMEOUT_UDP,
+	FLOW_TIMEOUT_ICMP,
+	FLOW_TIMEOUT_OTHER,
+	FLOW_TIMEOUTS
+};
+
+/* Both ends in a fixed order, so that the two directions have one key. No padding: it is hashed. */
+struct flow_key {
+	struct ip ip[2];
+	uint64_t parent; /* flow id of the tunnel, 0 for outer packets */
+	uint16_t port[2];
+	uint16_t vlan[2];
+	uint8_t version; /* 4 or 6 */
+	uint8_t proto;
+	uint8_t icmp_kind; /* request type of those with an identifier, else the type */
+	uint8_t zero[5];
+};
+
+/* What a frame may change. [0]: from the side that began, [1]: from the other. */
+struct flow_tally {
+	int64_t last_wall_ns, last_steady_ns;
+	uint64_t last_packet;
+	uint64_t frames[2], bytes[2]; /* bytes of whole frames */
+	uint32_t dropped;             /* of these frames */
+	uint32_t errors;              /* ICMP errors about it, not among these frames */
+	uint32_t isn[2];
+	uint16_t reason;
+	uint8_t status, state, end; /* enum flow_status, flow_state, flow_end */
+	uint8_t verdict;
+	uint8_t tcp_flags[2];
+	uint8_t isn_known, fin_seen, syn_acked; /* bit 0, 1: the side */
+	uint8_t errors_sent;                    /* ICMP errors let out by the gate */
+};
+
+struct flow {
+	struct flow_key key;
+	uint64_t id;
+	int64_t first_wall_ns;
+	uint64_t first_packet;
+	uint16_t honeypot; /* the gate's number of it */
+	uint8_t direction; /* enum direction */
+	uint8_t starter;   /* which end of the key began */
+	uint8_t in_port;
+	uint8_t icmp_type, icmp_code; /* of the first frame */
+	uint8_t zero;
+	struct flow_tally tally;
+};
+
+struct flow_table;
+
+size_t flow_table_size(uint32_t slots);
+
+/* `memory`: flow_table_size(slots) bytes, zeroed or left by a table before. Slots that make no sense are
+ * freed and counted in *ret_lost. `timeout_ns`: FLOW_TIMEOUTS of them. -EINVAL, -ENOMEM. */
+int flow_table_open(void *memory, uint32_t slots, const int64_t *timeout_ns,
+	struct flow_table **ret_table, uint32_t *ret_lost);
+struct flow_table *flow_table_close(struct flow_table *table);
+
+/* The key of a packet and which of its ends is the source. False for what is not IP. */
+bool flow_key_make(const struct frame *frame, const struct frame_packet *packet, uint64_t parent,
+	struct flow_key *ret_key, uint8_t *ret_source);
+
+struct flow *flow_get(struct flow_table *table, uint32_t slot);
+uint32_t flow_find(const struct flow_table *table, const struct flow_key *key);
+uint32_t flow_slots(const struct flow_table *table);
+uint32_t flow_used(const struct flow_table *table); /* live and ended slots */
+
+/* A free slot, zeroed but for its key, still FLOW_FREE; FLOW_NONE when there is none. The caller fills it
+ * and calls flow_begin(), which makes it live and findable. */
+uint32_t flow_reserve(struct flow_table *table, const struct flow_key *key);
+void flow_begin(struct flow_table *table, uint32_t slot);
+/* Makes a live flow ended: it goes to the end of the queue of flows to be recorded. */
+void flow_end(struct flow_table *table, uint32_t slot, enum flow_end end);
+/* First of that queue or FLOW_NONE; flow_free() takes it off and frees the slot. */
+uint32_t flow_first_ended(const struct flow_table *table);
+void flow_free_ended(struct flow_table *table);
+
+/* Idle for longer than its timeout at `steady_ns`. */
+bool flow_timed_out(const struct flow_table *table, const struct flow *flow, int64_t steady_ns);
+/* Ends flows that timed out, at most `max` looked at. */
+void flow_expire(struct flow_table *table, int64_t steady_ns, uint32_t max);
+/* After a change of state: the timeout may have become shorter. */
+void flow_reschedule(struct flow_table *table, uint32_t slot);
+
+/* TCP. Whether a packet from `side` (0 = who began) begins a new connection on a known 5-tuple: a SYN with
+ * another initial sequence number, or, if `strict`, any SYN from the side that did not begin. */
+bool flow_tcp_begins(const struct flow *flow, const struct frame_packet *packet, unsigned side,
+	bool strict);
+/* Flags, sequence numbers, state of one packet that passed. True when the state changed. */
+bool flow_tcp_step(struct flow *flow, const struct frame_packet *packet, unsigned side);
+/* The same for other protocols: answered is established. */
+bool flow_answer_step(struct flow *flow, unsigned side);
+
+const char *flow_state_name(enum flow_state state);
+const char *flow_end_name(enum flow_end end);

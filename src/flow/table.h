@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* table - the private side of a flow table. Private to src/flow. */
+#pragma once
+
+#include "flow/flow.h"
+
+/* The wheel turns once in so many seconds; longer timeouts are looked at once a turn. */
+enum { WHEEL_SECONDS = 4096 };
+
+struct flow_link {
+	uint32_t next, prev;
+};
+
+struct flow_index {
+	uint32_t hash;
+	uint32_t slot; /* FLOW_NONE: empty */
+};
+
+struct flow_table {
+	struct flow *flow; /* in the caller's memory */
+	uint32_t slots, used;
+	int64_t timeout_ns[FLOW_TIMEOUTS];
+	unsigned char hash_key[16];
+	struct flow_index *index; /* open addressing, linear, at most half full */
+	uint32_t index_mask;
+	uint32_t *hash; /* of each slot's key */
+	uint32_t *free; /* stack of free slots */
+	uint32_t n_free;
+	struct flow_link *link;  /* of a live slot in its wheel bucket, of an ended one in the queue */
+	uint32_t *bucket_of;     /* of a live slot */
+	uint32_t bucket[WHEEL_SECONDS];
+	uint32_t ended_first, ended_last;
+	int64_t wheel_s; /* buckets before this second are done */
+};
+
+void wheel_init(struct flow_table *table);
+void wheel_add(struct flow_table *table, uint32_t slot);
+void wheel_remove(struct flow_table *table, uint32_t slot);
+int64_t flow_deadline(const struct flow_table *table, const struct flow *flow);
