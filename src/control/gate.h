@@ -21,6 +21,15 @@ struct gate;
 #define GATE_PORTS_MAX 17 /* the outside and CONF_INSIDE_MAX inside ports */
 #define GATE_OUTSIDE   0  /* number of the outside port; inside ports follow */
 
+/* Named limits. */
+#define GATE_BUDGET_TIMES_MAX (2u << 20) /* conversations of all limits of all honeypots together */
+#define GATE_REFUSED_MAX      64         /* refused conversations of a honeypot in the flow table */
+#define GATE_DROPS_MAX        20         /* drop records of a honeypot a second; then series */
+#define GATE_SERIES_S         10         /* a series is recorded after so many seconds */
+#define GATE_FRAGMENTS_MAX    256        /* datagrams in fragments followed at a time */
+#define GATE_FRAGMENT_S       30         /* for how long */
+#define GATE_ICMP_ERRORS_MAX  16         /* ICMP errors a honeypot may send about one conversation */
+
 struct gate_time {
 	int64_t wall_ns;   /* for records: when the frame was received */
 	int64_t steady_ns; /* for budgets and timeouts: never goes back */
@@ -36,13 +45,18 @@ struct gate_answer {
 
 /* Takes a record; -ENOSPC when there is no room now. */
 typedef int gate_emit(void *context, const struct record *record);
+/* How many records were ever taken, over all runs on the same memory (the record ring's next sequence
+ * number). With it a gate that died while it handed over a record knows whether it was taken. */
+typedef uint64_t gate_emitted(void *context);
 
 struct gate_setup {
 	const struct conf *conf; /* must outlive the gate */
 	void *flow_memory;       /* gate_flow_memory_size() bytes; zeroed or left by a gate before */
-	void *budget_memory;     /* gate_budget_memory_size() bytes; the same */
+	void *budget_memory;     /* gate_budget_memory_size() bytes (always the same); the same */
 	gate_emit *emit;
+	gate_emitted *emitted; /* may be NULL: then a record in doubt counts as taken */
 	void *emit_context;
+	bool observe; /* no data control: every frame passes and is logged (replay without honeypots) */
 	uint64_t boot;         /* identity of this run; part of flow ids */
 	bool same_boot;        /* steady time goes on from the memory's last user (no reboot between) */
 	struct gate_time now;
@@ -51,8 +65,9 @@ struct gate_setup {
 size_t gate_flow_memory_size(const struct conf *conf);
 size_t gate_budget_memory_size(const struct conf *conf);
 
-/* -ENOMEM, -EINVAL. Memory that makes no sense is started afresh, with budgets used up for a whole
- * period rather than empty. */
+/* -ENOMEM; -EINVAL: more honeypots or NICs than conf.h says; -E2BIG: limits with more than GATE_BUDGET_TIMES_MAX conversations in sum. Memory that makes
+ * no sense is started afresh, with budgets used up for a whole period rather than empty. Call it before
+ * anything else is put where `emit` puts records. */
 int gate_new(const struct gate_setup *setup, struct gate **ret_gate);
 struct gate *gate_free(struct gate *gate);
 
@@ -61,8 +76,9 @@ struct gate *gate_free(struct gate *gate);
 struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct frame *frame,
 	const struct gate_time *now, uint64_t packet);
 
-/* The caller could not do what the answer said (reason RING_FULL, TX_FAILED, OVERSIZE, ...): counts
- * it and records it, as a series. */
+/* The caller could not do what the answer said (reason RING_FULL, TX_FAILED, OVERSIZE, ...): the frame
+ * is counted as dropped instead of passed, and recorded, as a series. Only for frames that gate_judge()
+ * let pass; a frame that cannot be carried at all is judged first, by what there is of it. */
 void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
 	const struct gate_time *now);
 
@@ -72,7 +88,12 @@ void gate_tick(struct gate *gate, const struct gate_time *now);
 /* Writes the records of all open flows. True when all are written; else call again. */
 bool gate_finish(struct gate *gate, const struct gate_time *now);
 
-/* Counts since the memory was fresh (they live in it), for audit and status. */
+/* Counts since the memory was fresh (they live in it), for audit and status.
+ *   received = passed + dropped = in_flows + other_frames
+ *   in_flows = frames of the flow records emitted + open_frames
+ * where the frames of a flow record are pkts_toserver + pkts_toclient + icmp_errors, and 0 for a record
+ * with a parent_id (a conversation inside a tunnel: its frames are the tunnel's).
+ * by_reason of passing reasons includes frames that later failed (gate_failed). */
 struct gate_counts {
 	uint64_t received;     /* frames judged */
 	uint64_t bytes;        /* bytes of them */

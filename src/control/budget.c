@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/budget.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/conf.h"
+#include "control/gate.h"
+
+enum { MAGIC = 0x42424746, VERSION = 1, NS = 1000000000 };
+
+/* A ring of the times of the last `cap` conversations: the n-th is at start + n % cap. */
+struct times_log {
+	uint64_t head; /* conversations ever */
+	uint32_t cap, start;
+};
+
+struct entry {
+	char name[CONF_NAME_MAX];
+	uint64_t mark;
+	struct times_log log[BUDGET_CLASSES];
+};
+
+struct memory {
+	uint32_t magic, version;
+	uint32_t whole; /* 0 while the layout is being changed */
+	uint32_t n;
+	int64_t offset_ns; /* memory's clock = steady time + this */
+	int64_t last_ns;   /* when it was last used, by its own clock */
+	uint64_t check;    /* of the layout */
+	struct entry entry[CONF_HONEYPOTS_MAX];
+	int64_t time[GATE_BUDGET_TIMES_MAX];
+};
+
+struct budget {
+	struct memory *m;
+	int64_t period_ns[CONF_HONEYPOTS_MAX][BUDGET_CLASSES];
+};
+
+size_t budget_memory_size(void)
+{
+	return sizeof(struct memory);
+}
+
+/* The process may be killed between any two stores; only the compiler must not reorder them. */
+static void order_stores(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static struct conf_rate rate_of(const struct conf_limit *limit, enum budget_class class)
+{
+	switch (class) {
+	case BUDGET_TCP:
+		return limit->tcp;
+	case BUDGET_UDP:
+		return limit->udp;
+	case BUDGET_ICMP:
+		return limit->icmp;
+	case BUDGET_DNS:
+		return limit->dns;
+	default:
+		return limit->other;
+	}
+}
+
+/* FNV-1a over what says where things are, not over what changes with each conversation. */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	while (len--)
+		hash = (hash ^ *at++) * 0x100000001b3;
+	return hash;
+}
+
+static uint64_t layout_check(const struct memory *m)
+{
+	uint64_t hash = hash_bytes(0xcbf29ce484222325, &m->n, sizeof(m->n));
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		const struct entry *e = &m->entry[i];
+
+		hash = hash_bytes(hash, e->name, sizeof(e->name));
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++) {
+			hash = hash_bytes(hash, &e->log[c].cap, sizeof(e->log[c].cap));
+			hash = hash_bytes(hash, &e->log[c].start, sizeof(e->log[c].start));
+		}
+	}
+	return hash;
+}
+
+static int64_t *log_time(struct memory *m, const struct times_log *log, uint64_t n)
+{
+	return &m->time[log->start + n % log->cap];
+}
+
+static uint64_t log_used(const struct times_log *log)
+{
+	return log->head < log->cap ? log->head : log->cap;
+}
+
+static void use_up(struct memory *m, struct times_log *log)
+{
+	for (uint32_t i = 0; i < log->cap; i++)
+		m->time[log->start + i] = m->last_ns;
+	log->head = log->cap;
+}
+
+/* Times must not decrease, nor lie ahead. One exception: budget_take() writes over the oldest before it
+ * moves the head, so the oldest may be the newest when it was interrupted; that errs on the safe side. */
+static bool log_makes_sense(struct memory *m, const struct times_log *log)
+{
+	uint64_t used = log_used(log), first = log->head - used;
+	int64_t before = 0;
+
+	for (uint64_t n = first; n < log->head; n++) {
+		int64_t t = *log_time(m, log, n);
+
+		if (t < 0 || t > m->last_ns)
+			return false;
+		if (n == first && used == log->cap)
+			continue;
+		if (t < before)
+			return false;
+		before = t;
+	}
+	return true;
+}
+
+static bool layout_makes_sense(const struct memory *m)
+{
+	if (m->magic != MAGIC || m->version != VERSION || m->whole != 1 ||
+		m->n > CONF_HONEYPOTS_MAX || m->last_ns < 0 || m->check != layout_check(m))
+		return false;
+	for (uint32_t i = 0; i < m->n; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			if (m->entry[i].log[c].start > GATE_BUDGET_TIMES_MAX ||
+				m->entry[i].log[c].cap >
+					GATE_BUDGET_TIMES_MAX - m->entry[i].log[c].start)
+				return false;
+	return true;
+}
+
+static bool is_fresh(const struct memory *m)
+{
+	static const struct entry none;
+	const char *head = (const char *)m;
+
+	for (size_t i = 0; i < offsetof(struct memory, entry); i++)
+		if (head[i])
+			return false;
+	return memcmp(&m->entry[0], &none, sizeof(none)) == 0;
+}
+
+/* The layout that the configuration asks for, with empty logs. */
+static int lay_out(const struct conf *conf, struct memory *ret_memory)
+{
+	uint64_t start = 0;
+
+	ret_memory->magic = MAGIC;
+	ret_memory->version = VERSION;
+	ret_memory->n = (uint32_t)conf->n_honeypots;
+	for (size_t i = 0; i < conf->n_honeypots; i++) {
+		struct entry *e = &ret_memory->entry[i];
+
+		memcpy(e->name, conf->honeypot[i].name, sizeof(e->name));
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++) {
+			e->log[c].cap = rate_of(&conf->honeypot[i].limit, c).count;
+			e->log[c].start = (uint32_t)start;
+			start += e->log[c].cap;
+			if (start > GATE_BUDGET_TIMES_MAX)
+				return -E2BIG;
+		}
+	}
+	ret_memory->check = layout_check(ret_memory);
+	return 0;
+}
+
+static struct entry *find_entry(struct memory *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (strncmp(m->entry[i].name, name, sizeof(m->entry[i].name)) == 0)
+			return &m->entry[i];
+	return NULL;
+}
+
+static void copy_log(struct memory *from, const struct times_log *old, struct memory *to,
+	struct times_log *log)
+{
+	uint64_t keep = log_used(old) < log->cap ? log_used(old) : log->cap;
+
+	for (uint64_t n = old->head - keep; n < old->head; n++)
+		to->time[log->start + log->head++] = *log_time(from, old, n);
+}
+
+static void keep_used(struct memory *old, struct memory *new)
+{
+	for (uint32_t i = 0; i < new->n; i++) {
+		struct entry *e = &new->entry[i], *was = find_entry(old, e->name);
+
+		if (!was)
+			continue;
+		e->mark = was->mark;
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			copy_log(old, &was->log[c], new, &e->log[c]);
+	}
+}
+
+/* Killed in here: `whole` is 0, and the next start finds the budgets used up. */
+static void replace(struct memory *m, const struct memory *new)
+{
+	uint64_t times = 0;
+
+	m->magic = MAGIC;
+	order_stores();
+	m->whole = 0;
+	order_stores();
+	for (uint32_t i = 0; i < new->n; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			times += new->entry[i].log[c].cap;
+	memcpy(m->time, new->time, times * sizeof(m->time[0]));
+	memcpy(m->entry, new->entry, sizeof(m->entry));
+	m->version = new->version;
+	m->n = new->n;
+	m->offset_ns = new->offset_ns;
+	m->last_ns = new->last_ns;
+	m->check = new->check;
+	order_stores();
+	m->whole = 1;
+}
+
+static int64_t clock_now(struct memory *m, int64_t steady_ns)
+{
+	int64_t now = steady_ns + m->offset_ns;
+
+	if (now > m->last_ns)
+		m->last_ns = now;
+	return m->last_ns;
+}
+
+static void use_up_all(struct memory *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			use_up(m, &m->entry[i].log[c]);
+}
+
+static void check_logs(struct memory *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			if (!log_makes_sense(m, &m->entry[i].log[c]))
+				use_up(m, &m->entry[i].log[c]);
+}
+
+static void start_clock(struct memory *m, int64_t steady_ns)
+{
+	m->offset_ns = 0;
+	m->last_ns = steady_ns;
+}
+
+static int take_over(struct memory *m, struct memory *new, int64_t steady_ns, bool same_boot)
+{
+	if (is_fresh(m)) {
+		start_clock(new, steady_ns);
+		replace(m, new);
+		return 0;
+	}
+	if (!layout_makes_sense(m)) {
+		start_clock(new, steady_ns);
+		use_up_all(new);
+		replace(m, new);
+		return 0;
+	}
+	check_logs(m);
+	if (!same_boot)
+		m->offset_ns = m->last_ns - steady_ns;
+	if (m->check == new->check)
+		return 0;
+	new->offset_ns = m->offset_ns;
+	new->last_ns = m->last_ns;
+	keep_used(m, new);
+	replace(m, new);
+	return 0;
+}
+
+int budget_open(void *memory, const struct conf *conf, int64_t steady_ns, bool same_boot,
+	struct budget **ret_budget)
+{
+	struct budget *b = calloc(1, sizeof(*b));
+	struct memory *new = calloc(1, sizeof(*new));
+	int result = b && new ? lay_out(conf, new) : -ENOMEM;
+
+	if (result == 0)
+		result = take_over(memory, new, steady_ns, same_boot);
+	free(new);
+	if (result < 0) {
+		free(b);
+		return result;
+	}
+	b->m = memory;
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
+			b->period_ns[i][c] =
+				(int64_t)rate_of(&conf->honeypot[i].limit, c).period_s * NS;
+	*ret_budget = b;
+	return 0;
+}
+
+struct budget *budget_close(struct budget *budget)
+{
+	free(budget);
+	return NULL;
+}
+
+bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class class,
+	int64_t steady_ns)
+{
+	struct memory *m = budget->m;
+	const struct times_log *log = &m->entry[honeypot].log[class];
+	int64_t now = clock_now(m, steady_ns);
+
+	if (log->head < log->cap)
+		return true;
+	if (log->cap == 0)
+		return false;
+	return *log_time(m, log, log->head) <= now - budget->period_ns[honeypot][class];
+}
+
+void budget_take(struct budget *budget, unsigned honeypot, enum budget_class class,
+	int64_t steady_ns)
+{
+	struct memory *m = budget->m;
+	struct times_log *log = &m->entry[honeypot].log[class];
+
+	*log_time(m, log, log->head) = clock_now(m, steady_ns);
+	order_stores();
+	log->head++;
+}
+
+enum budget_mark budget_mark(const struct budget *budget, unsigned honeypot)
+{
+	return (enum budget_mark)budget->m->entry[honeypot].mark;
+}
+
+void budget_set_mark(struct budget *budget, unsigned honeypot, enum budget_mark mark)
+{
+	order_stores();
+	budget->m->entry[honeypot].mark = mark;
+	order_stores();
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/gate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/inside.h"
+
+enum { MAGIC = 0x46474246, VERSION = 1, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
+
+static size_t shared_size(void)
+{
+	return (sizeof(struct shared) + 63) / 64 * 64;
+}
+
+static uint32_t slots_of(const struct conf *conf)
+{
+	uint64_t max = conf->flow.max;
+
+	return max < 1 ? 1 : max > FLOW_MAX ? FLOW_MAX : (uint32_t)max;
+}
+
+size_t gate_flow_memory_size(const struct conf *conf)
+{
+	return shared_size() + flow_table_size(slots_of(conf));
+}
+
+size_t gate_budget_memory_size(const struct conf *conf)
+{
+	(void)conf;
+	return budget_memory_size();
+}
+
+static struct flow *first_flow(struct shared *s)
+{
+	return (struct flow *)(void *)((char *)s + shared_size());
+}
+
+/* Number of a honeypot of this name in the configuration of now. */
+static uint16_t find_name(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		if (strncmp(conf->honeypot[i].name, name, CONF_NAME_MAX) == 0)
+			return (uint16_t)i;
+	return NO_HONEYPOT;
+}
+
+static bool same_names(const struct shared *s, const struct conf *conf)
+{
+	if (s->n_names != conf->n_honeypots)
+		return false;
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		if (strncmp(s->name[i], conf->honeypot[i].name, CONF_NAME_MAX) != 0)
+			return false;
+	return true;
+}
+
+static void store_names(struct shared *s, const struct conf *conf)
+{
+	memset(s->name, 0, sizeof(s->name));
+	memset(s->learnt, 0, sizeof(s->learnt));
+	s->n_names = (uint32_t)conf->n_honeypots;
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		memcpy(s->name[i], conf->honeypot[i].name, CONF_NAME_MAX);
+}
+
+/* The honeypots of the flows get their new numbers; what was learnt is learnt again. */
+static void renumber(struct shared *s, const struct conf *conf)
+{
+	struct flow *flow = first_flow(s);
+
+	for (uint32_t i = 0; i < s->slots; i++) {
+		if (flow[i].tally.status == FLOW_FREE)
+			continue;
+		flow[i].honeypot = flow[i].honeypot < s->n_names && s->n_names <= CONF_HONEYPOTS_MAX
+			? find_name(conf, s->name[flow[i].honeypot])
+			: NO_HONEYPOT;
+	}
+	store_names(s, conf);
+}
+
+static void start_afresh(struct shared *s, const struct conf *conf)
+{
+	memset(s, 0, gate_flow_memory_size(conf));
+	s->magic = MAGIC;
+	s->version = VERSION;
+	s->slots = slots_of(conf);
+	store_names(s, conf);
+	s->whole = 1;
+}
+
+static void take_over(struct gate *gate)
+{
+	struct shared *s = gate->shared;
+
+	if (s->magic != MAGIC || s->version != VERSION || s->whole != 1 ||
+		s->slots != slots_of(gate->conf)) {
+		start_afresh(s, gate->conf);
+		return;
+	}
+	account_undo(gate);
+	if (!same_names(s, gate->conf))
+		renumber(s, gate->conf);
+}
+
+static int open_table(struct gate *gate)
+{
+	const struct conf_flow *f = &gate->conf->flow;
+	const int64_t timeout_ns[FLOW_TIMEOUTS] = {
+		[FLOW_TIMEOUT_TCP_NEW] = (int64_t)f->tcp_new * NS_PER_S,
+		[FLOW_TIMEOUT_TCP_ESTABLISHED] = (int64_t)f->tcp_established * NS_PER_S,
+		[FLOW_TIMEOUT_TCP_CLOSED] = (int64_t)f->tcp_closed * NS_PER_S,
+		[FLOW_TIMEOUT_UDP] = (int64_t)f->udp * NS_PER_S,
+		[FLOW_TIMEOUT_ICMP] = (int64_t)f->icmp * NS_PER_S,
+		[FLOW_TIMEOUT_OTHER] = (int64_t)f->other * NS_PER_S,
+	};
+	uint32_t lost;
+
+	return flow_table_open(first_flow(gate->shared), gate->shared->slots, timeout_ns,
+		&gate->table, &lost);
+}
+
+/* What the flows in the table add up to; flows of before a reboot have ended. */
+static void sum_up(struct gate *gate, bool same_boot)
+{
+	for (uint32_t i = 0; i < gate->shared->slots; i++) {
+		struct flow *flow = flow_get(gate->table, i);
+
+		if (flow->tally.status == FLOW_FREE)
+			continue;
+		if (flow->honeypot >= gate->conf->n_honeypots)
+			flow->honeypot = NO_HONEYPOT;
+		if (!flow->key.parent)
+			gate->open_frames += flow->tally.frames[0] + flow->tally.frames[1] +
+				flow->tally.errors;
+		if (flow->tally.verdict == VERDICT_DROP && flow->honeypot != NO_HONEYPOT)
+			gate->pot[flow->honeypot].refused++;
+		if (!same_boot && flow->tally.status == FLOW_LIVE)
+			flow_end(gate->table, i, FLOW_END_FORCED);
+	}
+}
+
+static int allocate(struct gate *gate)
+{
+	size_t n = gate->conf->n_honeypots + 1;
+
+	gate->n_series = (uint32_t)(n * SERIES_PER_POT + FRAME_ANOMALY_COUNT);
+	gate->series = calloc(gate->n_series, sizeof(*gate->series));
+	gate->series_open = calloc(gate->n_series, sizeof(*gate->series_open));
+	gate->fragment = calloc((size_t)FRAGMENT_SETS * FRAGMENT_WAYS, sizeof(*gate->fragment));
+	if (!gate->series || !gate->series_open || !gate->fragment)
+		return -ENOMEM;
+	return nets_init(&gate->fence, gate->conf->fence, gate->conf->n_fence);
+}
+
+static int open_all(struct gate *gate, const struct gate_setup *setup)
+{
+	int result = allocate(gate);
+
+	if (result == 0)
+		result = budget_open(setup->budget_memory, setup->conf, setup->now.steady_ns,
+			setup->same_boot, &gate->budget);
+	if (result < 0)
+		return result;
+	take_over(gate);
+	report_settle(gate);
+	result = open_table(gate);
+	if (result == 0)
+		result = pots_init(gate);
+	if (result == 0)
+		sum_up(gate, setup->same_boot);
+	return result;
+}
+
+int gate_new(const struct gate_setup *setup, struct gate **ret_gate)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+	size_t inside = setup->conf->top.inside.n;
+	int result;
+
+	if (!gate)
+		return -ENOMEM;
+	if (setup->conf->n_honeypots > CONF_HONEYPOTS_MAX || inside >= GATE_PORTS_MAX) {
+		free(gate);
+		return -EINVAL;
+	}
+	gate->conf = setup->conf;
+	gate->shared = setup->flow_memory;
+	gate->emit = setup->emit;
+	gate->emitted = setup->emitted;
+	gate->emit_context = setup->emit_context;
+	gate->boot = setup->boot;
+	gate->observe = setup->observe;
+	gate->n_ports = (unsigned)(inside < 1 ? 2 : inside + 1);
+	gate->inside_mask = ((1u << gate->n_ports) - 1) & ~(1u << GATE_OUTSIDE);
+	result = open_all(gate, setup);
+	if (result < 0) {
+		gate_free(gate);
+		return result;
+	}
+	*ret_gate = gate;
+	return 0;
+}
+
+struct gate *gate_free(struct gate *gate)
+{
+	if (!gate)
+		return NULL;
+	flow_table_close(gate->table);
+	budget_close(gate->budget);
+	pots_done(gate);
+	nets_done(&gate->fence);
+	free(gate->series);
+	free(gate->series_open);
+	free(gate->fragment);
+	free(gate);
+	return NULL;
+}
+
+static void init_judge(struct judge *j, struct gate *gate, unsigned in_port,
+	const struct frame *frame, const struct gate_time *now, uint64_t packet)
+{
+	*j = (struct judge){ .gate = gate, .frame = frame, .now = now, .packet_id = packet,
+		.in_port = in_port < gate->n_ports ? in_port : gate->n_ports - 1,
+		.packet = frame->n_packets ? &frame->packet[0] : NULL,
+		.honeypot = NO_HONEYPOT };
+}
+
+/* From outside everything passes; so does all of it when nothing is controlled. */
+static void judge_free(struct judge *j)
+{
+	const struct frame_packet *p = j->packet;
+
+	j->answer.verdict = VERDICT_PASS;
+	if (j->in_port == GATE_OUTSIDE) {
+		j->answer.reason = REASON_INBOUND;
+		if (p)
+			j->honeypot = pots_find_ip(j->gate, &p->dst);
+		return;
+	}
+	j->answer.reason = j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL : REASON_NONE;
+	if (p)
+		j->honeypot = pots_find_ip(j->gate, &p->src);
+}
+
+struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct frame *frame,
+	const struct gate_time *now, uint64_t packet)
+{
+	struct judge j;
+
+	init_judge(&j, gate, in_port, frame, now, packet);
+	pots_route(&j);
+	account_look_up(&j);
+	if (in_port == GATE_OUTSIDE || gate->observe) {
+		judge_free(&j);
+	} else {
+		pots_identify(&j);
+		chain_judge(&j);
+	}
+	j.first = !j.refused_new;
+	account_frame(&j);
+	if (j.answer.verdict == VERDICT_DROP) {
+		j.answer.out_ports = 0;
+		report_drop(&j);
+	}
+	if (frame->anomalies)
+		report_anomalies(&j);
+	if (flow_first_ended(gate->table) != FLOW_NONE)
+		report_ended_flows(gate, now->wall_ns, RECORDS_A_FRAME);
+	return j.answer;
+}
+
+void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
+	const struct gate_time *now)
+{
+	struct tallies *t = &gate->shared->tallies;
+	struct judge j;
+
+	init_judge(&j, gate, in_port, frame, now, 0);
+	pots_route(&j);
+	account_look_up(&j);
+	judge_free(&j);
+	if (j.slot != FLOW_NONE) {
+		struct flow *flow = flow_get(gate->table, j.slot);
+
+		j.answer.flow_id = flow->id;
+		flow->tally.dropped++;
+	}
+	t->dropped++;
+	gate->shared->by_reason[reason]++;
+	report_series(&j, reason);
+}
+
+void gate_tick(struct gate *gate, const struct gate_time *now)
+{
+	flow_expire(gate->table, now->steady_ns, EXPIRE_MAX);
+	if (report_ended_flows(gate, now->wall_ns, EXPIRE_MAX))
+		report_due_series(gate, now, false);
+}
+
+bool gate_finish(struct gate *gate, const struct gate_time *now)
+{
+	for (; gate->finish_slot < gate->shared->slots; gate->finish_slot++)
+		if (flow_get(gate->table, gate->finish_slot)->tally.status == FLOW_LIVE)
+			flow_end(gate->table, gate->finish_slot, FLOW_END_SHUTDOWN);
+	if (!report_ended_flows(gate, now->wall_ns, UINT32_MAX))
+		return false;
+	return report_due_series(gate, now, true);
+}
+
+void gate_counts(const struct gate *gate, struct gate_counts *ret_counts)
+{
+	const struct tallies *t = &gate->shared->tallies;
+
+	*ret_counts = (struct gate_counts){ .received = t->received, .bytes = t->bytes,
+		.passed = t->received - t->dropped, .dropped = t->dropped,
+		.in_flows = t->in_flows, .other_frames = t->received - t->in_flows, .open_frames = gate->open_frames,
+		.flows_active = flow_used(gate->table), .flows_total = t->flows_total };
+	memcpy(ret_counts->by_reason, gate->shared->by_reason, sizeof(ret_counts->by_reason));
+}
