@@ -43,7 +43,7 @@ quickcheck: deps-build deps-check
 bench: deps-lab deps-bench build
 	meson configure build -Dtests=true
 	ninja -C build
-	tests/perf/bench.py --build build
+	python3 tests/perf/bench.py --build build
 
 install: build
 	@meson configure build $(DIRS) >/dev/null
