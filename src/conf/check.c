@@ -3,12 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/ip.h"
+#include "conf/value.h"
 
 struct check {
 	struct conf *conf;
@@ -53,12 +53,11 @@ static void check_nic(struct check *c, unsigned line, const char *what, const ch
 		    strcmp(nic, "..") != 0;
 
 	for (const char *at = nic; *at; at++)
-		fine &= isgraph((unsigned char)*at) && *at != '/' && *at != ':';
+		fine &= isgraph((unsigned char)*at) && !strchr("/:;,\"'", *at);
 	if (!fine)
 		FAULT(c, line,
-			"%s \"%.40s\" cannot be the name of a NIC (1 to %d characters, no spaces, "
-			"/ or "
-			":); `ip link` lists the names",
+			"%s \"%.40s\" cannot be the name of a NIC (1 to %d characters without "
+			"spaces, quotes and / : , ;); `ip link` lists the names",
 			what, nic, CONF_NIC_MAX - 1);
 	else if (strcmp(nic, "lo") == 0)
 		FAULT(c, line, "%s \"lo\" is the loopback device; name an Ethernet NIC", what);
@@ -238,7 +237,7 @@ static int check_lists(struct check *c)
 	if (!conf->resolver || !conf->fence)
 		return -ENOMEM;
 	for (; conf->n_resolvers < resolvers->n; conf->n_resolvers++)
-		check_address(c, "resolvers:", resolvers->text[conf->n_resolvers],
+		check_address(c, "resolver", resolvers->text[conf->n_resolvers],
 			line_top(c, "resolvers", conf->n_resolvers),
 			&conf->resolver[conf->n_resolvers]);
 	for (; conf->n_fence < fence->n; conf->n_fence++)
@@ -392,9 +391,10 @@ static void check_capture(struct check *c)
 
 	if (capture->ring & (capture->ring - 1)) {
 		uint64_t power = UINT64_C(1) << (63 - __builtin_clzll(capture->ring));
+		char down[32], up[32];
 
-		FAULT(c, line, "ring is not a power of two; write %" PRIu64 "K or %" PRIu64 "K",
-			power >> 10, power >> 9);
+		FAULT(c, line, "ring is not a power of two; write %s or %s",
+			conf_size_text(power, down), conf_size_text(power * 2, up));
 	}
 	if (capture->segment_size > capture->budget)
 		FAULT(c, conf_line(c->lines, CONF_SECTION_capture, 0, "segment_size", 0),

@@ -88,7 +88,7 @@ static size_t add_settings(cfg_opt_t *opts, enum conf_section section)
 	return n;
 }
 
-static cfg_t *make_cfg(bool ignore_unknown)
+static cfg_t *make_cfg(void)
 {
 	cfg_opt_t opts[CONF_SECTIONS][OPTS_MAX];
 
@@ -104,7 +104,7 @@ static cfg_t *make_cfg(bool ignore_unknown)
 								    : CFGF_NONE);
 		opts[s][n] = (cfg_opt_t)CFG_END();
 	}
-	return cfg_init(opts[CONF_SECTION_top], ignore_unknown ? CFGF_IGNORE_UNKNOWN : CFGF_NONE);
+	return cfg_init(opts[CONF_SECTION_top], CFGF_NONE);
 }
 
 /* ---- lines ---- */
@@ -305,7 +305,7 @@ static int parse(struct conf_lines *lines, const char *text)
 {
 	int r;
 
-	lines->cfg = make_cfg(lines->outline.unknown);
+	lines->cfg = make_cfg();
 	if (!lines->cfg)
 		return -ENOMEM;
 	cfg_set_error_function(lines->cfg, on_error);
@@ -320,7 +320,7 @@ static int parse(struct conf_lines *lines, const char *text)
 }
 
 /* Everything but the end. 0 also when there are faults. */
-static int read_text(const char *text, struct conf *conf, struct conf_faults *faults)
+static int read_text(char *text, struct conf *conf, struct conf_faults *faults)
 {
 	struct conf_lines lines = { .faults = faults };
 	int r = conf_outline_read(text, faults, &lines.outline);
@@ -345,6 +345,9 @@ static void check_bytes(const char *text, size_t len, struct conf_faults *faults
 	unsigned line = 1;
 	bool empty = true;
 
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		conf_fault_add(faults, 1,
+			"the file begins with a byte order mark; save it as UTF-8 without one");
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 

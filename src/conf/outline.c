@@ -9,18 +9,21 @@
 /* The longest name or value shown in a fault. */
 enum { WORD_MAX = 64, DEPTH_MAX = 3, NAMES_MAX = 64 };
 
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 enum kind { WORD, EQUALS, OPEN, CLOSE, COMMA, OTHER, END, UNCLOSED };
 
 struct token {
 	enum kind kind;
-	unsigned line;       /* where it begins */
+	unsigned line; /* where it begins */
+	char *at;
 	bool quoted;         /* a WORD in quotes */
 	bool first;          /* the first of its line */
 	char text[WORD_MAX]; /* cut if longer */
 };
 
 struct reader {
-	const char *at;
+	char *at;
 	unsigned line;
 	bool line_begun;
 	struct conf_faults *faults;
@@ -151,6 +154,7 @@ static struct token next_token(struct reader *r)
 		token.kind = UNCLOSED;
 		return token;
 	}
+	token.at = r->at;
 	token.first = !r->line_begun;
 	r->line_begun = true;
 	if (!*r->at)
@@ -249,24 +253,37 @@ static const char *where_text(enum conf_section section, char buf[static WORD_MA
 	return buf;
 }
 
-static void fault_unknown(struct reader *r, const struct scope *scope, const struct token *name)
+static void fault_unknown(
+	struct reader *r, const struct scope *scope, const struct token *name, const char *what)
 {
 	const char *nearest = nearest_name(scope->section, name->text);
 	enum conf_section other = section_with(name->text);
-	char here[WORD_MAX], there[WORD_MAX];
+	char buf[WORD_MAX], there[WORD_MAX];
+	const char *here = where_text(scope->section, buf);
 
-	r->outline->unknown = true;
-	where_text(scope->section, here);
-	if (other != CONF_SECTIONS)
+	if (conf_section_find(name->text) != CONF_SECTIONS)
+		conf_fault_add(r->faults, name->line,
+			"section %s cannot stand %s, which began on line %u; close that one before "
+			"it",
+			name->text, here, scope->line);
+	else if (other != CONF_SECTIONS)
 		conf_fault_add(r->faults, name->line, "%s is not a setting %s; it belongs %s",
-			name->text, where_text(scope->section, here), where_text(other, there));
+			name->text, here, where_text(other, there));
 	else if (nearest)
-		conf_fault_add(r->faults, name->line, "there is no setting %s %s; did you mean %s?",
-			name->text, where_text(scope->section, here), nearest);
+		conf_fault_add(r->faults, name->line, "there is no %s %s %s; did you mean %s?",
+			what, name->text, here, nearest);
 	else
 		conf_fault_add(r->faults, name->line,
-			"there is no setting %s %s; `fishbowl check-config --settings` lists all",
-			name->text, where_text(scope->section, here));
+			"there is no %s %s %s; `fishbowl check-config --settings` lists all", what,
+			name->text, here);
+}
+
+/* What no table knows is a fault by now. Without it libConfuse reads on. */
+static void blank_out(struct reader *r, const struct token *name)
+{
+	for (char *at = name->at; at < r->at; at++)
+		if (*at != '\n')
+			*at = ' ';
 }
 
 /* ---- structure ---- */
@@ -381,33 +398,46 @@ static void note_opening(
 	snprintf(more->title, sizeof(more->title), "%s", title);
 }
 
-static bool open_section(struct reader *r, struct scope *outer, const struct token *name,
-	const char *title, unsigned depth)
+/* The section that `name` opens, in *ret_section; CONF_SECTIONS for an unknown one. */
+static bool enter_section(struct reader *r, struct scope *outer, const struct token *name,
+	const char *title, enum conf_section *ret_section)
 {
-	struct scope scope = { .section = CONF_SECTIONS, .line = name->line };
 	enum conf_section section = conf_section_find(name->text);
 
-	if (outer->section != CONF_SECTIONS && conf_row_find(outer->section, name->text)) {
+	*ret_section = CONF_SECTIONS;
+	if (outer->section == CONF_SECTIONS)
+		return true;
+	if (conf_row_find(outer->section, name->text)) {
 		conf_fault_add(r->faults, name->line,
 			"%s is a setting, not a section; write %s = ...", name->text, name->text);
 		return false;
 	}
-	if (outer->section != CONF_SECTIONS && conf_section_allowed(outer->section, section)) {
-		scope.section = section;
-		if (conf_sections[section].titled != (title != NULL)) {
-			conf_fault_add(r->faults, name->line,
-				title ? "section %s takes no name; write %s { ... }"
-				      : "this %s has no name; write %s \"name\" { ... }",
-				name->text, name->text);
-			return false;
-		}
-		if (outer->section == CONF_SECTION_top)
-			note_opening(r, section, name, title ? title : "");
-		else
-			note_set(r, outer, name, false);
-	} else if (outer->section != CONF_SECTIONS) {
-		fault_unknown(r, outer, name);
+	if (!conf_section_allowed(outer->section, section)) {
+		fault_unknown(r, outer, name, "section");
+		return true;
 	}
+	if (conf_sections[section].titled != (title != NULL)) {
+		conf_fault_add(r->faults, name->line,
+			title ? "section %s takes no name; write %s { ... }"
+			      : "this %s has no name; write %s \"name\" { ... }",
+			name->text, name->text);
+		return false;
+	}
+	if (outer->section == CONF_SECTION_top)
+		note_opening(r, section, name, title ? title : "");
+	else
+		note_set(r, outer, name, false);
+	*ret_section = section;
+	return true;
+}
+
+static bool read_section(struct reader *r, struct scope *outer, const struct token *name,
+	const char *title, unsigned depth)
+{
+	struct scope scope = { .line = name->line };
+
+	if (!enter_section(r, outer, name, title, &scope.section))
+		return false;
 	snprintf(scope.title, sizeof(scope.title), "%.30s%s%.30s", name->text, title ? " " : "",
 		title ? title : "");
 	if (depth == DEPTH_MAX) {
@@ -416,64 +446,82 @@ static bool open_section(struct reader *r, struct scope *outer, const struct tok
 			name->text);
 		return false;
 	}
-	return read_scope(r, &scope, depth + 1);
+	if (!read_scope(r, &scope, depth + 1))
+		return false;
+	if (scope.section == CONF_SECTIONS)
+		blank_out(r, name);
+	return true;
+}
+
+static bool read_setting(struct reader *r, struct scope *scope, const struct token *name, bool adds)
+{
+	bool known = scope->section == CONF_SECTIONS || conf_row_find(scope->section, name->text);
+
+	if (scope->section != CONF_SECTIONS) {
+		if (conf_section_allowed(scope->section, conf_section_find(name->text))) {
+			conf_fault_add(r->faults, name->line,
+				"%s is a section; write it without =", name->text);
+			return false;
+		}
+		if (!known)
+			fault_unknown(r, scope, name, "setting");
+		note_set(r, scope, name, adds);
+	}
+	if (!read_value(r, scope, name))
+		return false;
+	if (!known)
+		blank_out(r, name);
+	return true;
+}
+
+/* Neither = nor { after a name, and not `name "title" {`. */
+static bool fault_form(struct reader *r, const struct token *name, const struct token *next)
+{
+	enum conf_section section = conf_section_find(name->text);
+	int len = (int)strcspn(name->text, ":");
+	bool same_line = next->kind == WORD && next->line == name->line;
+
+	if (section != CONF_SECTIONS)
+		conf_fault_add(r->faults, name->line, "%s has no opening brace; write %s%s { ... }",
+			name->text, name->text, conf_sections[section].titled ? " \"name\"" : "");
+	else if (strspn(name->text, NAME_CHARS) < (size_t)len || len == 0)
+		conf_fault_add(r->faults, name->line,
+			"\"%s\" cannot be the name of a setting; write name = value", name->text);
+	else if (same_line || name->text[len] == ':')
+		conf_fault_add(r->faults, name->line,
+			"after %.*s an equals sign is missing; write %.*s = ...", len, name->text,
+			len, name->text);
+	else
+		conf_fault_add(r->faults, name->line, "%s has no value; write %s = ...", name->text,
+			name->text);
+	return false;
 }
 
 static bool read_entry(
 	struct reader *r, struct scope *scope, const struct token *name, unsigned depth)
 {
 	struct token next = peek_token(r);
-	struct token after;
 
-	if (next.kind == EQUALS) {
-		next_token(r);
-		if (scope->section != CONF_SECTIONS) {
-			if (conf_section_allowed(scope->section, conf_section_find(name->text))) {
-				conf_fault_add(r->faults, name->line,
-					"%s is a section; write it without =", name->text);
-				return false;
-			}
-			if (!conf_row_find(scope->section, name->text))
-				fault_unknown(r, scope, name);
-			note_set(r, scope, name, next.text[0] == '+');
-		}
-		return read_value(r, scope, name);
-	}
-	if (next.kind == OPEN) {
-		next_token(r);
-		return open_section(r, scope, name, NULL, depth);
-	}
 	if (next.kind == UNCLOSED) {
 		next_token(r);
 		return false;
 	}
+	if (next.kind == EQUALS) {
+		next_token(r);
+		return read_setting(r, scope, name, next.text[0] == '+');
+	}
+	if (next.kind == OPEN) {
+		next_token(r);
+		return read_section(r, scope, name, NULL, depth);
+	}
 	if (next.kind == WORD && next.line == name->line) {
 		next_token(r);
-		after = peek_token(r);
-		if (after.kind == OPEN) {
+		if (peek_token(r).kind == OPEN) {
 			next_token(r);
-			return open_section(r, scope, name, next.text, depth);
+			return read_section(r, scope, name, next.text, depth);
 		}
-		if (conf_section_find(name->text) != CONF_SECTIONS)
-			conf_fault_add(r->faults, name->line,
-				"%s \"%s\" has no opening brace; write %s \"%s\" { ... }",
-				name->text, next.text, name->text, next.text);
-		else
-			conf_fault_add(r->faults, name->line,
-				"between %s and \"%s\" an equals sign is missing; write %s = "
-				"\"%s\"",
-				name->text, next.text, name->text, next.text);
-		return false;
 	}
-	if (conf_section_find(name->text) != CONF_SECTIONS)
-		conf_fault_add(r->faults, name->line,
-			"section %s has no opening brace; write %s%s { ... }", name->text,
-			name->text,
-			conf_sections[conf_section_find(name->text)].titled ? " \"name\"" : "");
-	else
-		conf_fault_add(r->faults, name->line, "%s has no value; write %s = \"...\"",
-			name->text, name->text);
-	return false;
+	return fault_form(r, name, &next);
 }
 
 /* False at the first fault of form: what follows it could only be guessed. */
@@ -496,6 +544,9 @@ static bool read_scope(struct reader *r, struct scope *scope, unsigned depth)
 			conf_fault_add(r->faults, token.line,
 				"this } closes nothing; remove it, or add the { that it should "
 				"close");
+		else if (token.kind == WORD && strcmp(token.text, ";") == 0)
+			conf_fault_add(r->faults, token.line,
+				"a setting does not end with a semicolon; remove it");
 		else if (token.kind != WORD || token.quoted)
 			conf_fault_add(r->faults, token.line,
 				"%s\"%s\" stands where the name of a setting should be; write name "
@@ -507,8 +558,7 @@ static bool read_scope(struct reader *r, struct scope *scope, unsigned depth)
 	}
 }
 
-int conf_outline_read(
-	const char *text, struct conf_faults *faults, struct conf_outline *ret_outline)
+int conf_outline_read(char *text, struct conf_faults *faults, struct conf_outline *ret_outline)
 {
 	struct conf_outline outline = { 0 };
 	struct reader reader = { .at = text, .line = 1, .faults = faults, .outline = &outline };

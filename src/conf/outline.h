@@ -19,12 +19,10 @@ struct conf_outline {
 	struct conf_opening *opening;
 	size_t n;
 	bool well_formed; /* no fault of form: libConfuse will read it */
-	bool unknown;     /* names that no table knows: faults already */
 };
 
 /* `text` is NUL-terminated. -ENOMEM. */
-int conf_outline_read(
-	const char *text, struct conf_faults *faults, struct conf_outline *ret_outline);
+int conf_outline_read(char *text, struct conf_faults *faults, struct conf_outline *ret_outline);
 void conf_outline_done(struct conf_outline *outline);
 /* Where the section `title` begins; 1 when it is not known. */
 unsigned conf_outline_line(
