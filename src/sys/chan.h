@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHAN_CHILD_FD  3  /* where a child finds its end */
+#include "sys/port.h"
+
+#define CHAN_CHILD_FD  3 /* where a child finds its end */
 #define CHAN_FDS_MAX   80
 #define CHAN_PORTS_MAX 17 /* the outside and 16 inside ports */
 #define CHAN_NAME_MAX  32
@@ -53,7 +55,9 @@ struct message_start {
 	uint32_t n_fds;
 	char honeynet[CHAN_NAME_MAX];
 	char port[CHAN_PORTS_MAX][CHAN_NIC_MAX];
-	struct chan_fd fd[CHAN_FDS_MAX]; /* of the descriptors, in their order */
+	struct port_info
+		port_info[CHAN_PORTS_MAX]; /* to fb-gate; ifindex 0: that NIC is not there */
+	struct chan_fd fd[CHAN_FDS_MAX];   /* of the descriptors, in their order */
 };
 
 struct message_ready {
@@ -147,8 +151,8 @@ int chan_send(struct chan *chan, enum message_type type, const void *payload, co
 int chan_receive(struct chan *chan, struct message *ret_message);
 
 /* What chan_receive accepts, as a pure function: `passed` is updated when the message is good. */
-int message_check(enum chan_side from, uint32_t *passed, const void *bytes, size_t len, size_t n_fds,
-	struct message *ret_message);
+int message_check(enum chan_side from, uint32_t *passed, const void *bytes, size_t len,
+	size_t n_fds, struct message *ret_message);
 
 void message_close_fds(struct message *message);
 const char *message_name(enum message_type type);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop - the frame path: every frame of every port is judged, captured, and then, if so judged, sent.
+ * It allocates nothing, waits in one place (loop_wait), and does per burst what need not be done per
+ * frame. A frame that could not be captured is not sent.
+ */
+#pragma once
+
+#include <poll.h>
+
+#include "control/gate.h"
+#include "sys/child.h"
+#include "sys/counts.h"
+#include "sys/port.h"
+
+struct ring;
+
+struct loop_port {
+	struct port *port; /* NULL: its NIC is gone */
+	struct counts_port *counts;
+	uint64_t missed_before; /* by the sockets of gates before */
+	bool down;
+};
+
+struct loop {
+	struct child *child;
+	struct gate *gate;
+	struct ring *frames, *records;
+	struct counts_gate *counts;
+	struct loop_port port[CHAN_PORTS_MAX];
+	unsigned n_ports;
+	int event_fd;
+	size_t event_at; /* fill of the frame ring that wakes fb-tap */
+	bool event_sent;
+	struct gate_time now;
+	int64_t next_tick_ns;
+};
+
+enum loop_end {
+	LOOP_FINISH,  /* write the flow records, then end */
+	LOOP_RESTART, /* end at once: another gate goes on with the flow table */
+};
+
+/* Reads both clocks into loop->now. */
+void loop_clock(struct loop *loop);
+enum loop_end loop_run(struct loop *loop);
+/* After LOOP_FINISH: the records of the open flows, as far as there is room within a few seconds. */
+void loop_finish(struct loop *loop);
