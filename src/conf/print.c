@@ -33,7 +33,7 @@ static void print_manual_section(struct out *o, unsigned section)
 			continue;
 		out_fmt(o, "*%s* = _%s_\n\t%s.", row->name, row->unit, row->text);
 		if (*row->value)
-			out_fmt(o, "++\nDefault: *%s*", row->value);
+			out_fmt(o, " Default: *%s*.", row->value);
 		out_str(o, "\n\n");
 	}
 }
