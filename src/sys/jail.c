@@ -250,6 +250,8 @@ static int add_call(scmp_filter_ctx filter, const struct jail_call *call)
 	case JAIL_THREAD:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	case JAIL_ABSENT:
+		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call->number, 0);
 	default:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 0);
 	}
