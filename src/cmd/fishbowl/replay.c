@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/fishbowl/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/reader.h"
+#include "cmd/fishbowl/replay_nets.h"
+#include "conf/conf.h"
+
+/* gate_tick is due this often in packet time; a gap longer than TICKS_MAX ticks gets so many. */
+#define TICK_NS   100000000
+#define TICKS_MAX 64
+
+enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, PORT_INSIDE = 1, ND_ADVERTISEMENT = 136 };
+
+struct replay {
+	struct replay_setup setup;
+	struct gate *gate;
+	void *flow_memory;
+	void *budget_memory;
+	struct gate_time now;
+	int64_t ticked_ns;
+	struct replay_counts counts;
+};
+
+/* Which side of the wire an address is on; both lists or none: unknown. */
+enum side { SIDE_UNKNOWN, SIDE_HOME, SIDE_EXTERNAL };
+
+static enum side side_of(const struct replay *r, const struct ip *ip)
+{
+	bool home = r->setup.home && replay_nets_hold(r->setup.home, ip);
+	bool external = r->setup.external ? replay_nets_hold(r->setup.external, ip) : !home;
+
+	if (home == external)
+		return SIDE_UNKNOWN;
+	return home ? SIDE_HOME : SIDE_EXTERNAL;
+}
+
+static enum direction direction_by_nets(const struct replay *r, const struct record_head *head)
+{
+	enum side src, dst;
+
+	if (ip_is_unset(&head->src) && ip_is_unset(&head->dst))
+		return DIRECTION_NONE;
+	src = side_of(r, &head->src);
+	dst = side_of(r, &head->dst);
+	if (src == SIDE_HOME && dst == SIDE_HOME)
+		return DIRECTION_INTERNAL;
+	if (src == SIDE_HOME && dst == SIDE_EXTERNAL)
+		return DIRECTION_OUTBOUND;
+	if (src == SIDE_EXTERNAL && dst == SIDE_HOME)
+		return DIRECTION_INBOUND;
+	return DIRECTION_NONE;
+}
+
+/* The gate's record becomes one of replay: frames are known by their number in the capture, and
+ * without a policy there is no verdict. */
+static int on_record(void *context, const struct record *record)
+{
+	struct replay *r = context;
+	struct record own = *record;
+
+	own.head.pcap_cnt = own.head.packet;
+	own.head.packet = 0;
+	if (!r->setup.policy) {
+		own.head.direction = (uint8_t)direction_by_nets(r, &own.head);
+		own.head.reason = REASON_NONE;
+		own.head.verdict = VERDICT_PASS;
+	}
+	r->counts.records++;
+	if (own.type == EVENT_FLOW)
+		r->counts.flow_proto[own.head.proto]++;
+	r->setup.emit(r->setup.emit_context, &own);
+	return 0;
+}
+
+int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
+{
+	struct replay *r = calloc(1, sizeof(*r));
+	struct gate_setup gate = {
+		.conf = setup->conf,
+		.emit = on_record,
+		.emit_context = r,
+		.same_boot = true,
+		.observe = !setup->policy,
+	};
+	int result = -ENOMEM;
+
+	if (!r)
+		return -ENOMEM;
+	r->setup = *setup;
+	gate.flow_memory = r->flow_memory = calloc(1, gate_flow_memory_size(setup->conf));
+	gate.budget_memory = r->budget_memory = calloc(1, gate_budget_memory_size(setup->conf));
+	if (r->flow_memory && r->budget_memory)
+		result = gate_new(&gate, &r->gate);
+	if (result < 0) {
+		replay_free(r);
+		return result;
+	}
+	*ret_replay = r;
+	return 0;
+}
+
+struct replay *replay_free(struct replay *r)
+{
+	if (r) {
+		gate_free(r->gate);
+		free(r->flow_memory);
+		free(r->budget_memory);
+		free(r);
+	}
+	return NULL;
+}
+
+static void advance(struct replay *r, int64_t time_ns)
+{
+	struct replay_counts *c = &r->counts;
+
+	if (c->frames == 0 || time_ns < c->first_ns)
+		c->first_ns = time_ns;
+	if (c->frames == 0 || time_ns > c->last_ns)
+		c->last_ns = time_ns;
+	if (time_ns > r->now.steady_ns)
+		r->now.steady_ns = time_ns;
+	r->now.wall_ns = time_ns;
+}
+
+static void tick(struct replay *r)
+{
+	int64_t due = (r->now.steady_ns - r->ticked_ns) / TICK_NS;
+
+	if (due <= 0)
+		return;
+	r->ticked_ns = r->now.steady_ns;
+	for (int64_t i = 0; i < due && i < TICKS_MAX; i++)
+		gate_tick(r->gate, &r->now);
+}
+
+static bool text_is(const char *text, const char *other)
+{
+	return text && strcmp(text, other) == 0;
+}
+
+/* The port that the capture itself names, or -1. */
+static int port_by_interface(const struct conf *conf, const struct capture_interface *interface)
+{
+	if (!interface)
+		return -1;
+	if (text_is(interface->description, "outside") || text_is(interface->name, "outside"))
+		return GATE_OUTSIDE;
+	if (!text_is(interface->description, "inside") && !text_is(interface->name, "inside"))
+		return -1;
+	for (size_t i = 0; i < conf->top.inside.n; i++)
+		if (text_is(conf->top.inside.text[i], interface->name))
+			return PORT_INSIDE + (int)i;
+	return PORT_INSIDE;
+}
+
+static bool is_honeypots(const struct conf_a_honeypot *honeypot, const struct ip *ip)
+{
+	for (size_t i = 0; i < honeypot->n_addresses; i++)
+		if (ip_equal(&honeypot->address[i], ip))
+			return true;
+	return false;
+}
+
+static int honeypot_port(const struct conf_a_honeypot *honeypot)
+{
+	return PORT_INSIDE + (honeypot->inside > 0 ? honeypot->inside : 0);
+}
+
+/* The addresses that the sender says are its own: IP source or ARP sender, and the target of a
+ * neighbour advertisement or of a solicitation from :: (duplicate address detection, RFC 4862). */
+static unsigned own_addresses(const struct frame *frame, const struct ip *ret_own[2])
+{
+	const struct frame_packet *outer = &frame->packet[0];
+	unsigned n = 0;
+
+	if (frame->n_packets > 0)
+		ret_own[n++] = &outer->src;
+	else if (frame->is_arp)
+		ret_own[n++] = &frame->arp_sender;
+	if (frame->is_nd && (outer->icmp_type == ND_ADVERTISEMENT || ip_is_unset(&outer->src)))
+		ret_own[n++] = &frame->nd_target;
+	return n;
+}
+
+static int port_by_frame(const struct replay *r, const struct frame *frame)
+{
+	const struct conf *conf = r->setup.conf;
+	const struct ip *own[2];
+	unsigned n = own_addresses(frame, own);
+
+	for (size_t i = 0; i < conf->n_honeypots; i++) {
+		const struct conf_a_honeypot *honeypot = &conf->honeypot[i];
+
+		if (honeypot->has_mac && mac_equal(&honeypot->mac, &frame->src_mac))
+			return honeypot_port(honeypot);
+		for (unsigned a = 0; a < n; a++)
+			if (is_honeypots(honeypot, own[a]))
+				return honeypot_port(honeypot);
+	}
+	if (n > 0 && r->setup.home && side_of(r, own[0]) == SIDE_HOME)
+		return PORT_INSIDE;
+	return GATE_OUTSIDE;
+}
+
+static void count_frame(struct replay_counts *c, const struct frame *frame)
+{
+	if (frame->n_packets > 0)
+		c->ip_proto[frame->packet[0].proto]++;
+	else if (frame->is_arp)
+		c->arp++;
+	else
+		c->other_l2++;
+	c->inner += frame->n_packets > 1;
+	for (uint64_t left = frame->anomalies; left; left &= left - 1)
+		c->anomaly[__builtin_ctzll(left)]++;
+}
+
+/* Reasons that say how the gateway did then, not what its policy is. */
+static bool is_comparable(enum reason reason)
+{
+	switch (reason) {
+	case REASON_RING_FULL:
+	case REASON_RECORDS_FULL:
+	case REASON_OVERSIZE:
+	case REASON_CHECKSUM:
+	case REASON_TX_FAILED:
+	case REASON_NO_PORT:
+	case REASON_RUNT:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool starts_with_word(struct text *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (text->len < len || memcmp(text->at, word, len) != 0 ||
+		(text->len > len && text->at[len] != ' '))
+		return false;
+	len += text->len > len;
+	text->at += len;
+	text->len -= (uint32_t)len;
+	return true;
+}
+
+/* "pass inbound flow 1a2b" in the comment: is it what was answered now? */
+static void compare_verdict(
+	struct replay_counts *c, struct text comment, const struct gate_answer *answer)
+{
+	bool passed = starts_with_word(&comment, verdict_name(VERDICT_PASS));
+
+	if (!passed && !starts_with_word(&comment, verdict_name(VERDICT_DROP)))
+		return; /* somebody else's comment */
+	for (int i = 0; i < REASON_COUNT; i++) {
+		if (!starts_with_word(&comment, reason_name((enum reason)i)))
+			continue;
+		if (!is_comparable((enum reason)i))
+			c->not_comparable++;
+		else if (passed == (answer->verdict == VERDICT_PASS) &&
+			 answer->reason == (enum reason)i)
+			c->same_verdict++;
+		else
+			c->other_verdict++;
+		return;
+	}
+	c->other_verdict++;
+}
+
+static bool frame_link_of(enum capture_link link, enum frame_link *ret_link)
+{
+	switch (link) {
+	case CAPTURE_LINK_ETHERNET:
+		*ret_link = FRAME_LINK_ETHERNET;
+		return true;
+	case CAPTURE_LINK_RAW_IP:
+		*ret_link = FRAME_LINK_RAW_IP;
+		return true;
+	case CAPTURE_LINK_COOKED:
+		*ret_link = FRAME_LINK_COOKED;
+		return true;
+	case CAPTURE_LINK_COOKED2:
+		*ret_link = FRAME_LINK_COOKED2;
+		return true;
+	case CAPTURE_LINK_NULL:
+		*ret_link = FRAME_LINK_NULL;
+		return true;
+	case CAPTURE_LINK_LOOP:
+		*ret_link = FRAME_LINK_LOOP;
+		return true;
+	case CAPTURE_LINK_OTHER:
+		break;
+	}
+	return false;
+}
+
+bool replay_packet(struct replay *r, const struct capture_packet *packet,
+	const struct capture_interface *interface, struct gate_answer *ret_answer)
+{
+	struct replay_counts *c = &r->counts;
+	int port = GATE_OUTSIDE;
+	enum frame_link link;
+	struct frame frame;
+
+	advance(r, packet->time_ns);
+	c->frames++;
+	c->bytes += packet->len;
+	c->cut += packet->orig_len > packet->len;
+	if (!frame_link_of(packet->link, &link)) {
+		c->unknown_link++;
+		return false;
+	}
+	tick(r);
+	if (r->setup.policy)
+		port = port_by_interface(r->setup.conf, interface);
+	if (port >= 0 && (packet->flags & EPB_DIRECTION) == EPB_OUTBOUND && r->setup.policy) {
+		c->copies++;
+		return false;
+	}
+	frame_parse(packet->data, packet->len, link, &frame);
+	if (packet->orig_len > frame.wire_len)
+		frame.wire_len = packet->orig_len;
+	count_frame(c, &frame);
+	if (port < 0)
+		port = port_by_frame(r, &frame);
+	*ret_answer = gate_judge(r->gate, (unsigned)port, &frame, &r->now, c->frames);
+	if (r->setup.policy)
+		compare_verdict(c, packet->comment, ret_answer);
+	return true;
+}
+
+void replay_finish(struct replay *r)
+{
+	while (!gate_finish(r->gate, &r->now))
+		;
+}
+
+const struct replay_counts *replay_counts(const struct replay *r)
+{
+	return &r->counts;
+}
+
+void replay_gate_counts(const struct replay *r, struct gate_counts *ret_counts)
+{
+	gate_counts(r->gate, ret_counts);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/fishbowl/replay_child.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/out.h"
+#include "capture/reader.h"
+#include "cmd/fishbowl/replay.h"
+#include "cmd/fishbowl/replay_summary.h"
+#include "conf/conf.h"
+#include "event/event.h"
+#include "sys/jail.h"
+
+enum {
+	BUFFER_SIZE = 1 << 20,
+	NOBODY = 65534,
+	FILES_MAX = 16,          /* new descriptors: none are opened */
+	PROGRESS_PACKETS = 4096, /* look at the clock so often */
+	DIFFERENCES_MAX = 20,    /* shown one by one */
+};
+
+/* Beside the jail's own: memory, and the end of the output. */
+static const struct jail_call calls[] = {
+	{ SCMP_SYS(brk), JAIL_FREE },
+	{ SCMP_SYS(mmap), JAIL_NO_EXEC },
+	{ SCMP_SYS(mremap), JAIL_FREE },
+	{ SCMP_SYS(munmap), JAIL_FREE },
+	{ SCMP_SYS(madvise), JAIL_FREE },
+	{ SCMP_SYS(futex), JAIL_FREE },
+	{ SCMP_SYS(fsync), JAIL_FREE },
+};
+
+struct child {
+	const struct replay_job *job;
+	struct replay *replay;
+	char *buffer; /* records on their way out */
+	size_t used;
+	int write_error; /* sticky -errno */
+	bool part;       /* something could not be read, or is not as recorded */
+	uint64_t total_size, done_size;
+	bool progress; /* standard error is a terminal */
+	int64_t shown_ms;
+};
+
+static void flush(struct child *c)
+{
+	size_t done = 0;
+
+	while (done < c->used && c->write_error == 0) {
+		ssize_t n = write(c->job->output_fd, c->buffer + done, c->used - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR)
+			c->write_error = -errno;
+	}
+	c->used = 0;
+}
+
+static void on_record(void *context, const struct record *record)
+{
+	struct child *c = context;
+	struct out o;
+
+	if (BUFFER_SIZE - c->used < RECORD_JSON_MAX)
+		flush(c);
+	o = out_make(c->buffer + c->used, BUFFER_SIZE - c->used);
+	record_json(&o, record, NULL);
+	out_char(&o, '\n');
+	c->used += o.len;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void show_progress(struct child *c, const struct capture_reader *reader)
+{
+	int64_t ms = now_ms();
+	uint64_t frames = replay_counts(c->replay)->frames;
+	uint64_t done = c->done_size + capture_reader_position(reader);
+
+	if (ms - c->shown_ms < 250)
+		return;
+	c->shown_ms = ms;
+	if (c->total_size > 0)
+		fprintf(stderr, "\r%3u %%, %llu frames\033[K",
+			(unsigned)(done >= c->total_size ? 100 : done * 100 / c->total_size),
+			(unsigned long long)frames);
+	else
+		fprintf(stderr, "\r%llu frames\033[K", (unsigned long long)frames);
+}
+
+/* Names the packet whose verdict is not the recorded one. */
+static void show_difference(const struct child *c, const struct replay_input *input,
+	const struct capture_packet *packet, const struct gate_answer *answer)
+{
+	char buf[256];
+	struct out o = out_make(buf, sizeof(buf));
+
+	if (!c->job->check_verdicts || replay_counts(c->replay)->other_verdict > DIFFERENCES_MAX)
+		return;
+	out_quoted(&o, packet->comment.at, packet->comment.len < 100 ? packet->comment.len : 100);
+	fprintf(stderr, "%s: frame %llu: recorded '%s', now '%s %s'\n", input->path,
+		(unsigned long long)packet->number, buf, verdict_name(answer->verdict),
+		reason_name(answer->reason));
+}
+
+static void replay_one_packet(struct child *c, const struct replay_input *input,
+	const struct capture_reader *reader, const struct capture_packet *packet)
+{
+	uint64_t differed = replay_counts(c->replay)->other_verdict;
+	struct gate_answer answer;
+
+	if (replay_packet(c->replay, packet, capture_reader_interface(reader, packet->interface),
+		    &answer) &&
+		replay_counts(c->replay)->other_verdict > differed)
+		show_difference(c, input, packet, &answer);
+	if (c->progress && packet->number % PROGRESS_PACKETS == 0)
+		show_progress(c, reader);
+}
+
+static void replay_one_input(struct child *c, const struct replay_input *input)
+{
+	struct capture_packet packet;
+	struct capture_reader *reader;
+	uint64_t packets = 0;
+	int r = capture_reader_new(input->fd, &reader);
+
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: %s: not read: %s\n", input->path, strerror(-r));
+		c->part = true;
+		return;
+	}
+	while (c->write_error == 0 && (r = capture_reader_next(reader, &packet)) == 1) {
+		replay_one_packet(c, input, reader, &packet);
+		packets++;
+	}
+	if (c->progress)
+		fputs("\r\033[K", stderr);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: %s: %s; kept the %llu packets before\n", input->path,
+			capture_reader_error(reader), (unsigned long long)packets);
+		c->part = true;
+	}
+	c->done_size += input->size;
+	capture_reader_free(reader);
+}
+
+static void print_summary(const struct child *c)
+{
+	static char text[REPLAY_SUMMARY_MAX];
+	struct out o = out_make(text, sizeof(text));
+
+	replay_summary(&o, c->replay, c->job->policy);
+	fputs(text, stderr);
+}
+
+static int start(struct child *c)
+{
+	const struct replay_job *job = c->job;
+	struct replay_setup setup = {
+		.conf = job->conf,
+		.policy = job->policy,
+		.home = job->home,
+		.external = job->external,
+		.emit = on_record,
+		.emit_context = c,
+	};
+
+	for (size_t i = 0; i < job->n_inputs; i++) {
+		if (job->input[i].size == 0) {
+			c->total_size = 0;
+			break;
+		}
+		c->total_size += job->input[i].size;
+	}
+	c->progress = isatty(STDERR_FILENO) == 1;
+	c->buffer = malloc(BUFFER_SIZE);
+	return c->buffer ? replay_new(&setup, &c->replay) : -ENOMEM;
+}
+
+/* From here on no captured byte can do more than spoil the records. */
+static int give_up_rights(const struct replay_job *job)
+{
+	const struct jail_user nobody = { .uid = NOBODY, .gid = NOBODY };
+	struct jail jail = {
+		.mode = (enum jail_mode)job->conf->top.seccomp,
+		.calls = calls,
+		.n_calls = sizeof(calls) / sizeof(calls[0]),
+	};
+	int r = 0, landlock;
+
+	if (geteuid() == 0)
+		r = jail_drop(&nobody, FILES_MAX);
+	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = -errno;
+	/* After the change of user, which clears it. */
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
+	return r < 0 ? r : jail_enter(&jail, &landlock);
+}
+
+static int result(struct child *c)
+{
+	if (c->write_error == 0 && fsync(c->job->output_fd) < 0 && errno != EINVAL &&
+		errno != EROFS)
+		c->write_error = -errno;
+	if (c->write_error < 0) {
+		fprintf(stderr,
+			"fishbowl: cannot write %s: %s; the records are incomplete. Make room or "
+			"choose another place with -o, and run again\n",
+			c->job->output_path, strerror(-c->write_error));
+		return REPLAY_NO_OUTPUT;
+	}
+	print_summary(c);
+	if (c->job->check_verdicts && replay_counts(c->replay)->other_verdict > 0)
+		c->part = true;
+	return c->part ? REPLAY_PART : REPLAY_ALL;
+}
+
+_Noreturn void replay_child_run(const struct replay_job *job)
+{
+	struct child c = { .job = job };
+	int r = start(&c);
+
+	if (r == 0)
+		r = give_up_rights(job);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: cannot begin to replay: %s\n", strerror(-r));
+		_exit(REPLAY_NO_START);
+	}
+	for (size_t i = 0; i < job->n_inputs && c.write_error == 0; i++)
+		replay_one_input(&c, &job->input[i]);
+	if (c.write_error == 0)
+		replay_finish(c.replay);
+	flush(&c);
+	_exit(result(&c));
+}

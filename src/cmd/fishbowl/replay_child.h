@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay_child - the part of `fishbowl replay` that looks at captured bytes: a process of its own,
+ * without privileges, files or sockets; it has the open captures, the open output and standard
+ * error.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+struct replay_nets;
+
+struct replay_input {
+	const char *path; /* for messages */
+	int fd;
+	uint64_t size; /* 0: unknown (a pipe) */
+};
+
+struct replay_job {
+	const struct replay_input *input;
+	size_t n_inputs;
+	const struct conf *conf;
+	bool policy;
+	const struct replay_nets *home;
+	const struct replay_nets *external;
+	bool check_verdicts;
+	int output_fd;
+	const char *output_path; /* for messages */
+};
+
+/* Exit status of the process. */
+enum {
+	REPLAY_ALL = 0,       /* everything was read and written */
+	REPLAY_PART = 1,      /* the records are complete for what could be read; some could not */
+	REPLAY_NO_OUTPUT = 3, /* the records could not be written: they are incomplete */
+	REPLAY_NO_START = 4,  /* out of memory, or no sandbox: nothing was read */
+};
+
+/* In a fork of the command: never returns. */
+_Noreturn void replay_child_run(const struct replay_job *job);

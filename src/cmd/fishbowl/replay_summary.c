@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/fishbowl/replay_summary.h"
+
+#include "base/out.h"
+#include "cmd/fishbowl/replay.h"
+
+/* A line of "name count" parts; the head is written with the first part. */
+struct line {
+	struct out *o;
+	const char *head;
+	bool begun;
+};
+
+static void put_part(struct line *line, const char *name, uint64_t n)
+{
+	if (n == 0)
+		return;
+	if (line->begun)
+		out_str(line->o, ", ");
+	else
+		out_fmt(line->o, "%-11s ", line->head);
+	line->begun = true;
+	out_fmt(line->o, "%s ", name);
+	out_u64(line->o, n);
+}
+
+static void end_line(struct line *line)
+{
+	if (line->begun)
+		out_char(line->o, '\n');
+}
+
+static void put_protocols(struct out *o, const char *head, const uint64_t by_proto[256],
+	const struct replay_counts *others)
+{
+	struct line line = { .o = o, .head = head };
+
+	for (unsigned proto = 0; proto < 256; proto++) {
+		char buf[8];
+
+		put_part(&line, ip_proto_name((uint8_t)proto, buf), by_proto[proto]);
+	}
+	if (others) {
+		put_part(&line, "ARP", others->arp);
+		put_part(&line, "neither IP nor ARP", others->other_l2);
+		put_part(&line, "with a tunnelled packet", others->inner);
+	}
+	end_line(&line);
+}
+
+static void put_time(struct out *o, const struct replay_counts *c)
+{
+	int64_t ms = (c->last_ns - c->first_ns) / 1000000;
+
+	if (c->frames == 0)
+		return;
+	out_str(o, "time        ");
+	out_time_rfc3339(o, c->first_ns);
+	out_str(o, " to ");
+	out_time_rfc3339(o, c->last_ns);
+	out_fmt(o, " (%lld.%03lld s)\n", (long long)(ms / 1000), (long long)(ms % 1000));
+}
+
+static void put_verdicts(struct out *o, const struct replay *replay, bool policy)
+{
+	struct line line = { .o = o, .head = "dropped" };
+	struct gate_counts gate;
+
+	if (!policy) {
+		out_str(o,
+			"policy      none: observed only; -c FILE judges as the gateway would\n");
+		return;
+	}
+	replay_gate_counts(replay, &gate);
+	out_fmt(o, "verdicts    %llu passed, %llu dropped\n", (unsigned long long)gate.passed,
+		(unsigned long long)gate.dropped);
+	for (int i = 0; i < REASON_COUNT; i++)
+		if (reason_verdict((enum reason)i) == VERDICT_DROP)
+			put_part(&line, reason_name((enum reason)i), gate.by_reason[i]);
+	end_line(&line);
+}
+
+static void put_recorded_verdicts(struct out *o, const struct replay_counts *c)
+{
+	struct line line = { .o = o, .head = "recorded" };
+
+	put_part(&line, "verdicts in the capture that are the same now", c->same_verdict);
+	put_part(&line, "that are not", c->other_verdict);
+	put_part(&line, "of the gateway's own trouble, not comparable", c->not_comparable);
+	end_line(&line);
+}
+
+static void put_not_judged(struct out *o, const struct replay_counts *c)
+{
+	struct line line = { .o = o, .head = "not judged" };
+
+	put_part(&line, "of an unknown link type", c->unknown_link);
+	put_part(&line, "outbound copies", c->copies);
+	end_line(&line);
+}
+
+static void put_anomalies(struct out *o, const struct replay_counts *c)
+{
+	struct line line = { .o = o, .head = "anomalies" };
+
+	for (int i = 1; i < FRAME_ANOMALY_COUNT; i++)
+		put_part(&line, frame_anomaly_name((enum frame_anomaly)i), c->anomaly[i]);
+	put_part(&line, "cut short by the capture", c->cut);
+	end_line(&line);
+}
+
+void replay_summary(struct out *o, const struct replay *replay, bool policy)
+{
+	const struct replay_counts *c = replay_counts(replay);
+
+	out_fmt(o, "frames      %llu (%llu bytes)\n", (unsigned long long)c->frames,
+		(unsigned long long)c->bytes);
+	put_time(o, c);
+	put_protocols(o, "protocols", c->ip_proto, c);
+	put_protocols(o, "flows", c->flow_proto, NULL);
+	put_verdicts(o, replay, policy);
+	put_recorded_verdicts(o, c);
+	put_anomalies(o, c);
+	put_not_judged(o, c);
+	out_fmt(o, "records     %llu\n", (unsigned long long)c->records);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fishbowl replay - captures through the gate, offline. Opens everything, then leaves the captured
+ * bytes to a process of its own (replay_child) and puts its output in place when it is done. */
+#include "cmd/fishbowl/verbs.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cmd/fishbowl/replay_child.h"
+#include "cmd/fishbowl/replay_nets.h"
+#include "conf/conf.h"
+
+enum { OPT_HOME = 256, OPT_EXTERNAL, OPT_RULES, OPT_CHECK_VERDICTS, EXIT_USAGE = 2 };
+
+static const char default_home[] =
+	"[10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10]";
+static const char eve_name[] = "eve.json";
+static const char eve_partial[] = "eve.json.partial";
+
+struct request {
+	const char *home_text, *external_text, *conf_path, *output;
+	bool rules, failed;
+	bool check_verdicts;
+	struct conf *conf;
+	struct replay_nets *home, *external;
+	struct replay_input *input;
+	size_t n_inputs;
+	int dir_fd; /* of -o DIR; -1: standard output */
+	int output_fd;
+	char *output_path;
+};
+
+static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0,
+		"Judge with this configuration, as the gateway would; without it nothing is judged",
+		0 },
+	{ "output", 'o', "DIR", 0,
+		"Write DIR/eve.json; DIR is made if it is missing. -: standard output", 0 },
+	{ "home", OPT_HOME, "NETS", 0,
+		"The home networks, such as '[10.0.0.0/8,!10.9.0.0/16]' (default: private and "
+		"link-local "
+		"addresses). With -c: addresses that are behind the gateway beside the honeypots'",
+		0 },
+	{ "external", OPT_EXTERNAL, "NETS", 0, "The networks outside (default: '!$HOME_NET')", 0 },
+	{ "rules", OPT_RULES, "FILE", 0,
+		"A file of detection rules. This version checks that it can be read and does not "
+		"apply it",
+		0 },
+	{ "check-verdicts", OPT_CHECK_VERDICTS, NULL, 0,
+		"With -c and a capture of the gateway: compare the verdict of each packet with the "
+		"recorded one",
+		0 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Feeds captures (pcap, pcapng) through the gate and its flow log and writes the records as "
+	"EVE "
+	"JSON, one a line; a summary goes to standard error."
+	"\vCAPTURE may be - for standard input. Several captures are one stream in the order "
+	"given. Time "
+	"is that of the packets: the same captures give the same bytes. A frame's number "
+	"(pcap_cnt) "
+	"counts over all captures.\n\n"
+	"Exit status: 0 all was read; 1 something could not be read or a recorded verdict differs "
+	"(the "
+	"records of the rest are in place); 2 wrong arguments; 3 the records could not be written.";
+
+/* An unreadable rule file is the caller's mistake, as an unknown option is. */
+static void check_rules(struct request *q, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	q->rules = true;
+	if (fd < 0 || read(fd, &byte, 1) < 0) {
+		fprintf(stderr,
+			"fishbowl: cannot read the rules '%s': %s; check the name given to "
+			"--rules\n",
+			path, strerror(errno));
+		q->failed = true;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+	struct request *q = state->input;
+
+	switch (key) {
+	case 'c':
+		q->conf_path = arg;
+		break;
+	case 'o':
+		q->output = arg;
+		break;
+	case OPT_HOME:
+		q->home_text = arg;
+		break;
+	case OPT_EXTERNAL:
+		q->external_text = arg;
+		break;
+	case OPT_RULES:
+		check_rules(q, arg);
+		break;
+	case OPT_CHECK_VERDICTS:
+		q->check_verdicts = true;
+		break;
+	case ARGP_KEY_ARG:
+		q->input[q->n_inputs++] = (struct replay_input){ .path = arg, .fd = -1 };
+		break;
+	case ARGP_KEY_END:
+		if (q->n_inputs == 0)
+			argp_error(state, "no capture named");
+		if (!q->output)
+			argp_error(state,
+				"say where the records go: -o DIR, or -o - for standard output");
+		if (q->check_verdicts && !q->conf_path)
+			argp_error(state,
+				"--check-verdicts needs the gateway's configuration: -c FILE");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static int parse_nets(const char *option, const char *text, const struct replay_nets *home,
+	struct replay_nets **ret_nets)
+{
+	const char *fault = "out of memory";
+	int r = replay_nets_parse(text, home, ret_nets, &fault);
+
+	if (r < 0)
+		fprintf(stderr, "fishbowl: %s '%s': %s\n", option, text, fault);
+	return r;
+}
+
+static int load_settings(struct request *q)
+{
+	char *faults = NULL;
+	int r;
+
+	if (q->conf_path) {
+		r = conf_load(q->conf_path, &q->conf, &faults);
+		if (r < 0)
+			fprintf(stderr, "%s", faults ? faults : "fishbowl: out of memory\n");
+		free(faults);
+	} else {
+		r = conf_default(&q->conf);
+		if (r < 0)
+			fprintf(stderr, "fishbowl: out of memory\n");
+	}
+	if (r < 0)
+		return r;
+	if (!q->home_text && !q->conf_path)
+		q->home_text = default_home;
+	if (q->home_text && parse_nets("--home", q->home_text, NULL, &q->home) < 0)
+		return -EINVAL;
+	if (q->external_text &&
+		parse_nets("--external", q->external_text, q->home, &q->external) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* Every capture is open before the first is read: as many descriptors as the system gives. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_input(struct replay_input *input)
+{
+	struct stat st;
+
+	if (strcmp(input->path, "-") == 0) {
+		input->fd = STDIN_FILENO;
+		return 0;
+	}
+	input->fd = open(input->path, O_RDONLY | O_CLOEXEC);
+	if (input->fd < 0 || fstat(input->fd, &st) < 0) {
+		fprintf(stderr,
+			"fishbowl: cannot open '%s': %s; check the name and its permissions\n",
+			input->path, strerror(errno));
+		return -EIO;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		fprintf(stderr, "fishbowl: '%s' is a directory; name the capture files in it\n",
+			input->path);
+		close(input->fd);
+		return -EISDIR;
+	}
+	input->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	return 0;
+}
+
+/* Keeps those that can be opened. */
+static void open_inputs(struct request *q)
+{
+	size_t n = 0;
+
+	raise_file_limit();
+	for (size_t i = 0; i < q->n_inputs; i++) {
+		if (open_input(&q->input[i]) < 0)
+			q->failed = true;
+		else
+			q->input[n++] = q->input[i];
+	}
+	q->n_inputs = n;
+}
+
+static int make_directories(const char *path)
+{
+	char *copy = strdup(path);
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *slash = copy + 1; r == 0 && *copy && (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			r = -errno;
+		*slash = '/';
+	}
+	if (r == 0 && mkdir(copy, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	free(copy);
+	return r;
+}
+
+static int refuse_output(const struct request *q, int error)
+{
+	fprintf(stderr,
+		"fishbowl: cannot write to '%s': %s; name a directory that can be written with "
+		"-o\n",
+		q->output, strerror(-error));
+	return error;
+}
+
+static int open_output(struct request *q)
+{
+	int r;
+
+	q->dir_fd = -1;
+	if (strcmp(q->output, "-") == 0) {
+		q->output_fd = STDOUT_FILENO;
+		q->output_path = strdup("standard output");
+		return q->output_path ? 0 : -ENOMEM;
+	}
+	r = make_directories(q->output);
+	if (r < 0)
+		return refuse_output(q, r);
+	q->dir_fd = open(q->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (q->dir_fd < 0)
+		return refuse_output(q, -errno);
+	q->output_fd = openat(q->dir_fd, eve_partial,
+		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (q->output_fd < 0)
+		return refuse_output(q, -errno);
+	if (asprintf(&q->output_path, "%s/%s", q->output, eve_partial) < 0) {
+		q->output_path = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int put_in_place(const struct request *q)
+{
+	if (q->dir_fd < 0 || renameat(q->dir_fd, eve_partial, q->dir_fd, eve_name) == 0)
+		return 0;
+	return refuse_output(q, -errno);
+}
+
+static int wait_for(pid_t pid, const struct request *q)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return REPLAY_NO_OUTPUT;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	if (WTERMSIG(status) == SIGPIPE)
+		return REPLAY_NO_OUTPUT; /* who read our output has gone, and knows it */
+	fprintf(stderr,
+		"fishbowl: the process that read the captures was stopped (%s); the records in %s "
+		"are "
+		"incomplete. If nobody stopped it, one of the captures found a fault in Fishbowl: "
+		"please "
+		"report it\n",
+		strsignal(WTERMSIG(status)), q->output_path);
+	return REPLAY_NO_OUTPUT;
+}
+
+static int run(const struct request *q)
+{
+	const struct replay_job job = {
+		.input = q->input,
+		.n_inputs = q->n_inputs,
+		.conf = q->conf,
+		.policy = q->conf_path != NULL,
+		.home = q->home,
+		.external = q->external,
+		.check_verdicts = q->check_verdicts,
+		.output_fd = q->output_fd,
+		.output_path = q->output_path,
+	};
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		fprintf(stderr, "fishbowl: cannot start a process: %s\n", strerror(errno));
+		return REPLAY_NO_START;
+	}
+	if (pid == 0)
+		replay_child_run(&job);
+	status = wait_for(pid, q);
+	if ((status == REPLAY_ALL || status == REPLAY_PART) && put_in_place(q) < 0)
+		return REPLAY_NO_OUTPUT;
+	return status == REPLAY_ALL && q->failed ? REPLAY_PART : status;
+}
+
+static int replay_all(struct request *q)
+{
+	if (q->failed || load_settings(q) < 0)
+		return EXIT_USAGE;
+	if (q->rules)
+		fprintf(stderr,
+			"fishbowl: this version does not apply rules yet: --rules was checked and "
+			"left aside\n");
+	open_inputs(q);
+	if (q->n_inputs == 0)
+		return REPLAY_PART;
+	if (open_output(q) < 0)
+		return REPLAY_NO_OUTPUT;
+	return run(q);
+}
+
+int verb_replay(int argc, char **argv)
+{
+	static const struct argp argp = { options, on_option, "CAPTURE...", doc, NULL, NULL, NULL };
+	static char name[] = "fishbowl replay";
+	struct request q = { .dir_fd = -1 };
+	int status;
+
+	argv[0] = name;
+	q.input = calloc((size_t)argc, sizeof(*q.input));
+	if (!q.input)
+		return REPLAY_NO_START;
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &q);
+	status = replay_all(&q);
+	replay_nets_free(q.external);
+	replay_nets_free(q.home);
+	conf_free(q.conf);
+	free(q.output_path);
+	free(q.input);
+	return status;
+}
