@@ -132,3 +132,10 @@ static inline struct cur cur_sub(struct cur *c, size_t n)
 		return (struct cur){ .at = c->end, .end = c->end, .bad = true };
 	return cur_make(p, n);
 }
+
+/* The cursor ends after the next n bytes, if it reaches that far: what a length field leaves over. */
+static inline void cur_limit(struct cur *c, size_t n)
+{
+	if (n < cur_left(c))
+		c->end = c->at + n;
+}

@@ -79,8 +79,7 @@ static enum step read_llc(struct reader *r)
 
 	if (r->type > cur_left(&r->c))
 		reader_anomaly(r, FRAME_ANOMALY_LLC_LENGTH);
-	else
-		r->c = cur_sub(&r->c, r->type);
+	cur_limit(&r->c, r->type);
 	c = r->c;
 	if (cur_be64(&c) >> 16 != 0xaaaa03000000)
 		return STEP_NONE;
@@ -121,7 +120,7 @@ static enum step read_pppoe(struct reader *r)
 		reader_anomaly(r, FRAME_ANOMALY_PPPOE_SHORT);
 		return STEP_NONE;
 	}
-	r->c = cur_sub(&r->c, len);
+	cur_limit(&r->c, len);
 	proto = cur_be16(&r->c);
 	return proto == 0x0021 ? STEP_IP4 : proto == 0x0057 ? STEP_IP6 : STEP_NONE;
 }

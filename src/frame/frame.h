@@ -37,6 +37,7 @@ enum frame_link {
 
 /* One IP packet with its transport header. Offsets are from the start of the frame. */
 struct frame_packet {
+	struct ip src, dst;
 	uint8_t version; /* 4 or 6; 0 = not IP */
 	uint8_t proto;   /* of the transport: behind IPv6 extension headers */
 	uint8_t ttl;
@@ -52,7 +53,6 @@ struct frame_packet {
 	uint32_t fragment_id;
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;
-	struct ip src, dst;
 	uint32_t l3_at, l4_at, payload_at, end_at; /* end_at: by the IP header, without padding */
 };
 

@@ -79,11 +79,9 @@ static void check_addresses(struct reader *r)
 /* Narrows the cursor to what the header says is the packet, so that padding is not read. */
 static void narrow(struct reader *r, size_t len, enum frame_anomaly cut)
 {
-	if (len > cur_left(&r->c)) {
+	if (len > cur_left(&r->c))
 		reader_anomaly(r, cut);
-		len = cur_left(&r->c);
-	}
-	r->c = cur_sub(&r->c, len);
+	cur_limit(&r->c, len);
 }
 
 static enum step read_ip4_rest(struct reader *r, uint8_t header, uint16_t total, uint16_t fragment,

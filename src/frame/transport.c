@@ -139,7 +139,7 @@ static enum step read_udp(struct reader *r)
 	if (len < 8 || len > whole)
 		reader_anomaly(r, FRAME_ANOMALY_UDP_LENGTH);
 	else
-		r->c = cur_sub(&r->c, len - 8u);
+		cur_limit(&r->c, len - 8u);
 	if (p->sport == PORT_TEREDO || p->dport == PORT_TEREDO)
 		return find_teredo(r);
 	return p->dport == PORT_VXLAN ? find_vxlan(r) : STEP_NONE;
