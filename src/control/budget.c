@@ -11,7 +11,8 @@
 
 enum { MAGIC = 0x42424746, VERSION = 1, NS = 1000000000 };
 
-/* A ring of the times of the last `cap` conversations: the n-th is at start + n % cap. */
+/* A ring of the times of the last `cap` conversations: the n-th is at start + n % cap. It holds at least as
+ * many as the limit, and after a limit was lowered more: it may be raised again. */
 struct times_log {
 	uint64_t head; /* conversations ever */
 	uint32_t cap, start;
@@ -36,7 +37,10 @@ struct memory {
 
 struct budget {
 	struct memory *m;
-	int64_t period_ns[CONF_HONEYPOTS_MAX][BUDGET_CLASSES];
+	struct limit {
+		int64_t period_ns;
+		uint32_t count;
+	} limit[CONF_HONEYPOTS_MAX][BUDGET_CLASSES];
 };
 
 size_t budget_memory_size(void)
@@ -155,8 +159,16 @@ static bool is_fresh(const struct memory *m)
 	return memcmp(&m->entry[0], &none, sizeof(none)) == 0;
 }
 
-/* The layout that the configuration asks for, with empty logs. */
-static int lay_out(const struct conf *conf, struct memory *ret_memory)
+static const struct entry *find_entry(const struct memory *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (strncmp(m->entry[i].name, name, sizeof(m->entry[i].name)) == 0)
+			return &m->entry[i];
+	return NULL;
+}
+
+/* The layout that the configuration asks for, with empty logs; `old` may be NULL. */
+static int lay_out(const struct conf *conf, const struct memory *old, struct memory *ret_memory)
 {
 	uint64_t start = 0;
 
@@ -165,10 +177,14 @@ static int lay_out(const struct conf *conf, struct memory *ret_memory)
 	ret_memory->n = (uint32_t)conf->n_honeypots;
 	for (size_t i = 0; i < conf->n_honeypots; i++) {
 		struct entry *e = &ret_memory->entry[i];
+		const struct entry *was = old ? find_entry(old, conf->honeypot[i].name) : NULL;
 
 		memcpy(e->name, conf->honeypot[i].name, sizeof(e->name));
 		for (unsigned c = 0; c < BUDGET_CLASSES; c++) {
-			e->log[c].cap = rate_of(&conf->honeypot[i].limit, c).count;
+			uint64_t used = was ? log_used(&was->log[c]) : 0;
+			uint32_t count = rate_of(&conf->honeypot[i].limit, c).count;
+
+			e->log[c].cap = used > count ? (uint32_t)used : count;
 			e->log[c].start = (uint32_t)start;
 			start += e->log[c].cap;
 			if (start > GATE_BUDGET_TIMES_MAX)
@@ -177,14 +193,6 @@ static int lay_out(const struct conf *conf, struct memory *ret_memory)
 	}
 	ret_memory->check = layout_check(ret_memory);
 	return 0;
-}
-
-static struct entry *find_entry(struct memory *m, const char *name)
-{
-	for (uint32_t i = 0; i < m->n; i++)
-		if (strncmp(m->entry[i].name, name, sizeof(m->entry[i].name)) == 0)
-			return &m->entry[i];
-	return NULL;
 }
 
 static void copy_log(struct memory *from, const struct times_log *old, struct memory *to,
@@ -199,7 +207,8 @@ static void copy_log(struct memory *from, const struct times_log *old, struct me
 static void keep_used(struct memory *old, struct memory *new)
 {
 	for (uint32_t i = 0; i < new->n; i++) {
-		struct entry *e = &new->entry[i], *was = find_entry(old, e->name);
+		struct entry *e = &new->entry[i];
+		const struct entry *was = find_entry(old, e->name);
 
 		if (!was)
 			continue;
@@ -256,35 +265,45 @@ static void check_logs(struct memory *m)
 				use_up(m, &m->entry[i].log[c]);
 }
 
-static void start_clock(struct memory *m, int64_t steady_ns)
+static int take_over(struct memory *m, struct memory *new, const struct conf *conf, int64_t steady_ns,
+	bool same_boot)
 {
-	m->offset_ns = 0;
-	m->last_ns = steady_ns;
-}
+	bool known = layout_makes_sense(m);
+	int result = lay_out(conf, known ? m : NULL, new);
 
-static int take_over(struct memory *m, struct memory *new, int64_t steady_ns, bool same_boot)
-{
-	if (is_fresh(m)) {
-		start_clock(new, steady_ns);
-		replace(m, new);
-		return 0;
+	if (result == -E2BIG && known) { /* limits were lowered and others raised */
+		memset(new, 0, sizeof(*new));
+		result = lay_out(conf, NULL, new);
 	}
-	if (!layout_makes_sense(m)) {
-		start_clock(new, steady_ns);
-		use_up_all(new);
-		replace(m, new);
-		return 0;
+	if (result < 0)
+		return result;
+	if (known) {
+		check_logs(m);
+		if (!same_boot)
+			m->offset_ns = m->last_ns - steady_ns;
+		if (m->check == new->check)
+			return 0;
+		new->offset_ns = m->offset_ns;
+		new->last_ns = m->last_ns;
+		keep_used(m, new);
+	} else {
+		new->last_ns = steady_ns;
+		if (!is_fresh(m))
+			use_up_all(new);
 	}
-	check_logs(m);
-	if (!same_boot)
-		m->offset_ns = m->last_ns - steady_ns;
-	if (m->check == new->check)
-		return 0;
-	new->offset_ns = m->offset_ns;
-	new->last_ns = m->last_ns;
-	keep_used(m, new);
 	replace(m, new);
 	return 0;
+}
+
+static void set_limits(struct budget *b, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		for (unsigned c = 0; c < BUDGET_CLASSES; c++) {
+			struct conf_rate rate = rate_of(&conf->honeypot[i].limit, c);
+
+			b->limit[i][c] = (struct limit){ .count = rate.count,
+				.period_ns = (int64_t)rate.period_s * NS };
+		}
 }
 
 int budget_open(void *memory, const struct conf *conf, int64_t steady_ns, bool same_boot,
@@ -292,20 +311,15 @@ int budget_open(void *memory, const struct conf *conf, int64_t steady_ns, bool s
 {
 	struct budget *b = calloc(1, sizeof(*b));
 	struct memory *new = calloc(1, sizeof(*new));
-	int result = b && new ? lay_out(conf, new) : -ENOMEM;
+	int result = b && new ? take_over(memory, new, conf, steady_ns, same_boot) : -ENOMEM;
 
-	if (result == 0)
-		result = take_over(memory, new, steady_ns, same_boot);
 	free(new);
 	if (result < 0) {
 		free(b);
 		return result;
 	}
 	b->m = memory;
-	for (size_t i = 0; i < conf->n_honeypots; i++)
-		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
-			b->period_ns[i][c] =
-				(int64_t)rate_of(&conf->honeypot[i].limit, c).period_s * NS;
+	set_limits(b, conf);
 	*ret_budget = b;
 	return 0;
 }
@@ -321,13 +335,14 @@ bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class c
 {
 	struct memory *m = budget->m;
 	const struct times_log *log = &m->entry[honeypot].log[class];
+	const struct limit *limit = &budget->limit[honeypot][class];
 	int64_t now = clock_now(m, steady_ns);
 
-	if (log->head < log->cap)
-		return true;
-	if (log->cap == 0)
+	if (limit->count == 0)
 		return false;
-	return *log_time(m, log, log->head) <= now - budget->period_ns[honeypot][class];
+	if (log->head < limit->count)
+		return true;
+	return *log_time(m, log, log->head - limit->count) <= now - limit->period_ns;
 }
 
 void budget_take(struct budget *budget, unsigned honeypot, enum budget_class class,

@@ -95,6 +95,8 @@ __attribute__((unused)) static void bench_free(struct bench *b)
 	gate_free(b->gate);
 	b->conf->honeypot = NULL;
 	b->conf->n_honeypots = 0;
+	b->conf->resolver = NULL;
+	b->conf->n_resolvers = 0;
 	conf_free(b->conf);
 	free(b->flow_memory);
 	free(b->budget_memory);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate_traffic - new conversations of honeypots, quickly: templates with other destinations each time. */
+#pragma once
+
+#include "gate_bench.h"
+
+enum { POTS = 3 };
+/* In the order of enum budget_class. */
+enum traffic { TRAFFIC_TCP, TRAFFIC_UDP, TRAFFIC_ICMP, TRAFFIC_OTHER, TRAFFIC_DNS, TRAFFIC_KINDS };
+
+static struct bytes traffic_frame[POTS][TRAFFIC_KINDS][2];
+static struct ip traffic_resolver[2];
+
+/* xorshift64* */
+static uint64_t traffic_random(uint64_t *seed)
+{
+	*seed ^= *seed >> 12;
+	*seed ^= *seed << 25;
+	*seed ^= *seed >> 27;
+	return *seed * 0x2545f4914f6cdd1d >> 16;
+}
+
+static void traffic_make(struct bytes *f, unsigned pot, enum traffic kind, bool v6)
+{
+	const char *dst = v6 ? "2001:db8:9::" : "192.0.0.0", *dns = v6 ? "2001:db8::53" : "10.0.0.53";
+	char src[64];
+
+	snprintf(src, sizeof(src), v6 ? "2001:db8::%u" : "10.0.0.%u", pot + 1);
+	switch (kind) {
+	case TRAFFIC_TCP:
+		tcp_frame(f, ROUTER, pot + 1, src, 1000, dst, 80, 1, 2);
+		break;
+	case TRAFFIC_UDP:
+		udp_frame(f, ROUTER, pot + 1, src, 1000, dst, 53, 10);
+		break;
+	case TRAFFIC_ICMP:
+		icmp_frame(f, ROUTER, pot + 1, src, dst, v6 ? 128 : 8, 0, 7);
+		break;
+	case TRAFFIC_DNS:
+		udp_frame(f, ROUTER, pot + 1, src, 1000, dns, 53, 10);
+		break;
+	default:
+		put_ethernet(f, ROUTER, pot + 1, type_of(src));
+		put_ip(f, src, dst, 11, 30);
+		put_zero(f, 30);
+		break;
+	}
+}
+
+__attribute__((unused)) static void traffic_prepare(struct bench *b)
+{
+	for (unsigned i = 0; i < POTS * TRAFFIC_KINDS * 2; i++)
+		traffic_make(&traffic_frame[i / 2 / TRAFFIC_KINDS][i / 2 % TRAFFIC_KINDS][i % 2],
+			i / 2 / TRAFFIC_KINDS, i / 2 % TRAFFIC_KINDS, i % 2);
+	traffic_resolver[0] = address("10.0.0.53");
+	traffic_resolver[1] = address("2001:db8::53");
+	b->conf->resolver = traffic_resolver;
+	b->conf->n_resolvers = 2;
+}
+
+/* Sends the first frame of conversation `n`, which has not been before (DNS: not lately). */
+__attribute__((unused)) static struct gate_answer traffic_new(struct bench *b, unsigned pot,
+	enum traffic kind, bool v6, uint32_t n)
+{
+	struct bytes *f = &traffic_frame[pot][kind][v6];
+	unsigned l4 = v6 ? 54 : 34, low = l4 - 3;
+
+	if (kind == TRAFFIC_DNS)
+		low = l4; /* the source port */
+	f->at[low] = (uint8_t)(n >> (kind == TRAFFIC_DNS ? 8 : 16));
+	f->at[low + 1] = (uint8_t)(n >> (kind == TRAFFIC_DNS ? 0 : 8));
+	if (kind != TRAFFIC_DNS)
+		f->at[low + 2] = (uint8_t)n;
+	return bench_send(b, 1, f);
+}
