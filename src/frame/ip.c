@@ -200,7 +200,7 @@ static enum step read_chain(struct reader *r)
 		case EXT_HOP_BY_HOP:
 			if (n > 0)
 				reader_anomaly(r, FRAME_ANOMALY_IP6_ORDER);
-			/* fall through */
+			__attribute__((fallthrough));
 		case EXT_ROUTING:
 		case EXT_DESTINATION:
 			ok = skip_extension(r, p->proto);

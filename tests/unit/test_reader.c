@@ -99,6 +99,7 @@ static struct capture_reader *read_all(const uint8_t *bytes, size_t len, unsigne
 			sum ^= packet.data[i];
 		for (uint32_t i = 0; i < packet.comment.len; i++)
 			sum ^= (uint8_t)packet.comment.at[i];
+		(void)sum;
 	}
 	*ret_n = n;
 	*ret_end = result;
