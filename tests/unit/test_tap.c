@@ -24,6 +24,7 @@
 
 #include "base/ring.h"
 #include "capture/reader.h"
+#include "capture/verify.h"
 #include "capture/zfile.h"
 #include "cmd/fb-tap/tap.h"
 
@@ -74,7 +75,10 @@ static void start_bench(const char *dir)
 {
 	b = (struct bench){ .ring_size = ring_memory_size(RING_DATA),
 		.records_size = ring_memory_size(RECORDS_DATA) };
-	snprintf(b.dir, sizeof(b.dir), "%s", dir ? dir : "/tmp/fb-test-tap-XXXXXX");
+	snprintf(b.dir, sizeof(b.dir), "%s",
+		dir                             ? dir
+		: access("/dev/shm", W_OK) == 0 ? "/dev/shm/fb-test-tap-XXXXXX"
+						: "/tmp/fb-test-tap-XXXXXX");
 	if (!dir)
 		assert_non_null(mkdtemp(b.dir));
 	b.shared = share(sizeof(*b.shared));
@@ -167,9 +171,14 @@ static bool produce_frame(void)
 {
 	static const uint8_t data[FRAME_MAX];
 	uint64_t seq = ring_next_seq(b.producer);
-	struct pcapng_packet packet = { .interface = seq & 1, .time_ns = (int64_t)seq * 1000,
-		.data = data, .len = frame_len(seq), .arrived = true, .packet = seq,
-		.flow = seq % 100, .reason = REASON_INBOUND };
+	struct pcapng_packet packet = { .interface = seq & 1,
+		.time_ns = (int64_t)seq * 1000,
+		.data = data,
+		.len = frame_len(seq),
+		.arrived = true,
+		.packet = seq,
+		.flow = seq % 100,
+		.reason = REASON_INBOUND };
 	struct ring_entry *entry;
 	uint8_t *payload =
 		ring_reserve(b.producer, (uint32_t)pcapng_packet_size(packet.len), &entry);
@@ -255,8 +264,38 @@ static uint64_t count_files(bool gaps_allowed, unsigned *ret_segments)
 	return frames;
 }
 
+struct seen {
+	const char *file; /* what was changed, and where */
+	uint64_t at;
+	bool named; /* a fault of that file whose range covers the place */
+	unsigned kinds[VERIFY_LEFTOVER + 1];
+};
+
+static void see(void *context, const struct verify_finding *f)
+{
+	struct seen *seen = context;
+
+	seen->kinds[f->kind]++;
+	if (f->fault && seen->file && strcmp(f->file, seen->file) == 0 &&
+		(f->to < f->from || (seen->at >= f->from && seen->at <= f->to)))
+		seen->named = true;
+	if (f->has_packets)
+		assert_true(f->first_packet <= f->last_packet);
+}
+
+static struct verify_totals verify(struct seen *seen)
+{
+	struct verify_setup setup = { .dir_fd = b.setup.dir_fd, .finding = see, .context = seen };
+	struct verify_totals totals;
+
+	memcpy(setup.public, b.setup.key.public, sizeof(setup.public));
+	assert_int_equal(verify_run(&setup, &totals), 0);
+	return totals;
+}
+
 static void test_killed(void **state)
 {
+	struct seen seen = { 0 };
 	uint64_t marker = 1;
 	unsigned n_segments;
 	pid_t pid;
@@ -280,6 +319,7 @@ static void test_killed(void **state)
 	stop_tap(pid);
 	count_files(false, &n_segments);
 	assert_true(n_segments > 1);
+	assert_int_equal(verify(&seen).faults, 0);
 	assert_int_equal(b.shared->counts.frames, b.frames);
 	assert_int_equal(atomic_load(&b.shared->marker), marker);
 	assert_int_equal(atomic_load(&b.shared->marker_frames), b.frames);
@@ -410,6 +450,157 @@ static void test_bad_ring(void **state)
 	end_bench(true);
 }
 
+static void fill_and_seal(bool compress, uint64_t frames)
+{
+	pid_t pid;
+
+	start_bench(NULL);
+	b.setup.segment_size = 3 << 19;
+	b.setup.compress = compress;
+	pid = start_tap();
+	while (b.frames < frames)
+		if (!produce_frame())
+			usleep(1000);
+	if (compress)
+		sleep(1); /* the last but one is compressed beside */
+	stop_tap(pid);
+}
+
+/* A sealed file, or the manifest, at random. */
+static const char *pick_file(char name[static 64])
+{
+	struct segment *segment;
+	size_t n, i;
+
+	assert_int_equal(segment_list(b.setup.dir_fd, &segment, &n), 0);
+	i = (size_t)random() % (n + 1);
+	if (i == n)
+		snprintf(name, 64, "%s", MANIFEST_FILE);
+	else
+		snprintf(name, 64, "%s%s", segment[i].name, segment[i].plain ? "" : ".zst");
+	free(segment);
+	return name;
+}
+
+static void test_changed_byte(void **state)
+{
+	(void)state;
+	srandom(11);
+	for (int compress = 0; compress < 2; compress++) {
+		struct seen clean = { 0 };
+		struct verify_totals totals;
+
+		fill_and_seal(compress, 5000);
+		totals = verify(&clean);
+		assert_int_equal(totals.faults, 0);
+		assert_int_equal(totals.unsealed, 0);
+		assert_int_equal(totals.packets, b.frames);
+		for (int i = 0; i < 100; i++) {
+			char name[64];
+			struct seen seen = { .file = pick_file(name) };
+			int fd = openat(b.setup.dir_fd, name, O_RDWR | O_CLOEXEC);
+			uint8_t old, changed;
+			struct stat st;
+
+			assert_int_equal(fstat(fd, &st), 0);
+			seen.at = ((uint64_t)random() << 16 ^ (uint64_t)random()) %
+				  (uint64_t)st.st_size;
+			assert_int_equal(pread(fd, &old, 1, (off_t)seen.at), 1);
+			changed = old ^ (uint8_t)(1 + random() % 255);
+			assert_int_equal(pwrite(fd, &changed, 1, (off_t)seen.at), 1);
+			verify(&seen);
+			if (!seen.named)
+				print_message("%s at %lu: %02x -> %02x\n", name,
+					(unsigned long)seen.at, old, changed);
+			assert_true(seen.named);
+			assert_int_equal(pwrite(fd, &old, 1, (off_t)seen.at), 1);
+			close(fd);
+		}
+		end_bench(true);
+	}
+}
+
+/* Files that are gone, too many, longer, and lines that are. */
+static void test_missing_and_extra(void **state)
+{
+	struct seen seen = { 0 };
+	char name[SEGMENT_NAME_MAX];
+	int fd;
+
+	(void)state;
+	fill_and_seal(false, 6000);
+	segment_name(b.setup.boot, 2, name);
+	assert_int_equal(unlinkat(b.setup.dir_fd, name, 0), 0);
+	fd = openat(b.setup.dir_fd, "notes.txt", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	segment_name(b.setup.boot, 1, name);
+	fd = openat(b.setup.dir_fd, name, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(fd, "x", 1), 1);
+	close(fd);
+	assert_int_equal(verify(&seen).faults, 3);
+	assert_int_equal(seen.kinds[VERIFY_MISSING], 1);
+	assert_int_equal(seen.kinds[VERIFY_EXTRA], 1);
+	assert_int_equal(seen.kinds[VERIFY_CHANGED], 1);
+	end_bench(true);
+}
+
+static void test_line_taken_out(void **state)
+{
+	static char text[1 << 16];
+	struct seen seen = { 0 };
+	char *second, *third;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	fill_and_seal(false, 8000);
+	fd = openat(b.setup.dir_fd, MANIFEST_FILE, O_RDWR | O_CLOEXEC);
+	n = read(fd, text, sizeof(text));
+	assert_true(n > 0);
+	second = (char *)memchr(text, '\n', (size_t)n) + 1;
+	third = (char *)memchr(second, '\n', (size_t)(text + n - second)) + 1;
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pwrite(fd, text, (size_t)(second - text), 0), second - text);
+	assert_int_equal(
+		pwrite(fd, third, (size_t)(text + n - third), second - text), text + n - third);
+	close(fd);
+	verify(&seen);
+	assert_int_equal(seen.kinds[VERIFY_CHAIN], 1);
+	assert_int_equal(seen.kinds[VERIFY_EXTRA], 1);
+	end_bench(true);
+}
+
+/* Retention is no break of the chain, and a pinned segment stays. */
+static void test_retention(void **state)
+{
+	struct seen seen = { 0 };
+	struct verify_totals totals;
+	char pin[SEGMENT_NAME_MAX + 8], name[SEGMENT_NAME_MAX];
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	start_bench(NULL);
+	b.setup.budget = 4 << 20;
+	segment_name(b.setup.boot, 2, name);
+	snprintf(pin, sizeof(pin), "%s" SEGMENT_PIN, name);
+	fd = openat(b.setup.dir_fd, pin, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	pid = start_tap();
+	while (b.frames < 20000)
+		if (!produce_frame())
+			usleep(1000);
+	for (int i = 0; i < 500 && b.shared->counts.stored > b.setup.budget; i++)
+		usleep(10000);
+	usleep(500000);
+	stop_tap(pid);
+	totals = verify(&seen);
+	assert_int_equal(totals.faults, 0);
+	assert_true(totals.removed > 3);
+	assert_int_equal(faccessat(b.setup.dir_fd, name, F_OK, 0), 0);
+	end_bench(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +609,10 @@ int main(void)
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_disk_full_waits),
 		cmocka_unit_test(test_bad_ring),
+		cmocka_unit_test(test_changed_byte),
+		cmocka_unit_test(test_missing_and_extra),
+		cmocka_unit_test(test_line_taken_out),
+		cmocka_unit_test(test_retention),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
