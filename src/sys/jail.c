@@ -67,6 +67,8 @@ static const struct jail_call every_process[] = {
 	{ SCMP_SYS(prctl), JAIL_FREE },
 	{ SCMP_SYS(openat), JAIL_FREE },
 	{ SCMP_SYS(readlink), JAIL_FREE },
+	{ SCMP_SYS(sched_getaffinity), JAIL_FREE },
+	{ SCMP_SYS(set_robust_list), JAIL_FREE },
 #endif
 };
 

@@ -37,6 +37,7 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(mremap), JAIL_FREE },
 	{ SCMP_SYS(munmap), JAIL_FREE },
 	{ SCMP_SYS(madvise), JAIL_FREE },
+	{ SCMP_SYS(rt_sigaction), JAIL_FREE }, /* of the first pthread_create */
 	{ SCMP_SYS(clone), JAIL_THREAD },
 	{ SCMP_SYS(clone3), JAIL_ABSENT },
 	{ SCMP_SYS(futex), JAIL_FREE },

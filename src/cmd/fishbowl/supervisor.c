@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/fishbowl/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture/manifest.h"
+#include "sys/files.h"
+#include "sys/notify.h"
+
+enum { TICK_MS = 100, EVE_MODE = 0640 };
+static const int64_t jump_ns = SUP_NS_PER_S; /* a smaller step is the work of NTP */
+static const int64_t first_ready_ns = 30 * SUP_NS_PER_S;
+
+static int64_t read_clock(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * SUP_NS_PER_S + t.tv_nsec;
+}
+
+int64_t sup_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t sup_wall(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+void sup_say(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("fishbowl: ", stdout);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void begin(struct supervisor *s, const struct conf *conf)
+{
+	memset(s, 0, sizeof(*s));
+	s->conf = conf;
+	if (conf->top.honeynet[0])
+		snprintf(s->honeynet, sizeof(s->honeynet), "%s", conf->top.honeynet);
+	else
+		gethostname(s->honeynet, sizeof(s->honeynet) - 1);
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		s->fd[i] = -1;
+	for (enum chan_process p = 0; p < CHAN_PROCESSES; p++) {
+		s->child[p].process = p;
+		s->child[p].chan.fd = -1;
+		s->counts_fd[p] = -1;
+		jail_user_find(process_name(p), JAIL_UID_FIRST + p, &s->child[p].user);
+	}
+	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
+		s->port[i].fd = -1;
+	s->run_dir = s->state_dir = s->lock_fd = -1;
+	s->signal_fd = s->clock_fd = s->ctl_fd = s->watch_fd = -1;
+	s->started_ns = sup_now();
+	s->watchdog_ns = notify_watchdog_ns();
+}
+
+static int open_signals(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signal_fd < 0 ? -errno : 0;
+}
+
+/* ---- the clock ---- */
+
+static void arm_clock(struct supervisor *s)
+{
+	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+
+	timerfd_settime(s->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+	s->clock_offset_ns = sup_wall() - read_clock(CLOCK_BOOTTIME);
+}
+
+static void open_clock(struct supervisor *s)
+{
+	s->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	arm_clock(s);
+}
+
+static void check_clock(struct supervisor *s)
+{
+	int64_t offset = sup_wall() - read_clock(CLOCK_BOOTTIME),
+		step = offset - s->clock_offset_ns;
+
+	if (step > jump_ns || step < -jump_ns)
+		sup_control(s, REASON_CLOCK_JUMP, "clock", "%+.3f s", (double)step / 1e9);
+	arm_clock(s);
+}
+
+/* ---- sinks of fb-store that only root can open ---- */
+
+static int connect_unix(const char *path, int type)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s", path) >= (int)sizeof(to.sun_path))
+		return -1;
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static void open_sinks(struct supervisor *s)
+{
+	const struct conf_top *top = &s->conf->top;
+
+	if (top->eve_file[0]) {
+		s->fd[ROLE_EVE_FILE] = open(top->eve_file,
+			O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, EVE_MODE);
+		if (s->fd[ROLE_EVE_FILE] < 0)
+			sup_say("eve_file %s cannot be written: %s; records are in the journal all "
+				"the same",
+				top->eve_file, strerror(errno));
+	}
+	if (top->eve_socket[0]) {
+		s->fd[ROLE_EVE_SOCKET] = connect_unix(top->eve_socket, SOCK_STREAM);
+		if (s->fd[ROLE_EVE_SOCKET] < 0)
+			sup_say("nobody listens on eve_socket %s", top->eve_socket);
+	}
+	if (top->syslog)
+		s->fd[ROLE_SYSLOG] = connect_unix("/dev/log", SOCK_DGRAM);
+}
+
+/* ---- the loop ---- */
+
+static void ask_stop(struct supervisor *s, const char *why)
+{
+	s->stopping++;
+	if (s->stopping == 1) {
+		s->stop_since_ns = sup_now();
+		notify_send("STOPPING=1");
+		sup_say("stopping (%s)", why);
+	} else {
+		sup_say("hurrying; what is not written yet stays in run_dir for the next run");
+	}
+}
+
+static void take_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			ask_stop(s, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+		else if (info.ssi_signo == SIGHUP)
+			sup_say("SIGHUP: a new configuration takes effect with a restart, which "
+				"keeps conversations and budgets");
+	}
+	sup_children_reap(s);
+}
+
+static void tick(struct supervisor *s)
+{
+	int64_t now = sup_now();
+
+	sup_children_tick(s);
+	if (s->running && !s->stopping)
+		sup_audit_tick(s);
+	if (s->watchdog_ns && now >= s->next_watchdog_ns) {
+		notify_send("WATCHDOG=1");
+		s->next_watchdog_ns = now + s->watchdog_ns;
+	}
+}
+
+static void serve(struct supervisor *s, int wait_ms)
+{
+	struct pollfd wait[4 + CHAN_PROCESSES] = {
+		{ .fd = s->signal_fd, .events = POLLIN },
+		{ .fd = s->clock_fd, .events = POLLIN },
+		{ .fd = s->ctl_fd, .events = POLLIN },
+		{ .fd = s->watch_fd, .events = POLLIN },
+	};
+
+	for (size_t i = 0; i < CHAN_PROCESSES; i++)
+		wait[4 + i] = (struct pollfd){ .fd = s->child[i].chan.fd, .events = POLLIN };
+	if (poll(wait, 4 + CHAN_PROCESSES, wait_ms) > 0) {
+		for (size_t i = 0; i < CHAN_PROCESSES; i++)
+			if (wait[4 + i].revents && s->child[i].chan.fd >= 0)
+				sup_child_message(s, &s->child[i]);
+		if (wait[0].revents)
+			take_signals(s);
+		if (wait[1].revents)
+			check_clock(s);
+		if (wait[2].revents)
+			sup_ctl_serve(s);
+		if (wait[3].revents)
+			sup_nics_watch(s);
+	}
+	tick(s);
+}
+
+/* ---- start ---- */
+
+/* Starts these processes and waits until all are ready. */
+static int start_and_wait(struct supervisor *s, const enum chan_process *which, size_t n)
+{
+	int64_t until = sup_now() + first_ready_ns;
+
+	for (size_t i = 0; i < n; i++) {
+		int r = sup_child_start(s, which[i]);
+
+		if (r < 0) {
+			fprintf(stderr,
+				"fishbowl: %s: %s; is the installation complete? "
+				"(FISHBOWL_LIBEXEC names another directory)\n",
+				process_name(which[i]), strerror(-r));
+			return r;
+		}
+	}
+	for (;;) {
+		size_t up = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			const struct sup_child *child = &s->child[which[i]];
+
+			up += child->state == SUP_UP;
+			if (child->pid == 0) {
+				fprintf(stderr, "fishbowl: %s ended while it started (see above)\n",
+					process_name(which[i]));
+				return -ECHILD;
+			}
+		}
+		if (up == n)
+			return 0;
+		if (s->stopping || sup_now() > until)
+			return -ETIMEDOUT;
+		serve(s, TICK_MS);
+	}
+}
+
+static void stop_all(struct supervisor *s)
+{
+	if (!s->stopping)
+		s->stopping = 1;
+	while (!sup_children_stop_step(s))
+		serve(s, TICK_MS);
+}
+
+static const enum chan_process writers[] = { CHAN_STORE, CHAN_TAP };
+static const enum chan_process gate[] = { CHAN_GATE };
+
+/* What a killed run with another layout has left is written to disk before its rings go. */
+static int drain_old(struct supervisor *s)
+{
+	int r = 0;
+
+	if (sup_files_fit(s))
+		return 0;
+	if (sup_files_open_old(s)) {
+		sup_say("writing what an earlier run has left in its rings");
+		r = start_and_wait(s, writers, 2);
+		stop_all(s);
+		if (s->stopping > 1)
+			r = -EINTR;
+		s->stopping = 0;
+		for (size_t i = 0; i < CHAN_PROCESSES; i++)
+			s->child[i].starts = 0;
+	}
+	sup_files_close(s);
+	return r;
+}
+
+/* The key is root's; fb-tap gets it as a descriptor. */
+static int open_key(struct supervisor *s)
+{
+	int r = manifest_key_create(s->state_dir);
+
+	if (r < 0)
+		return r;
+	s->fd[ROLE_SIGNING_KEY] = openat(s->state_dir, MANIFEST_SECRET, O_RDONLY | O_CLOEXEC);
+	return s->fd[ROLE_SIGNING_KEY] < 0 ? -errno : 0;
+}
+
+static int prepare(struct supervisor *s)
+{
+	int r;
+
+	if ((r = sup_dirs_open(s)) < 0 || (r = sup_lock(s)) < 0 || (r = sup_conf_snapshot(s)) < 0)
+		return r;
+	if ((r = open_signals(s)) < 0)
+		return r;
+	r = open_key(s);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: key of the manifest in %s: %s\n", s->conf->top.state_dir,
+			strerror(-r));
+		return r;
+	}
+	open_sinks(s);
+	if ((r = sup_nics_prepare(s)) < 0 || (r = drain_old(s)) < 0 || (r = sup_files_open(s)) < 0)
+		return r;
+	return sup_ctl_open(s);
+}
+
+static int start(struct supervisor *s)
+{
+	int r = start_and_wait(s, writers, 2);
+
+	if (r < 0)
+		return r;
+	sup_say("capture and records: ready");
+	r = start_and_wait(s, gate, 1);
+	if (r < 0)
+		return r;
+	s->same_boot = true;
+	s->running = true;
+	open_clock(s);
+	sup_control(s, REASON_STARTED, "fishbowl", "version %s, honeynet %s, boot %llu",
+		FISHBOWL_VERSION, s->honeynet, (unsigned long long)s->boot);
+	sup_say("forwarding; `fishbowl status` tells more, ^C stops");
+	notify_send("READY=1\nSTATUS=forwarding");
+	return 0;
+}
+
+static void stop(struct supervisor *s)
+{
+	if (s->running)
+		sup_control(s, REASON_STOPPED, "fishbowl", "up %lld s",
+			(long long)((sup_now() - s->started_ns) / SUP_NS_PER_S));
+	stop_all(s);
+	if (s->nics)
+		sup_nics_restore(s);
+	if (s->run_dir >= 0)
+		unlinkat(s->run_dir, "ctl.sock", 0);
+	sup_files_close(s);
+}
+
+int supervisor_run(const struct conf *conf)
+{
+	static struct supervisor s;
+	int r;
+
+	begin(&s, conf);
+	r = prepare(&s);
+	if (r == 0)
+		r = start(&s);
+	while (r == 0 && !s.stopping && !s.fault)
+		serve(&s, TICK_MS);
+	if (s.lock_fd >= 0)
+		stop(&s);
+	if (r == 0)
+		sup_say("stopped");
+	return r == 0 && !s.fault ? 0 : 1;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor - `fishbowl run`: opens NICs, files and rings, starts the processes, restarts them,
+ * audits them, answers `fishbowl status` and `fishbowl ctl`. It never reads a byte that an attacker
+ * sent: of the rings it maps only its own, and the counts files are numbers.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "capture/ring_kind.h"
+#include "conf/conf.h"
+#include "event/event.h"
+#include "sys/chan.h"
+#include "sys/counts.h"
+#include "sys/jail.h"
+
+struct nic_set;
+struct ring;
+
+#define SUP_NS_PER_S 1000000000LL
+
+enum sup_child_state { SUP_DOWN, SUP_STARTING, SUP_UP, SUP_STOPPING };
+
+struct sup_child {
+	enum chan_process process;
+	enum sup_child_state state;
+	pid_t pid;
+	struct chan chan;
+	struct jail_user user;
+	int64_t since_ns; /* of the state */
+	int64_t alive_ns; /* last heartbeat */
+	int64_t restart_at_ns;
+	int64_t backoff_ns;
+	unsigned starts;
+	int landlock_abi;
+	char why[96]; /* the last end, in words */
+};
+
+struct sup_port {
+	char name[CHAN_NIC_MAX];
+	int fd; /* -1 once the gate has it */
+	struct port_info info;
+	bool present;
+	bool link;
+	/* Frames the NIC counts less those the gate has accounted for, when this gate started. */
+	uint64_t base;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+enum sup_audit_state { SUP_AUDIT_IDLE, SUP_AUDIT_WAITS };
+
+struct sup_audit {
+	enum sup_audit_state state;
+	uint64_t id;
+	int64_t next_ns; /* when to begin the next one */
+	int64_t since_ns;
+	uint64_t nic_before, nic_after;
+	bool answered[CHAN_PROCESSES];
+	struct message_audited answer[CHAN_PROCESSES];
+	bool undisturbed; /* no process was started since the audit began */
+	/* The last result, for status. */
+	int64_t last_wall_ns;
+	bool last_agree;
+	char last_detail[256];
+};
+
+struct supervisor {
+	const struct conf *conf;
+	char honeynet[CHAN_NAME_MAX];
+	int run_dir, state_dir, lock_fd;
+	int fd[ROLE_COUNT]; /* -1: none. COUNTS and PORT are elsewhere */
+	int counts_fd[CHAN_PROCESSES];
+	void *counts[CHAN_PROCESSES];
+	uint64_t boot;
+	bool same_boot;
+	struct ring *records;
+	void *records_memory;
+	size_t records_size;
+	struct ring *frames; /* for its fill only: no entry is looked at */
+	void *frames_memory;
+	uint64_t records_lost;
+	struct sup_child child[CHAN_PROCESSES];
+	struct sup_port port[CHAN_PORTS_MAX];
+	unsigned n_ports;
+	struct nic_set *nics;
+	int signal_fd, clock_fd, ctl_fd, watch_fd;
+	int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_BOOTTIME when last looked */
+	int64_t started_ns;
+	int64_t watchdog_ns, next_watchdog_ns;
+	struct sup_audit audit;
+	int stopping; /* 0, 1 = in order, 2 = hurry */
+	bool running; /* all processes were up once */
+	int64_t stop_since_ns;
+	bool fault; /* the run ends because it cannot go on */
+};
+
+int64_t sup_now(void);  /* CLOCK_MONOTONIC, ns */
+int64_t sup_wall(void); /* CLOCK_REALTIME, ns */
+
+/* One line to the terminal (or the service log). */
+void sup_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* supervisor_record.c: into record-supervisor.ring; a full ring is counted. */
+void sup_record(struct supervisor *s, struct record *record);
+void sup_control(struct supervisor *s, enum reason reason, const char *process, const char *fmt,
+	...) __attribute__((format(printf, 4, 5)));
+void sup_stats(struct supervisor *s);
+
+/* supervisor_files.c. Each says on stderr what is wrong and what to do; 0 or -errno. */
+int sup_dirs_open(struct supervisor *s);
+/* Takes the lock; waits for the processes of a killed run. */
+int sup_lock(struct supervisor *s);
+/* True when the files left by an earlier run fit this one and it may go on with them. */
+bool sup_files_fit(const struct supervisor *s);
+/* True when there is anything to drain; then the files are open as they are. */
+bool sup_files_open_old(struct supervisor *s);
+void sup_files_close(struct supervisor *s);
+int sup_files_open(struct supervisor *s);
+int sup_conf_snapshot(struct supervisor *s);
+
+/* supervisor_child.c */
+int sup_child_start(struct supervisor *s, enum chan_process process);
+void sup_child_message(struct supervisor *s, struct sup_child *child);
+void sup_children_reap(struct supervisor *s);
+/* Restarts that are due, heartbeats that are overdue. */
+void sup_children_tick(struct supervisor *s);
+void sup_child_stop(struct supervisor *s, enum chan_process process, enum stop_how how);
+void sup_child_kill(struct sup_child *child, const char *why);
+/* One step of the orderly stop; true when all have ended. */
+bool sup_children_stop_step(struct supervisor *s);
+
+/* supervisor_nic.c */
+int sup_nics_prepare(struct supervisor *s);
+int sup_ports_open(struct supervisor *s);
+void sup_ports_close(struct supervisor *s);
+void sup_nics_watch(struct supervisor *s);
+void sup_nics_count(struct supervisor *s);
+/* Sum over all present ports, less what belongs to gates before. */
+uint64_t sup_nics_received(struct supervisor *s);
+void sup_nics_rebase(struct supervisor *s);
+void sup_nics_restore(struct supervisor *s);
+
+/* supervisor_audit.c */
+void sup_audit_tick(struct supervisor *s);
+void sup_audit_begin(struct supervisor *s);
+void sup_audit_answer(
+	struct supervisor *s, enum chan_process process, const struct message_audited *answer);
+
+/* supervisor_ctl.c */
+int sup_ctl_open(struct supervisor *s);
+void sup_ctl_serve(struct supervisor *s);
+
+/* supervisor.c: the whole run; the exit status. */
+int supervisor_run(const struct conf *conf);
+
+static inline const struct counts_gate *sup_gate_counts(const struct supervisor *s)
+{
+	return s->counts[CHAN_GATE];
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/fishbowl/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys/files.h"
+#include "sys/spawn.h"
+
+enum { MAX_FILES = 256 };
+static const int64_t hung_ns = 10 * SUP_NS_PER_S, start_ns = 20 * SUP_NS_PER_S;
+static const int64_t first_backoff_ns = 100000000, last_backoff_ns = 5 * SUP_NS_PER_S;
+static const int64_t good_ns = 60 * SUP_NS_PER_S; /* up so long: the next death starts afresh */
+static const int64_t stop_ns[CHAN_PROCESSES] = { 15 * SUP_NS_PER_S, 60 * SUP_NS_PER_S,
+	60 * SUP_NS_PER_S };
+
+#define R(role) (1u << ROLE_##role)
+
+/* Who gets what: the privileges of the processes in one table. */
+static const uint32_t gets[CHAN_PROCESSES] = {
+	[CHAN_GATE] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(GATE_RECORDS) | R(FLOW_TABLE) |
+		      R(BUDGET_STATE) | R(LOCK),
+	[CHAN_TAP] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(TAP_RECORDS) | R(CAPTURE_DIR) |
+		     R(SIGNING_KEY) | R(LOCK),
+	[CHAN_STORE] = R(CONF) | R(GATE_RECORDS) | R(TAP_RECORDS) | R(SUPERVISOR_RECORDS) |
+		       R(CAPTURE_DIR) | R(JOURNAL_DIR) | R(DB_DIR) | R(EVE_FILE) | R(EVE_SOCKET) |
+		       R(SYSLOG) | R(LOCK),
+};
+
+static void add_fd(
+	struct message_start *start, int *fds, enum chan_role role, unsigned index, int fd)
+{
+	if (fd < 0 || start->n_fds >= CHAN_FDS_MAX)
+		return;
+	start->fd[start->n_fds] =
+		(struct chan_fd){ .role = (uint16_t)role, .index = (uint16_t)index };
+	fds[start->n_fds++] = fd;
+}
+
+static int send_start(struct supervisor *s, struct sup_child *child)
+{
+	struct message_start start = { .process = child->process,
+		.n_ports = s->n_ports,
+		.boot = s->boot,
+		.seccomp = (uint32_t)s->conf->top.seccomp,
+		.same_boot = s->same_boot,
+		.restarts = child->starts };
+	int fds[CHAN_FDS_MAX];
+
+	memcpy(start.honeynet, s->honeynet, sizeof(start.honeynet));
+	for (enum chan_role role = 0; role < ROLE_COUNT; role++)
+		if (gets[child->process] >> role & 1)
+			add_fd(&start, fds, role, 0, s->fd[role]);
+	add_fd(&start, fds, ROLE_COUNTS, 0, s->counts_fd[child->process]);
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		memcpy(start.port[i], s->port[i].name, CHAN_NIC_MAX);
+		if (child->process != CHAN_GATE)
+			continue;
+		start.port_info[i] = s->port[i].info;
+		add_fd(&start, fds, ROLE_PORT, i, s->port[i].fd);
+	}
+	return chan_send(&child->chan, MESSAGE_START, &start, fds, start.n_fds);
+}
+
+static void note_pids(const struct supervisor *s)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%d %d %d", (int)s->child[CHAN_GATE].pid,
+		(int)s->child[CHAN_TAP].pid, (int)s->child[CHAN_STORE].pid);
+	(void)file_text_write(s->run_dir, "pids", text); /* a help for a later run, no more */
+}
+
+static void plan_restart(struct sup_child *child)
+{
+	int64_t now = sup_now();
+
+	if (child->state == SUP_UP && now - child->since_ns > good_ns)
+		child->backoff_ns = 0;
+	child->restart_at_ns = now + child->backoff_ns;
+	child->backoff_ns = child->backoff_ns == 0 ? first_backoff_ns : child->backoff_ns * 2;
+	if (child->backoff_ns > last_backoff_ns)
+		child->backoff_ns = last_backoff_ns;
+	child->state = SUP_DOWN;
+	child->since_ns = now;
+}
+
+static int spawn_child(struct supervisor *s, struct sup_child *child)
+{
+	struct spawn spawn = { .program = process_name(child->process),
+		.user = &child->user,
+		.max_files = MAX_FILES };
+	int pair[2], r = chan_pair(pair);
+
+	if (r < 0)
+		return r;
+	spawn.chan_fd = pair[1];
+	r = spawn_start(&spawn, &child->pid);
+	close(pair[1]);
+	chan_init(&child->chan, pair[0], CHAN_SUPERVISOR);
+	if (r == 0)
+		r = send_start(s, child);
+	else
+		child->pid = 0;
+	if (r < 0)
+		chan_close(&child->chan);
+	return r;
+}
+
+int sup_child_start(struct supervisor *s, enum chan_process process)
+{
+	struct sup_child *child = &s->child[process];
+	int r = 0;
+
+	if (process == CHAN_GATE) { /* fresh sockets: what waited in old ones is never sent */
+		sup_nics_rebase(s);
+		r = sup_ports_open(s);
+	}
+	if (r == 0)
+		r = spawn_child(s, child);
+	if (process == CHAN_GATE)
+		sup_ports_close(s); /* the child has its own; only the gate holds the NICs */
+	if (r < 0) {
+		snprintf(child->why, sizeof(child->why), "could not be started: %s", strerror(-r));
+		if (child->pid > 0)
+			kill(child->pid, SIGKILL);
+		else
+			plan_restart(child);
+		return r;
+	}
+	child->starts++;
+	child->state = SUP_STARTING;
+	child->since_ns = child->alive_ns = sup_now();
+	s->audit.undisturbed = false;
+	note_pids(s);
+	return 0;
+}
+
+static void on_ready(
+	struct supervisor *s, struct sup_child *child, const struct message_ready *ready)
+{
+	child->state = SUP_UP;
+	child->since_ns = sup_now();
+	child->landlock_abi = ready->landlock_abi;
+	sup_control(s, REASON_STARTED, process_name(child->process), "pid %d, uid %u%s%s",
+		(int)child->pid, (unsigned)child->user.uid, child->starts > 1 ? ", again" : "",
+		ready->landlock_abi == 0 ? "; this kernel has no Landlock" : "");
+}
+
+void sup_child_kill(struct sup_child *child, const char *why)
+{
+	snprintf(child->why, sizeof(child->why), "%s", why);
+	if (child->pid > 0)
+		kill(child->pid, SIGKILL);
+}
+
+void sup_child_message(struct supervisor *s, struct sup_child *child)
+{
+	struct message m;
+	int r;
+
+	while ((r = chan_receive(&child->chan, &m)) == 1) {
+		child->alive_ns = sup_now();
+		if (m.type == MESSAGE_READY)
+			on_ready(s, child, &m.ready);
+		else if (m.type == MESSAGE_AUDITED)
+			sup_audit_answer(s, child->process, &m.audited);
+	}
+	if (r == -EBADMSG)
+		sup_child_kill(child, "it sent a message that is not in the table");
+	if (r < 0)
+		chan_close(&child->chan); /* its end comes with SIGCHLD */
+}
+
+static void describe_end(struct sup_child *child, int status)
+{
+	size_t had = strlen(child->why);
+	char *at = child->why + had;
+	size_t left = sizeof(child->why) - had;
+
+	if (WIFSIGNALED(status))
+		snprintf(at, left, "%s%s", had ? ": " : "",
+			WTERMSIG(status) == SIGSYS ? "a system call that is not allowed"
+						   : strsignal(WTERMSIG(status)));
+	else
+		snprintf(at, left, "%sexit status %d", had ? ": " : "", WEXITSTATUS(status));
+}
+
+static void on_end(struct supervisor *s, struct sup_child *child, int status)
+{
+	bool asked = child->state == SUP_STOPPING;
+
+	describe_end(child, status);
+	chan_close(&child->chan);
+	child->pid = 0;
+	s->audit.undisturbed = false;
+	sup_control(s, asked ? REASON_STOPPED : REASON_DIED, process_name(child->process), "%s",
+		child->why);
+	child->why[0] = 0;
+	if (asked && !s->stopping && s->running)
+		child->backoff_ns = 0; /* restarted for new ports */
+	plan_restart(child);
+}
+
+void sup_children_reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHAN_PROCESSES; i++)
+			if (s->child[i].pid == pid) {
+				/* What it said last counts. */
+				if (s->child[i].chan.fd >= 0)
+					sup_child_message(s, &s->child[i]);
+				on_end(s, &s->child[i], status);
+			}
+}
+
+static void check_alive(struct sup_child *child, int64_t now)
+{
+	if (child->state == SUP_STARTING && now - child->since_ns > start_ns)
+		sup_child_kill(child, "not ready in time");
+	if (child->state == SUP_UP && now - child->alive_ns > hung_ns)
+		sup_child_kill(child, "hung: no heartbeat");
+}
+
+void sup_children_tick(struct supervisor *s)
+{
+	int64_t now = sup_now();
+
+	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
+		struct sup_child *child = &s->child[i];
+
+		check_alive(child, now);
+		if (child->state == SUP_DOWN && child->pid == 0 && s->running && !s->stopping &&
+			now >= child->restart_at_ns) {
+			int r = sup_child_start(s, child->process);
+
+			if (r < 0)
+				sup_control(s, REASON_DIED, process_name(child->process), "%s",
+					child->why);
+			child->why[0] = 0;
+		}
+	}
+}
+
+void sup_child_stop(struct supervisor *s, enum chan_process process, enum stop_how how)
+{
+	struct sup_child *child = &s->child[process];
+	struct message_stop stop = { .how = how };
+
+	(void)s;
+	if (child->pid <= 0 || child->state == SUP_STOPPING)
+		return;
+	child->state = SUP_STOPPING;
+	child->since_ns = sup_now();
+	if (chan_send(&child->chan, MESSAGE_STOP, &stop, NULL, 0) < 0)
+		sup_child_kill(child, "could not be asked to stop");
+}
+
+/* Gate, then tap, then store: each has what the one before wrote last. */
+bool sup_children_stop_step(struct supervisor *s)
+{
+	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_STORE };
+
+	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
+		struct sup_child *child = &s->child[order[i]];
+
+		if (child->pid <= 0)
+			continue;
+		sup_child_stop(s, child->process, STOP_END);
+		if (s->stopping > 1 || sup_now() - child->since_ns > stop_ns[child->process])
+			sup_child_kill(child, s->stopping > 1 ? "hurry" : "did not stop in time");
+		return false;
+	}
+	return true;
+}

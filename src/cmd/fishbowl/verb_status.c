@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fishbowl status - what the running gateway does, for people; --json gives all of it. */
+#include "cmd/fishbowl/verbs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/fishbowl/ctl.h"
+#include "cmd/fishbowl/run_args.h"
+#include "conf/conf.h"
+
+enum { EXIT_NOT_RUNNING = 3 }; /* as init scripts have it */
+
+static const char *const doc =
+	"Shows what the running gateway does. Exit status 0: it runs without a warning; 1: with "
+	"warnings; 3: it does not run.";
+
+static long long number(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static bool is(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+static const char *bytes(long long n, char buf[static 32])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double value = (double)n;
+	size_t unit = 0;
+
+	for (; value >= 1024 && unit < 4; unit++)
+		value /= 1024;
+	snprintf(buf, 32, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return buf;
+}
+
+static void print_head(const json_t *status)
+{
+	long long up = number(status, "uptime");
+
+	printf("fishbowl %s, honeynet %s: running for %lld d %02lld:%02lld:%02lld, pid %lld\n",
+		text(status, "version"), text(status, "honeynet"), up / 86400, up / 3600 % 24,
+		up / 60 % 60, up % 60, number(status, "pid"));
+}
+
+static void print_processes(const json_t *processes)
+{
+	const json_t *process;
+	size_t i;
+
+	printf("\n%-10s %-9s %8s %9s %10s\n", "process", "state", "pid", "restarts", "heartbeat");
+	json_array_foreach(processes, i, process)
+	{
+		printf("%-10s %-9s %8lld %9lld %8.1f s\n", text(process, "name"),
+			text(process, "state"), number(process, "pid"), number(process, "restarts"),
+			json_real_value(json_object_get(process, "heartbeat")));
+	}
+}
+
+static void print_nics(const json_t *nics)
+{
+	const json_t *nic;
+	size_t i;
+
+	printf("\n%-15s %-8s %-5s %14s %14s\n", "NIC", "side", "link", "received", "sent");
+	json_array_foreach(nics, i, nic)
+	{
+		printf("%-15s %-8s %-5s %14lld %14lld\n", text(nic, "name"), text(nic, "side"),
+			!is(nic, "present") ? "gone"
+			: is(nic, "link")   ? "up"
+					    : "down",
+			number(nic, "rx_packets"), number(nic, "tx_packets"));
+	}
+}
+
+static void print_frames(json_t *frames)
+{
+	const char *reason;
+	json_t *count;
+
+	printf("\nframes: %lld received, %lld passed, %lld dropped, %lld missed by the kernel\n",
+		number(frames, "received"), number(frames, "passed"), number(frames, "dropped"),
+		number(frames, "missed"));
+	json_object_foreach(json_object_get(frames, "by_reason"), reason, count)
+	{
+		printf("  %-22s %lld\n", reason, (long long)json_integer_value(count));
+	}
+	printf("conversations: %lld open, %lld in all\n", number(frames, "flows_active"),
+		number(frames, "flows_total"));
+}
+
+static void print_stores(const json_t *status)
+{
+	const json_t *capture = json_object_get(status, "capture");
+	const json_t *records = json_object_get(status, "records");
+	const json_t *audit = json_object_get(status, "audit");
+	char a[32], b[32], c[32];
+	long long size = number(capture, "ring_size");
+
+	printf("capture: %s, %lld frames; %s of %s; ring %lld %% full\n", text(capture, "segment"),
+		number(capture, "frames"), bytes(number(capture, "stored"), a),
+		bytes(number(capture, "budget"), b),
+		size ? number(capture, "ring_used") * 100 / size : 0);
+	printf("records: %lld; journal %s, databases %s\n", number(records, "records"),
+		bytes(number(records, "journal"), a), bytes(number(records, "database"), c));
+	if (json_is_object(audit))
+		printf("audit: %s at %s%s%s\n",
+			is(audit, "agree") ? "all layers agree" : "DIFFERENCE", text(audit, "time"),
+			text(audit, "detail")[0] ? ": " : "", text(audit, "detail"));
+	else
+		printf("audit: none yet\n");
+}
+
+static void print_warnings(const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning)
+	{
+		printf("%sWARNING: %s\n", i == 0 ? "\n" : "", json_string_value(warning));
+	}
+}
+
+static int show(const json_t *status, bool json)
+{
+	const json_t *warnings = json_object_get(status, "warnings");
+
+	if (json) {
+		json_dumpf(status, stdout, JSON_INDENT(1));
+		putchar('\n');
+	} else if (!is(status, "ok")) {
+		printf("%s\n", text(status, "error"));
+	} else {
+		print_head(status);
+		print_processes(json_object_get(status, "processes"));
+		print_nics(json_object_get(status, "nics"));
+		print_frames(json_object_get(status, "frames"));
+		print_stores(status);
+		print_warnings(warnings);
+	}
+	return is(status, "ok") && json_array_size(warnings) == 0 ? 0 : 1;
+}
+
+int verb_status(int argc, char **argv)
+{
+	struct run_args args;
+	struct conf *conf;
+	json_t *status;
+	int r;
+
+	run_args_parse(argc, argv, doc, NULL, &args);
+	conf = run_conf_load(args.conf);
+	if (!conf)
+		return 1;
+	r = ctl_ask(conf->top.run_dir, "status", &status);
+	if (r < 0) {
+		run_args_complain(conf, r);
+		conf_free(conf);
+		return r == -EACCES ? 1 : EXIT_NOT_RUNNING;
+	}
+	conf_free(conf);
+	r = show(status, args.json);
+	json_decref(status);
+	return r;
+}

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traffic for lab tests, run as a program inside a namespace:
+
+    traffic.py echo PORT                     UDP and TCP echo server, v4 and v6; says "ready"
+    traffic.py udp ADDRESS PORT COUNT [GAP]  numbered datagrams; prints the numbers that came back
+    traffic.py tcp ADDRESS PORT BYTES        one connection; checks the echo, prints "ok BYTES"
+    traffic.py connect ADDRESS PORT COUNT    COUNT connections at once; prints how many were accepted
+    traffic.py ping ADDRESS [COUNT]          ICMP or ICMPv6 echo; prints how many answers came
+"""
+import os
+import selectors
+import socket
+import struct
+import sys
+import time
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def echo(port):
+    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    tcp = socket.socket(socket.AF_INET6)
+    for s in (udp, tcp):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("::", port))
+    tcp.listen(256)
+    wait = selectors.DefaultSelector()
+    wait.register(udp, selectors.EVENT_READ)
+    wait.register(tcp, selectors.EVENT_READ)
+    print("ready", flush=True)
+    while True:
+        for key, _ in wait.select():
+            s = key.fileobj
+            if s is udp:
+                udp.sendto(*udp.recvfrom(65536))
+            elif s is tcp:
+                wait.register(tcp.accept()[0], selectors.EVENT_READ)
+            else:
+                try:
+                    data = s.recv(65536)
+                except OSError:
+                    data = b""
+                if data:
+                    s.sendall(data)
+                else:
+                    wait.unregister(s)
+                    s.close()
+
+
+def udp(address, port, count, gap=0.001):
+    s = socket.socket(family(address), socket.SOCK_DGRAM)
+    s.connect((address, port))
+    s.setblocking(False)
+    back = set()
+
+    def collect():
+        try:
+            while True:
+                back.add(struct.unpack("!I", s.recv(2048)[:4])[0])
+        except OSError:
+            pass
+    for n in range(count):
+        try:
+            s.send(struct.pack("!I", n) + b"x" * 60)
+        except OSError:
+            pass
+        time.sleep(gap)
+        collect()
+    time.sleep(0.3)
+    collect()
+    print(*sorted(back))
+
+
+def tcp(address, port, size):
+    s = socket.create_connection((address, port), timeout=20)
+    sent = os.urandom(size)
+    got = bytearray()
+    at = 0
+    while len(got) < size:
+        if at < size and at - len(got) < 65536:
+            at += s.send(sent[at:at + 16384])
+        else:
+            data = s.recv(65536)
+            assert data, "closed early"
+            got += data
+    assert bytes(got) == sent, "echo differs"
+    print("ok", size)
+
+
+def connect(address, port, count):
+    sockets = [socket.socket(family(address)) for _ in range(count)]
+    for s in sockets:
+        s.setblocking(False)
+        s.connect_ex((address, port))
+    time.sleep(1)
+    print(sum(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0 and _connected(s)
+              for s in sockets))
+
+
+def _connected(s):
+    try:
+        s.getpeername()
+        return True
+    except OSError:
+        return False
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def ping(address, count=1):
+    six = ":" in address
+    s = socket.socket(family(address), socket.SOCK_RAW,
+                      socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+    s.settimeout(1)
+    answers = 0
+    for n in range(count):
+        body = struct.pack("!HH", os.getpid() & 0xffff, n) + b"fishbowl"
+        head = struct.pack("!BBH", 128 if six else 8, 0, 0)
+        if not six:
+            head = struct.pack("!BBH", 8, 0, checksum(head + body))
+        s.sendto(head + body, (address, 0))
+        try:
+            while True:
+                got = s.recv(2048)
+                got = got if six else got[20:]
+                if got[0] == (129 if six else 0) and got[4:] == body:
+                    answers += 1
+                    break
+        except socket.timeout:
+            pass
+    print(answers)
+
+
+if __name__ == "__main__":
+    name, *args = sys.argv[1:]
+    values = [int(a) if a.isdigit() else float(a) if a.replace(".", "", 1).isdigit() else a
+              for a in args]
+    {"echo": echo, "udp": udp, "tcp": tcp, "connect": connect, "ping": ping}[name](*values)
