@@ -42,6 +42,8 @@ void store_filter_init(struct store_filter *ret_filter);
 
 /* `state_dir` as in the configuration; a directory without databases is fine and has no answers. */
 int store_query_open(const char *state_dir, struct store_query **ret_query);
+/* The same for an open directory of databases, which stays the caller's. */
+int store_query_open_at(int db_dir_fd, struct store_query **ret_query);
 struct store_query *store_query_close(struct store_query *query);
 
 /* One record: its EVE line without newline. record_from_json() of store/line.h reads it back. */
