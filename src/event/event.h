@@ -183,6 +183,9 @@ int record_unpack(const void *buf, size_t size, struct record *ret_record);
  * RECORD_JSON_MAX bytes. `identity` may be NULL (replay without a store). */
 void record_json(struct out *o, const struct record *record, const struct record_identity *identity);
 
+/* The record in a few words for people: printable ASCII, no newline. */
+void record_story(struct out *o, const struct record *record);
+
 /* How a type's JSON is laid out: a list of steps, made once from the table. */
 enum layout_step {
 	LAYOUT_FIELD,

@@ -115,9 +115,18 @@ static bool days_read(struct db *db)
 	return true;
 }
 
+static void rollback_slots(struct db *db)
+{
+	for (int i = 0; i < OPEN_MAX_DAYS; i++) {
+		if (db->slot[i].day)
+			day_rollback(db->slot[i].day);
+		db->slot[i].touched = false;
+	}
+}
+
 static void fall_behind(struct db *db, int error)
 {
-	db_rollback(db);
+	rollback_slots(db);
 	db->live = false;
 	db->error = error;
 }
@@ -255,11 +264,8 @@ void db_commit(struct db *db, const struct journal_place *end, uint64_t seq)
 
 void db_rollback(struct db *db)
 {
-	for (int i = 0; i < OPEN_MAX_DAYS; i++) {
-		if (db->slot[i].day)
-			day_rollback(db->slot[i].day);
-		db->slot[i].touched = false;
-	}
+	rollback_slots(db);
+	db->live = false;
 }
 
 bool db_is_live(const struct db *db)

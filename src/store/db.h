@@ -31,7 +31,7 @@ bool db_is_live(const struct db *db);
 void db_add(struct db *db, uint64_t seq, const struct record *record, const char *json, size_t len);
 /* The records added since the last call are in the journal, up to `end`. */
 void db_commit(struct db *db, const struct journal_place *end, uint64_t seq);
-/* They are not: forget them. */
+/* They are not yet: forget them; db_catch_up will find them in the journal. */
 void db_rollback(struct db *db);
 /* Takes up to `max` lines from the journal, which ends at `end`. 0 or -errno (try again later). */
 int db_catch_up(struct db *db, const struct journal_place *end, uint64_t max);

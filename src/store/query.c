@@ -40,8 +40,10 @@ int store_query_open_at(int db_dir_fd, struct store_query **ret_query)
 		return -ENOMEM;
 	query->dir_fd = fcntl(db_dir_fd, F_DUPFD_CLOEXEC, 3);
 	if (query->dir_fd < 0) {
+		int error = -errno;
+
 		free(query);
-		return -errno;
+		return error;
 	}
 	*ret_query = query;
 	return 0;

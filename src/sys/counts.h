@@ -56,4 +56,8 @@ struct counts_store {
 	uint64_t database_bytes; /* on the disk */
 	uint64_t write_errno;    /* as above */
 	uint64_t refused;        /* ill-formed records */
+	uint64_t since_seq;      /* journal number of the first record out of these rings; 0: fresh */
+	/* What flow_frames and last_seq_gate become next: a crash between the two is made good. */
+	uint64_t next_flow_frames;
+	uint64_t next_seq_gate;
 };

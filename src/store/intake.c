@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/intake.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/out.h"
+#include "base/ring.h"
+#include "event/event.h"
+#include "store/db.h"
+#include "store/journal.h"
+#include "store/line.h"
+#include "store/query.h"
+#include "store/sinks.h"
+#include "sys/chan.h"
+
+enum {
+	BATCH_MAX = 5000,
+	CATCH_UP_LINES = 2000,
+	MARKER_MAX = 512,
+	SEGMENT_NAME_MAX = 64,
+	SEGMENTS_MAX = 8192,
+	IDLE_DAY_S = 600,
+	RETAIN_S = 10,
+};
+
+static const int64_t second_ns = 1000000000;
+static const char own_origin[] = "store";
+
+struct source {
+	const char *origin;
+	struct ring *ring; /* NULL: our own records */
+	uint64_t last_seq; /* origin_seq up to which the journal has this source */
+	bool known;        /* ... if it has any */
+	bool broken;
+	bool has_marker;
+	uint8_t marker[MARKER_MAX];
+	uint32_t marker_size;
+};
+
+struct intake {
+	struct intake_setup set;
+	struct source source[INTAKE_SOURCES_MAX + 1]; /* the last one is our own */
+	size_t n_sources;
+	struct journal *journal;
+	struct db *db;
+	int64_t now_ns;
+	int64_t next_try_ns;    /* after a failure */
+	int64_t next_db_try_ns;
+	int64_t second_at_ns;
+	int64_t retain_at_ns;
+	unsigned batch;         /* records in the journal's buffer */
+	unsigned uncommitted;   /* rows in the database's transaction */
+	uint64_t batch_frames;
+	int failed_errno;       /* the journal cannot be written since ... */
+	int64_t failed_time_ns;
+	bool db_failed;
+	uint64_t refused;       /* not yet recorded */
+	uint64_t sink_dropped;  /* not yet recorded */
+	char (*segment)[SEGMENT_NAME_MAX]; /* closed, to be indexed */
+	size_t n_segments;
+	bool segments_listed;
+	char line[RECORD_JSON_MAX];
+	uint8_t packed[RECORD_PACKED_MAX];
+};
+
+static int64_t wall_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * second_ns + now.tv_nsec;
+}
+
+static struct source *own_source(struct intake *in)
+{
+	return &in->source[in->n_sources];
+}
+
+int intake_new(const struct intake_setup *setup, struct intake **ret_intake)
+{
+	struct intake *in = calloc(1, sizeof(*in));
+
+	if (!in)
+		return -ENOMEM;
+	in->set = *setup;
+	in->segment = calloc(SEGMENTS_MAX, sizeof(*in->segment));
+	if (!in->segment) {
+		free(in);
+		return -ENOMEM;
+	}
+	in->n_sources = setup->n_sources;
+	for (size_t i = 0; i < in->n_sources; i++) {
+		in->source[i].origin = setup->source[i].origin;
+		in->source[i].ring = setup->source[i].ring;
+	}
+	own_source(in)->origin = own_origin;
+	*ret_intake = in;
+	return 0;
+}
+
+/* --- after a start: what the journal has already --- */
+
+static uint64_t frames_of(const struct record *record)
+{
+	/* A conversation inside a tunnel is made of the tunnel's frames. */
+	if (record->type != EVENT_FLOW || record->flow.parent_id != 0)
+		return 0;
+	return record->flow.pkts_toserver + record->flow.pkts_toclient;
+}
+
+static struct source *find_source(struct intake *in, const char *origin)
+{
+	for (size_t i = 0; i <= in->n_sources; i++)
+		if (strcmp(in->source[i].origin, origin) == 0)
+			return &in->source[i];
+	return NULL;
+}
+
+static int recover_line(void *context, const struct journal_line *got)
+{
+	struct intake *in = context;
+	struct counts_store *counts = in->set.counts;
+	struct record record;
+	struct source *source;
+	struct line *line;
+
+	if (line_parse(got->json, got->len, &line, &record) < 0)
+		return 0;
+	source = find_source(in, line_origin(line));
+	/* Our own numbers go on for ever, those of rings as long as the rings. */
+	if (source && (got->seq >= counts->since_seq || source == own_source(in))) {
+		source->last_seq = line_origin_seq(line);
+		source->known = true;
+		if (source == &in->source[0] && source->last_seq > counts->last_seq_gate) {
+			counts->flow_frames += frames_of(&record);
+			counts->last_seq_gate = source->last_seq;
+		}
+	}
+	line_free(line);
+	return 0;
+}
+
+static int recover(struct intake *in)
+{
+	struct counts_store *counts = in->set.counts;
+	struct journal_place place;
+	int error;
+
+	if (counts->next_seq_gate > counts->last_seq_gate) {
+		counts->flow_frames = counts->next_flow_frames;
+		counts->last_seq_gate = counts->next_seq_gate;
+	}
+	if (counts->since_seq == 0 || counts->since_seq > journal_last_seq(in->journal) + 1)
+		counts->since_seq = journal_last_seq(in->journal) + 1;
+	error = journal_tail(in->set.journal_dir_fd, &place);
+	return error ? error
+		     : journal_read(in->set.journal_dir_fd, &place, 0, recover_line, in);
+}
+
+static int open_journal(struct intake *in)
+{
+	int error = journal_open(in->set.journal_dir_fd, in->set.journal_budget, &in->journal);
+
+	if (!error)
+		error = recover(in);
+	if (error < 0)
+		in->journal = journal_close(in->journal);
+	return error;
+}
+
+/* --- records into the batch --- */
+
+static void queue_segment(struct intake *in, const char *name, size_t len)
+{
+	static const char tail[] = ".pcapng";
+	size_t tail_len = sizeof(tail) - 1;
+
+	if (in->set.capture_dir_fd < 0 || in->n_segments == SEGMENTS_MAX || len <= tail_len ||
+		len >= SEGMENT_NAME_MAX || memchr(name, '/', len) || memchr(name, '\0', len) ||
+		name[0] == '.' || memcmp(name + len - tail_len, tail, tail_len) != 0)
+		return;
+	memcpy(in->segment[in->n_segments], name, len);
+	in->segment[in->n_segments++][len] = '\0';
+}
+
+static void take_record(struct intake *in, struct source *source, uint64_t origin_seq,
+	const struct record *record)
+{
+	struct record_identity identity = { .honeynet = in->set.honeynet, .boot = in->set.boot,
+		.seq = journal_last_seq(in->journal) + 1, .origin = source->origin,
+		.origin_seq = origin_seq };
+	struct out o = out_make(in->line, sizeof(in->line));
+	static const char closed[] = "closed";
+
+	record_json(&o, record, &identity);
+	/* Cannot fail: room was asked for, and every record that can be packed can be printed. */
+	if (!out_ok(&o) || journal_add(in->journal, record->head.time_ns, in->line, o.len) < 0) {
+		in->set.counts->refused++;
+		in->refused++;
+		return;
+	}
+	in->batch++;
+	in->uncommitted++;
+	if (source == &in->source[0])
+		in->batch_frames += frames_of(record);
+	db_add(in->db, identity.seq, record, in->line, o.len);
+	sinks_add(in->set.sinks, record, in->line, o.len);
+	if (record->type == EVENT_CAPTURE && record->capture.action.len == sizeof(closed) - 1 &&
+		memcmp(record->capture.action.at, closed, sizeof(closed) - 1) == 0)
+		queue_segment(in, record->capture.segment.at, record->capture.segment.len);
+}
+
+static void take_own(struct intake *in, enum reason reason, int64_t time_ns, const char *detail)
+{
+	struct record record = { .type = EVENT_CONTROL,
+		.head = { .time_ns = time_ns, .reason = (uint16_t)reason },
+		.control = { .process = text_of("fb-store"), .detail = text_of(detail) } };
+	struct source *own = own_source(in);
+
+	if (!journal_has_room(in->journal))
+		return;
+	own->last_seq++;
+	take_record(in, own, own->last_seq, &record);
+}
+
+static void refuse(struct intake *in)
+{
+	in->set.counts->refused++;
+	in->refused++;
+}
+
+/* The payload may change under us: it is copied once, and only the copy is looked at. */
+static void take_entry(struct intake *in, struct source *source, const struct ring_entry *entry,
+	const void *payload)
+{
+	struct record record;
+
+	if (source->known && entry->seq <= source->last_seq)
+		return;
+	if (entry->kind == RECORD_KIND_MARKER && entry->size <= MARKER_MAX) {
+		memcpy(source->marker, payload, entry->size);
+		source->marker_size = entry->size;
+		source->has_marker = true;
+		return;
+	}
+	source->last_seq = entry->seq;
+	source->known = true;
+	if (entry->kind != RECORD_KIND_DATA || entry->size > RECORD_PACKED_MAX) {
+		refuse(in);
+		return;
+	}
+	memcpy(in->packed, payload, entry->size);
+	if (record_unpack(in->packed, entry->size, &record) < 0)
+		refuse(in);
+	else
+		take_record(in, source, entry->seq, &record);
+}
+
+/* Until the ring is empty, the batch is full, or a marker waits for its answer. True: empty. */
+static bool take_source(struct intake *in, struct source *source)
+{
+	while (!source->broken && !source->has_marker) {
+		struct ring_entry entry;
+		const void *payload;
+		int got;
+
+		if (in->batch >= BATCH_MAX || !journal_has_room(in->journal))
+			return false;
+		got = ring_peek(source->ring, &entry, &payload);
+		if (got == 0)
+			return true;
+		if (got < 0) {
+			char detail[128];
+
+			source->broken = true;
+			snprintf(detail, sizeof(detail),
+				"the record ring of %s is damaged; nothing is read from it any more",
+				source->origin);
+			take_own(in, REASON_DIED, wall_ns(), detail);
+			return true;
+		}
+		take_entry(in, source, &entry, payload);
+	}
+	return source->broken;
+}
+
+static void report_own(struct intake *in)
+{
+	char detail[160];
+
+	if (in->refused > 0) {
+		snprintf(detail, sizeof(detail), "%llu ill-formed records refused",
+			(unsigned long long)in->refused);
+		in->refused = 0;
+		take_own(in, REASON_MALFORMED, wall_ns(), detail);
+	}
+	if (in->sink_dropped > 0) {
+		snprintf(detail, sizeof(detail),
+			"%llu lines for eve_file, eve_socket or syslog were dropped",
+			(unsigned long long)in->sink_dropped);
+		in->sink_dropped = 0;
+		take_own(in, REASON_DISK_FULL, wall_ns(), detail);
+	}
+}
+
+/* --- the batch into the journal --- */
+
+static void journal_failed(struct intake *in, int error)
+{
+	if (in->failed_errno == 0)
+		in->failed_time_ns = wall_ns();
+	in->failed_errno = -error;
+	in->set.counts->write_errno = (uint64_t)-error;
+	in->next_try_ns = in->now_ns + second_ns;
+	if (in->db)
+		db_rollback(in->db);
+	in->uncommitted = 0;
+}
+
+static void journal_works(struct intake *in)
+{
+	char detail[160];
+
+	if (in->failed_errno == 0)
+		return;
+	snprintf(detail, sizeof(detail), "journal could not be written: %s",
+		strerror(in->failed_errno));
+	in->failed_errno = 0;
+	in->set.counts->write_errno = 0;
+	take_own(in, REASON_DISK_FULL, in->failed_time_ns, detail);
+	take_own(in, REASON_DISK_BACK, wall_ns(), "journal can be written again");
+}
+
+static void answer_markers(struct intake *in)
+{
+	for (size_t i = 0; i < in->n_sources; i++) {
+		struct source *source = &in->source[i];
+
+		if (source->has_marker && in->set.marker)
+			in->set.marker(in->set.marker_context, source->marker,
+				source->marker_size);
+		source->has_marker = false;
+	}
+}
+
+static void count_batch(struct intake *in)
+{
+	struct counts_store *counts = in->set.counts;
+	const struct source *gate = &in->source[0];
+
+	counts->records += in->batch;
+	if (gate->known && gate->last_seq > counts->last_seq_gate) {
+		counts->next_flow_frames = counts->flow_frames + in->batch_frames;
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+		counts->next_seq_gate = gate->last_seq;
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+		counts->flow_frames = counts->next_flow_frames;
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+		counts->last_seq_gate = gate->last_seq;
+	}
+	counts->journal_bytes = journal_bytes(in->journal);
+	in->batch = 0;
+	in->batch_frames = 0;
+}
+
+/* False: the journal cannot be written now, everything stays where it is. */
+static bool commit(struct intake *in)
+{
+	int error = journal_commit(in->journal);
+
+	if (error) {
+		journal_failed(in, error);
+		return false;
+	}
+	for (size_t i = 0; i < in->n_sources; i++)
+		if (!in->source[i].broken)
+			ring_release(in->source[i].ring);
+	count_batch(in);
+	answer_markers(in);
+	journal_works(in);
+	sinks_flush(in->set.sinks, in->now_ns / second_ns);
+	return true;
+}
+
+/* --- the database --- */
+
+static void commit_db(struct intake *in)
+{
+	struct journal_place end = journal_end(in->journal);
+
+	/* Lines of ours may wait in the buffer: they are not in the journal yet. */
+	if (in->uncommitted == 0 ||
+		journal_committed_seq(in->journal) != journal_last_seq(in->journal))
+		return;
+	db_commit(in->db, &end, journal_committed_seq(in->journal));
+	in->uncommitted = 0;
+}
+
+static void look_after_db(struct intake *in)
+{
+	struct journal_place end = journal_end(in->journal);
+	char detail[160];
+	int error;
+
+	if (in->now_ns >= in->next_db_try_ns && !db_is_live(in->db) &&
+		journal_committed_seq(in->journal) == journal_last_seq(in->journal) &&
+		db_catch_up(in->db, &end, CATCH_UP_LINES) < 0)
+		in->next_db_try_ns = in->now_ns + second_ns;
+	error = db_error(in->db);
+	if (error && error != -EAGAIN && !in->db_failed) {
+		in->db_failed = true;
+		snprintf(detail, sizeof(detail),
+			"database could not be written (%s); it is made up for from the journal",
+			strerror(-error));
+		take_own(in, REASON_DISK_FULL, wall_ns(), detail);
+	} else if (in->db_failed && db_is_live(in->db)) {
+		in->db_failed = false;
+		take_own(in, REASON_DISK_BACK, wall_ns(), "database is complete again");
+	}
+}
+
+static int know_segment(void *context, const struct store_segment *segment)
+{
+	struct intake *in = context;
+
+	for (size_t i = 0; i < in->n_segments; i++)
+		if (strcmp(in->segment[i], segment->name) == 0) {
+			memmove(in->segment[i], in->segment[in->n_segments - 1],
+				SEGMENT_NAME_MAX);
+			in->n_segments--;
+			break;
+		}
+	return 0;
+}
+
+/* Segments that were closed while nobody indexed. The newest one may still be written: its record
+ * will tell when it is closed. */
+static void list_segments(struct intake *in)
+{
+	int fd = openat(in->set.capture_dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	char newest[SEGMENT_NAME_MAX] = "";
+	struct timespec newest_time = { 0 };
+	struct store_query *query;
+	struct dirent *entry;
+	struct stat st;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		size_t before = in->n_segments;
+
+		queue_segment(in, entry->d_name, strlen(entry->d_name));
+		if (in->n_segments == before ||
+			fstatat(in->set.capture_dir_fd, entry->d_name, &st, 0) < 0)
+			continue;
+		if (st.st_mtim.tv_sec > newest_time.tv_sec ||
+			(st.st_mtim.tv_sec == newest_time.tv_sec &&
+				st.st_mtim.tv_nsec >= newest_time.tv_nsec)) {
+			newest_time = st.st_mtim;
+			memcpy(newest, in->segment[before], sizeof(newest));
+		}
+	}
+	closedir(dir);
+	know_segment(in, &(struct store_segment){ .name = newest });
+	if (store_query_open_at(in->set.db_dir_fd, &query) == 0) {
+		(void)store_query_segments(query, know_segment, in);
+		store_query_close(query);
+	}
+}
+
+/* One segment a round, between transactions. */
+static void index_one(struct intake *in)
+{
+	const char *name;
+	int fd, error = 0;
+
+	if (!db_is_live(in->db) || in->uncommitted > 0 || in->now_ns < in->next_db_try_ns)
+		return;
+	if (!in->segments_listed && in->set.capture_dir_fd >= 0)
+		list_segments(in);
+	in->segments_listed = true;
+	if (in->n_segments == 0)
+		return;
+	name = in->segment[in->n_segments - 1];
+	fd = openat(in->set.capture_dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		error = db_index_segment(in->db, name, fd);
+		close(fd);
+	}
+	/* Gone, compressed or damaged segments are left to `fishbowl cut`, which scans. */
+	if (error == -ENOSPC || error == -EROFS || error == -EBUSY || error == -EIO)
+		in->next_db_try_ns = in->now_ns + second_ns;
+	else
+		in->n_segments--;
+}
+
+/* --- each second --- */
+
+static void retain(struct intake *in)
+{
+	int days = db_retain(in->db), files = journal_retain(in->journal);
+	char detail[160];
+
+	if (days > 0 || files > 0) {
+		snprintf(detail, sizeof(detail), "%d journal files and %d day databases removed",
+			files > 0 ? files : 0, days > 0 ? days : 0);
+		take_own(in, REASON_RETENTION, wall_ns(), detail);
+	}
+	in->set.counts->journal_bytes = journal_bytes(in->journal);
+	in->set.counts->database_bytes = db_bytes(in->db);
+}
+
+static void each_second(struct intake *in)
+{
+	int error = journal_sync(in->journal);
+
+	if (error)
+		in->set.counts->write_errno = (uint64_t)-error;
+	else if (in->failed_errno == 0)
+		in->set.counts->write_errno = 0;
+	commit_db(in);
+	db_tick(in->db, in->now_ns / second_ns, IDLE_DAY_S);
+	in->sink_dropped += sinks_dropped(in->set.sinks);
+	if (in->now_ns >= in->retain_at_ns) {
+		in->retain_at_ns = in->now_ns + RETAIN_S * second_ns;
+		retain(in);
+	}
+	sinks_flush(in->set.sinks, in->now_ns / second_ns);
+}
+
+static bool is_open(struct intake *in)
+{
+	int error = 0;
+
+	if (in->now_ns < in->next_try_ns && (in->failed_errno != 0 || !in->journal || !in->db))
+		return false;
+	if (!in->journal)
+		error = open_journal(in);
+	if (!error && !in->db)
+		error = db_open(in->set.db_dir_fd, in->set.journal_dir_fd,
+			in->set.database_budget, &in->db);
+	if (error)
+		journal_failed(in, error);
+	return error == 0;
+}
+
+bool intake_step(struct intake *in, int64_t now_ns)
+{
+	bool empty = true;
+
+	in->now_ns = now_ns;
+	if (!is_open(in))
+		return false;
+	/* What an earlier commit could not write comes first. */
+	if (in->failed_errno != 0 && !commit(in))
+		return false;
+	for (size_t i = 0; i < in->n_sources; i++)
+		empty = take_source(in, &in->source[i]) && empty;
+	report_own(in);
+	if (!commit(in))
+		return false;
+	if (in->uncommitted >= BATCH_MAX)
+		commit_db(in);
+	look_after_db(in);
+	index_one(in);
+	if (now_ns >= in->second_at_ns) {
+		in->second_at_ns = now_ns + second_ns;
+		each_second(in);
+	}
+	return !empty || !db_is_live(in->db) || in->n_segments > 0;
+}
+
+bool intake_is_drained(const struct intake *in)
+{
+	if (!in->journal || journal_committed_seq(in->journal) != journal_last_seq(in->journal))
+		return false;
+	for (size_t i = 0; i < in->n_sources; i++)
+		if (!in->source[i].broken && ring_used(in->source[i].ring) > 0)
+			return false;
+	return true;
+}
+
+struct intake *intake_close(struct intake *in)
+{
+	if (!in)
+		return NULL;
+	if (in->journal && in->db && journal_commit(in->journal) == 0) {
+		commit_db(in);
+		(void)journal_sync(in->journal);
+	}
+	db_close(in->db);
+	journal_close(in->journal);
+	free(in->segment);
+	free(in);
+	return NULL;
+}
