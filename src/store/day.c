@@ -336,19 +336,28 @@ static int begin(struct day *day)
 	return error;
 }
 
-/* The number of a short text of ours (never of an attacker's). */
+/* Names come from our tables and the configuration. What a corrupt producer makes up gets no number,
+ * so that it can neither fill the table nor make it differ from one made out of the journal. */
+static bool is_name(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] <= 0x20 || text[i] >= 0x7f)
+			return false;
+	return len > 0 && len < 64;
+}
+
 static int name_id(struct day *day, const char *text, size_t len, int *ret_id)
 {
 	sqlite3_stmt *statement = day->statement[ADD_NAME];
 	int error;
 
 	for (int i = 0; i < day->n_names; i++)
-		if (strncmp(day->name[i], text, len) == 0 && day->name[i][len] == '\0') {
+		if (strlen(day->name[i]) == len && memcmp(day->name[i], text, len) == 0) {
 			*ret_id = i + 1;
 			return 0;
 		}
 	if (day->n_names == NAMES_MAX)
-		return -ENOSPC;
+		return 0;
 	day->name[day->n_names] = strndup(text, len);
 	if (!day->name[day->n_names])
 		return -ENOMEM;
@@ -392,7 +401,7 @@ static int bind_ev(struct day *day, uint64_t seq, const struct record *record, i
 
 	if (h->reason != REASON_NONE)
 		error = name_id(day, reason, strlen(reason), &reason_id);
-	if (!error && h->honeypot.len > 0)
+	if (!error && is_name(h->honeypot.at, h->honeypot.len))
 		error = name_id(day, h->honeypot.at, h->honeypot.len, &honeypot_id);
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)seq);
 	sqlite3_bind_int64(s, 2, h->time_ns / 1000 - (h->time_ns % 1000 < 0));

@@ -78,7 +78,7 @@ static void make_link(const uint8_t before[static JOURNAL_LINK_SIZE], const char
 static bool split_link(char *line, size_t len, size_t *ret_len,
 	uint8_t ret_link[static JOURNAL_LINK_SIZE])
 {
-	char *at;
+	char *at, again[2 * JOURNAL_LINK_SIZE + 1];
 	size_t n;
 
 	if (len < SUFFIX_SIZE + 2)
@@ -89,6 +89,10 @@ static bool split_link(char *line, size_t len, size_t *ret_len,
 		sodium_hex2bin(ret_link, JOURNAL_LINK_SIZE, at + 9, 2 * JOURNAL_LINK_SIZE, NULL, &n,
 			NULL) != 0 ||
 		n != JOURNAL_LINK_SIZE)
+		return false;
+	/* One way to write it only: no capital letters. */
+	sodium_bin2hex(again, sizeof(again), ret_link, JOURNAL_LINK_SIZE);
+	if (memcmp(again, at + 9, 2 * JOURNAL_LINK_SIZE) != 0)
 		return false;
 	memcpy(at, "}", 2);
 	*ret_len = (size_t)(at - line) + 1;
