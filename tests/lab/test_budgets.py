@@ -86,6 +86,7 @@ def test_udp_icmp_and_other_protocols(net, pot, family):
 
 def test_more_of_a_connection_that_was_let_out_still_leaves(net):
     src, dst = pair(0, 4)
+    net.inside[0].take()
     net.outside.send(raw.ethernet(net.inside[0].mac, net.outside.mac,
                                   raw.tcp(dst, 80, src, 30000, "SA", 1, 2)))
     assert len(net.inside[0].take_until(1)) == 1

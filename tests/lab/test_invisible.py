@@ -52,9 +52,10 @@ def quiet_lab(request):
     """The gateway's namespace has a management NIC with addresses, as a real machine has."""
     with Lab(data_netns=request.param) as lab:
         raw.silence(lab)
-        lab.exec("gw", "ip link add mgmt type dummy")
+        lab.exec("gw", "ip link add mgmt type veth peer name mgmt-peer")
         lab.exec("gw", ["sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/mgmt/disable_ipv6"])
-        lab.exec("gw", "ip link set mgmt up")
+        for nic in ("mgmt", "mgmt-peer"):
+            lab.exec("gw", f"ip link set {nic} up")
         for address in (MANAGEMENT[0] + "/24", MANAGEMENT[1] + "/64"):
             lab.exec("gw", f"ip addr add {address} dev mgmt")
         yield lab
@@ -207,8 +208,10 @@ def test_mixed_run_is_identical_and_in_order():
     # Everything is in the capture, once, as it was and in order.
     assert_same([f for name, f, _ in captured if name == "fbout"], sent_in)
     assert_same([f for name, f, _ in captured if name == "fbin0"], sent_out)
-    # From the inside arrives what the capture says was let through, and a good deal was.
-    passed = [f for name, f, comment in captured if name == "fbin0" and comment.startswith("pass")]
+    # From the inside arrives what the capture says was let through, and a good deal was. "internal":
+    # for a MAC address that was last seen inside, so it stays there, as behind a switch.
+    passed = [f for name, f, comment in captured
+              if name == "fbin0" and comment.startswith("pass") and "internal" not in comment]
     assert_same(got_outside, passed)
     print(f"{len(sent_in)} frames in; of {len(sent_out)} frames out {len(passed)} passed")
     assert len(passed) > len(sent_out) // 4
