@@ -130,7 +130,7 @@ class Wire:
 		with open(state + "/fishbowl.conf", "w") as f:
 			f.write(f'outside = "outside"\ninside = {{"inside"}}\nsyslog = false\n'
 				f'state_dir = "{state}/state"\nrun_dir = "{run_dir}"\n'
-				f'honeypot "bench" {{ address = {{"{IN_IP}"}} }}\n')
+				f'honeypot "bench" {{ address = {{"{IN_IP}"}} }}\n{self.options.conf}\n')
 		os.makedirs(state + "/state")
 		with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
 			ready.bind(run_dir + "/notify")
@@ -422,6 +422,7 @@ def options():
 	parser.add_argument("--only", action="append", choices=CONFIGURATIONS)
 	parser.add_argument("--build", default="build", help="build directory")
 	parser.add_argument("--state", help="state directory (default: in the build directory)")
+	parser.add_argument("--conf", default="", help="more lines for the configuration")
 	parser.add_argument("--fishbowl", help="the fishbowl command (default: that of the build)")
 	parser.add_argument("--out", help="results (default: BUILD/bench-results)")
 	o = parser.parse_args()
