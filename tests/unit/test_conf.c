@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a configuration becomes. Wrong ones: tests/golden/test_conf.py. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/out.h"
+#include "conf/conf.h"
+
+static const char text[] = "outside = eth0\n"
+			   "inside = {\"eth1\", eth2}\n"
+			   "resolvers = {\"192.0.2.53\"}\n"
+			   "fence = {\"10.0.0.0/8\", \"fd00::/8\"}\n"
+			   "limit { tcp = \"5/30m\" udp = 0/h }\n"
+			   "honeypot \"web\" {\n"
+			   "	address = {\"203.0.113.5\", \"2001:db8::5\"}\n"
+			   "	mac = \"52:54:00:12:34:56\" nic = \"eth2\"\n"
+			   "	limit { udp = \"7/d\" } roach_motel = yes }\n"
+			   "honeypot ssh { address = {203.0.113.6} }\n"
+			   "capture { ring = 4M segment_time = 2h compress = on }\n";
+
+static struct conf *load(const char *from)
+{
+	struct conf *conf = NULL;
+	char *faults = NULL;
+
+	if (conf_load_text(from, strlen(from), "test", &conf, &faults) < 0)
+		fail_msg("%s", faults ? faults : "out of memory");
+	return conf;
+}
+
+static void assert_rate(struct conf_rate rate, uint32_t count, uint32_t period_s)
+{
+	assert_int_equal(rate.count, count);
+	assert_int_equal(rate.period_s, period_s);
+}
+
+static void assert_ip(const struct ip *ip, const char *expected)
+{
+	char buf[IP_TEXT_MAX];
+
+	assert_string_equal(ip_text(ip, buf), expected);
+}
+
+static void test_top(void **state)
+{
+	struct conf *conf = load(text);
+	char buf[IP_TEXT_MAX];
+
+	(void)state;
+	assert_string_equal(conf->path, "test");
+	assert_string_equal(conf->top.outside, "eth0");
+	assert_int_equal(conf->top.inside.n, 2);
+	assert_string_equal(conf->top.inside.text[1], "eth2");
+	assert_int_equal(conf->n_resolvers, 1);
+	assert_ip(&conf->resolver[0], "192.0.2.53");
+	assert_int_equal(conf->n_fence, 2);
+	assert_string_equal(ip_prefix_text(&conf->fence[0], buf), "10.0.0.0/8");
+	assert_string_equal(ip_prefix_text(&conf->fence[1], buf), "fd00::/8");
+	assert_int_equal(conf->capture.ring, 4 << 20);
+	assert_int_equal(conf->capture.segment_time, 7200);
+	assert_true(conf->capture.compress);
+	conf_free(conf);
+}
+
+static void test_honeypots(void **state)
+{
+	struct conf *conf = load(text);
+	const struct conf_a_honeypot *web = &conf->honeypot[0], *ssh = &conf->honeypot[1];
+	char buf[MAC_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(conf->n_honeypots, 2);
+	assert_string_equal(web->name, "web");
+	assert_int_equal(web->n_addresses, 2);
+	assert_ip(&web->address[0], "203.0.113.5");
+	assert_ip(&web->address[1], "2001:db8::5");
+	assert_true(web->has_mac);
+	assert_string_equal(mac_text(&web->mac, buf), "52:54:00:12:34:56");
+	assert_int_equal(web->inside, 1);
+	assert_true(web->set.roach_motel);
+	assert_string_equal(ssh->name, "ssh");
+	assert_false(ssh->has_mac);
+	assert_int_equal(ssh->inside, -1);
+	assert_false(ssh->set.roach_motel);
+	conf_free(conf);
+}
+
+/* A honeypot's own limit, else the general one, else the default. */
+static void test_limits(void **state)
+{
+	struct conf *conf = load(text);
+
+	(void)state;
+	assert_rate(conf->honeypot[0].limit.tcp, 5, 1800);
+	assert_rate(conf->honeypot[0].limit.udp, 7, 86400);
+	assert_rate(conf->honeypot[0].limit.icmp, 20, 3600);
+	assert_rate(conf->honeypot[1].limit.tcp, 5, 1800);
+	assert_rate(conf->honeypot[1].limit.udp, 0, 3600);
+	assert_rate(conf->honeypot[1].limit.dns, 60, 3600);
+	conf_free(conf);
+}
+
+static void test_defaults(void **state)
+{
+	struct conf *conf = NULL;
+
+	(void)state;
+	assert_int_equal(conf_default(&conf), 0);
+	assert_string_equal(conf->top.outside, "");
+	assert_string_equal(conf->top.state_dir, "/var/lib/fishbowl");
+	assert_int_equal(conf->top.seccomp, CONF_SECCOMP_KILL);
+	assert_true(conf->top.syslog);
+	assert_rate(conf->limit.tcp, 10, 3600);
+	assert_rate(conf->limit.other, 5, 3600);
+	assert_int_equal(conf->capture.ring, 32 << 20);
+	assert_int_equal(conf->flow.max, 65536);
+	assert_int_equal(conf->flow.tcp_established, 7200);
+	assert_int_equal(conf->n_honeypots, 0);
+	assert_null(conf_free(conf));
+	assert_null(conf_free(NULL));
+}
+
+/* A snapshot is read from its start, wherever its offset is, and again. */
+static void test_snapshot(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct conf *conf = NULL;
+	char *faults = NULL;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(conf_load_fd(fd, "snapshot", &conf, &faults), 0);
+		assert_int_equal(conf->n_honeypots, 2);
+		conf_free(conf);
+	}
+	close(fd);
+}
+
+/* On failure there is a text, and the configuration is untouched. */
+static void test_failure(void **state)
+{
+	struct conf *conf = NULL;
+	char *faults = NULL;
+
+	(void)state;
+	assert_int_equal(conf_load("/nonexistent/fishbowl.conf", &conf, &faults), -ENOENT);
+	assert_non_null(strstr(faults, "there is no such file"));
+	free(faults);
+	faults = NULL;
+	assert_int_equal(conf_load_text("x", 1, "test", &conf, &faults), -EINVAL);
+	assert_non_null(strstr(faults, "test:1: "));
+	free(faults);
+	assert_null(conf);
+}
+
+static void test_printed(void **state)
+{
+	static char buf[1 << 18];
+	struct out o = out_make(buf, sizeof(buf));
+	struct conf *conf;
+
+	(void)state;
+	conf_print_manual(&o);
+	assert_true(out_ok(&o));
+	assert_non_null(strstr(buf, "*roach_motel*"));
+	o = out_make(buf, sizeof(buf));
+	conf_print_example(&o);
+	assert_true(out_ok(&o));
+	conf = load(buf);
+	assert_int_equal(conf->n_honeypots, 1);
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_honeypots),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_snapshot),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_printed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
