@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "capture/reader.h"
 #include "cmd/fishbowl/replay_nets.h"
@@ -12,6 +13,10 @@
 /* gate_tick is due this often in packet time; a gap longer than TICKS_MAX ticks gets so many. */
 #define TICK_NS   100000000
 #define TICKS_MAX 64
+
+/* The years 1896 to 2116. */
+#define TIME_MIN_NS (-(INT64_C(1) << 61))
+#define TIME_MAX_NS (INT64_C(1) << 62)
 
 enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, PORT_INSIDE = 1, ND_ADVERTISEMENT = 136 };
 
@@ -76,6 +81,20 @@ static int on_record(void *context, const struct record *record)
 	return 0;
 }
 
+/* Zeroed pages that cost nothing until they are used: most of a flow table never is. */
+static void *map_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap_memory(void *memory, size_t size)
+{
+	if (memory)
+		munmap(memory, size);
+}
+
 int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 {
 	struct replay *r = calloc(1, sizeof(*r));
@@ -91,8 +110,8 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	if (!r)
 		return -ENOMEM;
 	r->setup = *setup;
-	gate.flow_memory = r->flow_memory = calloc(1, gate_flow_memory_size(setup->conf));
-	gate.budget_memory = r->budget_memory = calloc(1, gate_budget_memory_size(setup->conf));
+	gate.flow_memory = r->flow_memory = map_memory(gate_flow_memory_size(setup->conf));
+	gate.budget_memory = r->budget_memory = map_memory(gate_budget_memory_size(setup->conf));
 	if (r->flow_memory && r->budget_memory)
 		result = gate_new(&gate, &r->gate);
 	if (result < 0) {
@@ -107,17 +126,24 @@ struct replay *replay_free(struct replay *r)
 {
 	if (r) {
 		gate_free(r->gate);
-		free(r->flow_memory);
-		free(r->budget_memory);
+		unmap_memory(r->flow_memory, gate_flow_memory_size(r->setup.conf));
+		unmap_memory(r->budget_memory, gate_budget_memory_size(r->setup.conf));
 		free(r);
 	}
 	return NULL;
+}
+
+/* Sums and differences of times must fit, whatever a capture says. */
+static int64_t sane_time(int64_t time_ns)
+{
+	return time_ns < TIME_MIN_NS ? TIME_MIN_NS : time_ns > TIME_MAX_NS ? TIME_MAX_NS : time_ns;
 }
 
 static void advance(struct replay *r, int64_t time_ns)
 {
 	struct replay_counts *c = &r->counts;
 
+	time_ns = sane_time(time_ns);
 	if (c->frames == 0 || time_ns < c->first_ns)
 		c->first_ns = time_ns;
 	if (c->frames == 0 || time_ns > c->last_ns)
