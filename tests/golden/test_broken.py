@@ -110,6 +110,20 @@ def test_unknown_link_type(tmp_path):
     assert "of an unknown link type 3" in done.stderr
 
 
+def test_absurd_times(tmp_path):
+    """Times at both ends of what the formats can say, and going back: read, and no arithmetic overflows."""
+    frame = make_captures.ethernet([packets.udp(make_captures.A4, make_captures.W4, 1, 2)])[0]
+    out = packets.shb()
+    for resolution, offset in ((9, 0), (0, 0), (0x80, 2**62), (6, -2**62)):
+        out += packets.idb("ethernet", tsresol=resolution, tsoffset=offset)
+    for i, ticks in enumerate((0, 2**64 - 1, 2**63, 1, 2**63 - 1, 1_700_000_000)):
+        for interface in range(4):
+            out += packets.epb(interface, ticks, frame[:-2] + bytes([i, interface]))
+    done = run("-o", "-", write(tmp_path / "times.pcapng", out))
+    assert done.returncode == 0, done.stderr
+    assert frames_in(done.stderr) == 24
+
+
 def test_output_cannot_be_written(tmp_path):
     good = write(tmp_path / "good.pcap", make_captures.tags()["vlan/input.pcap"])
     write(tmp_path / "file", b"")
