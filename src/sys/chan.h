@@ -89,6 +89,7 @@ struct audit_marker {
 	uint64_t bytes;
 	uint64_t flows_active;
 	uint64_t flows_total;
+	uint64_t kernel; /* what NICs counted as well: super-frames once, with those missed */
 };
 
 /* Answer to AUDIT. From fb-gate when it has put the markers in (or ok = 0: no room now), from fb-tap

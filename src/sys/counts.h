@@ -18,6 +18,7 @@ struct counts_port {
 	uint64_t captured; /* of them, into the frame ring */
 	uint64_t unseen;   /* of them, not: dropped because they could not be captured */
 	uint64_t missed;   /* frames the kernel could not hand over */
+	uint64_t kernel;   /* frames as NICs count them, a super-frame once; missed ones as well */
 	uint64_t sent;
 };
 
@@ -56,7 +57,7 @@ struct counts_store {
 	uint64_t database_bytes; /* on the disk */
 	uint64_t write_errno;    /* as above */
 	uint64_t refused;        /* ill-formed records */
-	uint64_t since_seq;      /* journal number of the first record out of these rings; 0: fresh */
+	uint64_t since_seq; /* journal number of the first record out of these rings; 0: fresh */
 	/* What flow_frames and last_seq_gate become next: a crash between the two is made good. */
 	uint64_t next_flow_frames;
 	uint64_t next_seq_gate;

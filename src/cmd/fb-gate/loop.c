@@ -204,8 +204,10 @@ static void publish(struct loop *l)
 	for (unsigned i = 0; i < l->n_ports; i++) {
 		struct port_stats stats;
 
-		if (l->port[i].port && port_stats(l->port[i].port, &stats) == 0)
-			l->port[i].counts->missed = l->port[i].missed_before + stats.lost;
+		if (!l->port[i].port || port_stats(l->port[i].port, &stats) < 0)
+			continue;
+		l->port[i].counts->missed = l->port[i].missed_before + stats.lost;
+		l->port[i].counts->kernel = l->port[i].kernel_before + stats.received;
 	}
 }
 
@@ -265,6 +267,7 @@ static void audit(struct loop *l, uint64_t id)
 	marker->flows_total = l->counts->flows_total;
 	for (unsigned i = 0; i < l->n_ports; i++) {
 		marker->missed += l->port[i].counts->missed;
+		marker->kernel += l->port[i].counts->kernel;
 		marker->unseen += l->port[i].counts->unseen;
 		marker->captured += l->port[i].counts->captured;
 	}

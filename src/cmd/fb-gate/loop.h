@@ -18,7 +18,7 @@ struct ring;
 struct loop_port {
 	struct port *port; /* NULL: its NIC is gone */
 	struct counts_port *counts;
-	uint64_t missed_before; /* by the sockets of gates before */
+	uint64_t missed_before, kernel_before; /* by the sockets of gates before */
 	bool down;
 };
 

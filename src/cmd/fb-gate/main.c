@@ -109,6 +109,7 @@ static int attach_ports(struct loop *loop)
 
 		port->counts = &loop->counts->port[i];
 		port->missed_before = port->counts->missed;
+		port->kernel_before = port->counts->kernel;
 		if (fd < 0)
 			continue; /* its NIC is not there; a new gate is started when it is */
 		r = port_attach(fd, &child->start.port_info[i], &port->port);

@@ -15,8 +15,8 @@
 
 static const int64_t answer_ns = 20 * SUP_NS_PER_S;
 
-/* Frames that a NIC has counted and the gate has not read yet: at most its socket's ring. */
-enum { BACKLOG_MAX = 16384, PERIOD_S = 60 };
+/* A NIC's counter and the socket's are moved a moment apart, per NIC and burst of the driver. */
+enum { SLACK = 256, PERIOD_S = 60 };
 
 static int64_t period_ns(void)
 {
@@ -42,16 +42,16 @@ static void check_equal(
 		differ(o, "", a, na, b, nb);
 }
 
-static void check_nics(struct out *o, const struct sup_audit *audit,
-	const struct audit_marker *gate, unsigned n_ports)
+/* Not judged frames: the gate cuts super-frames of virtual NICs into what a wire would have carried. */
+static void check_nics(
+	struct out *o, const struct sup_audit *audit, const struct audit_marker *gate)
 {
-	uint64_t seen = gate->received + gate->missed;
-	uint64_t backlog = (uint64_t)BACKLOG_MAX * n_ports;
-
-	if (seen > audit->nic_after)
-		differ(o, ": more than there were", "NICs", audit->nic_after, "gate", seen);
-	else if (seen + backlog < audit->nic_before)
-		differ(o, ": frames the gate never saw", "NICs", audit->nic_before, "gate", seen);
+	if (gate->kernel > audit->nic_after + SLACK)
+		differ(o, ": more than there were", "NICs", audit->nic_after, "sockets",
+			gate->kernel);
+	else if (gate->kernel + SLACK < audit->nic_before)
+		differ(o, ": frames the gate never saw", "NICs", audit->nic_before, "sockets",
+			gate->kernel);
 }
 
 /* Each restart of the gate may have counted one frame that was not captured (a kill between the two). */
@@ -61,7 +61,7 @@ static void compare(const struct supervisor *s, struct out *o)
 	const struct audit_marker *gate = &audit->answer[CHAN_GATE].gate;
 	uint64_t starts = sup_gate_counts(s)->starts, kills = starts > 1 ? starts - 1 : 0;
 
-	check_nics(o, audit, gate, s->n_ports);
+	check_nics(o, audit, gate);
 	check_equal(o, "gate received", gate->received, "captured and unseen",
 		gate->captured + gate->unseen, kills);
 	check_equal(o, "gate received", gate->received, "in flows and without flow",

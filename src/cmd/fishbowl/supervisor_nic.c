@@ -137,8 +137,7 @@ void sup_nics_rebase(struct supervisor *s)
 
 	sup_nics_count(s);
 	for (unsigned i = 0; i < s->n_ports; i++)
-		s->port[i].base =
-			s->port[i].rx_packets - counts->port[i].received - counts->port[i].missed;
+		s->port[i].base = s->port[i].rx_packets - counts->port[i].kernel;
 }
 
 void sup_nics_restore(struct supervisor *s)
