@@ -24,7 +24,7 @@ struct entry {
 	struct times_log log[BUDGET_CLASSES];
 };
 
-struct memory {
+struct head {
 	uint32_t magic, version;
 	uint32_t whole; /* 0 while the layout is being changed */
 	uint32_t n;
@@ -32,7 +32,18 @@ struct memory {
 	int64_t last_ns;   /* when it was last used, by its own clock */
 	uint64_t check;    /* of the layout */
 	struct entry entry[CONF_HONEYPOTS_MAX];
+};
+
+struct memory {
+	struct head head;
 	int64_t time[GATE_BUDGET_TIMES_MAX];
+};
+
+/* What the memory is to become. */
+struct plan {
+	struct head head;
+	uint64_t n_times;
+	int64_t *time;
 };
 
 struct budget {
@@ -80,7 +91,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
 	return hash;
 }
 
-static uint64_t layout_check(const struct memory *m)
+static uint64_t layout_check(const struct head *m)
 {
 	uint64_t hash = hash_bytes(0xcbf29ce484222325, &m->n, sizeof(m->n));
 
@@ -96,9 +107,9 @@ static uint64_t layout_check(const struct memory *m)
 	return hash;
 }
 
-static int64_t *log_time(struct memory *m, const struct times_log *log, uint64_t n)
+static int64_t *log_time(int64_t *time, const struct times_log *log, uint64_t n)
 {
-	return &m->time[log->start + n % log->cap];
+	return &time[log->start + n % log->cap];
 }
 
 static uint64_t log_used(const struct times_log *log)
@@ -106,10 +117,10 @@ static uint64_t log_used(const struct times_log *log)
 	return log->head < log->cap ? log->head : log->cap;
 }
 
-static void use_up(struct memory *m, struct times_log *log)
+static void use_up(int64_t *time, struct times_log *log, int64_t now)
 {
 	for (uint32_t i = 0; i < log->cap; i++)
-		m->time[log->start + i] = m->last_ns;
+		time[log->start + i] = now;
 	log->head = log->cap;
 }
 
@@ -121,9 +132,9 @@ static bool log_makes_sense(struct memory *m, const struct times_log *log)
 	int64_t before = 0;
 
 	for (uint64_t n = first; n < log->head; n++) {
-		int64_t t = *log_time(m, log, n);
+		int64_t t = *log_time(m->time, log, n);
 
-		if (t < 0 || t > m->last_ns)
+		if (t < 0 || t > m->head.last_ns)
 			return false;
 		if (n == first && used == log->cap)
 			continue;
@@ -134,7 +145,7 @@ static bool log_makes_sense(struct memory *m, const struct times_log *log)
 	return true;
 }
 
-static bool layout_makes_sense(const struct memory *m)
+static bool layout_makes_sense(const struct head *m)
 {
 	if (m->magic != MAGIC || m->version != VERSION || m->whole != 1 ||
 		m->n > CONF_HONEYPOTS_MAX || m->last_ns < 0 || m->check != layout_check(m))
@@ -148,18 +159,18 @@ static bool layout_makes_sense(const struct memory *m)
 	return true;
 }
 
-static bool is_fresh(const struct memory *m)
+static bool is_fresh(const struct head *m)
 {
 	static const struct entry none;
 	const char *head = (const char *)m;
 
-	for (size_t i = 0; i < offsetof(struct memory, entry); i++)
+	for (size_t i = 0; i < offsetof(struct head, entry); i++)
 		if (head[i])
 			return false;
 	return memcmp(&m->entry[0], &none, sizeof(none)) == 0;
 }
 
-static const struct entry *find_entry(const struct memory *m, const char *name)
+static const struct entry *find_entry(const struct head *m, const char *name)
 {
 	for (uint32_t i = 0; i < m->n; i++)
 		if (strncmp(m->entry[i].name, name, sizeof(m->entry[i].name)) == 0)
@@ -168,15 +179,14 @@ static const struct entry *find_entry(const struct memory *m, const char *name)
 }
 
 /* The layout that the configuration asks for, with empty logs; `old` may be NULL. */
-static int lay_out(const struct conf *conf, const struct memory *old, struct memory *ret_memory)
+static int lay_out(const struct conf *conf, const struct head *old, struct plan *plan)
 {
-	uint64_t start = 0;
+	struct head *h = &plan->head;
 
-	ret_memory->magic = MAGIC;
-	ret_memory->version = VERSION;
-	ret_memory->n = (uint32_t)conf->n_honeypots;
+	*h = (struct head){ .magic = MAGIC, .version = VERSION, .n = (uint32_t)conf->n_honeypots };
+	plan->n_times = 0;
 	for (size_t i = 0; i < conf->n_honeypots; i++) {
-		struct entry *e = &ret_memory->entry[i];
+		struct entry *e = &h->entry[i];
 		const struct entry *was = old ? find_entry(old, conf->honeypot[i].name) : NULL;
 
 		memcpy(e->name, conf->honeypot[i].name, sizeof(e->name));
@@ -185,113 +195,108 @@ static int lay_out(const struct conf *conf, const struct memory *old, struct mem
 			uint32_t count = rate_of(&conf->honeypot[i].limit, c).count;
 
 			e->log[c].cap = used > count ? (uint32_t)used : count;
-			e->log[c].start = (uint32_t)start;
-			start += e->log[c].cap;
-			if (start > GATE_BUDGET_TIMES_MAX)
+			e->log[c].start = (uint32_t)plan->n_times;
+			plan->n_times += e->log[c].cap;
+			if (plan->n_times > GATE_BUDGET_TIMES_MAX)
 				return -E2BIG;
 		}
 	}
-	ret_memory->check = layout_check(ret_memory);
-	return 0;
+	h->check = layout_check(h);
+	plan->time = calloc(plan->n_times + 1, sizeof(*plan->time));
+	return plan->time ? 0 : -ENOMEM;
 }
 
-static void copy_log(struct memory *from, const struct times_log *old, struct memory *to,
+static void copy_log(struct memory *from, const struct times_log *old, int64_t *to,
 	struct times_log *log)
 {
 	uint64_t keep = log_used(old) < log->cap ? log_used(old) : log->cap;
 
 	for (uint64_t n = old->head - keep; n < old->head; n++)
-		to->time[log->start + log->head++] = *log_time(from, old, n);
+		to[log->start + log->head++] = *log_time(from->time, old, n);
 }
 
-static void keep_used(struct memory *old, struct memory *new)
+static void keep_used(struct memory *m, struct plan *plan)
 {
-	for (uint32_t i = 0; i < new->n; i++) {
-		struct entry *e = &new->entry[i];
-		const struct entry *was = find_entry(old, e->name);
+	for (uint32_t i = 0; i < plan->head.n; i++) {
+		struct entry *e = &plan->head.entry[i];
+		const struct entry *was = find_entry(&m->head, e->name);
 
 		if (!was)
 			continue;
 		e->mark = was->mark;
 		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
-			copy_log(old, &was->log[c], new, &e->log[c]);
+			copy_log(m, &was->log[c], plan->time, &e->log[c]);
 	}
 }
 
 /* Killed in here: `whole` is 0, and the next start finds the budgets used up. */
-static void replace(struct memory *m, const struct memory *new)
+static void replace(struct memory *m, const struct plan *plan)
 {
-	uint64_t times = 0;
-
-	m->magic = MAGIC;
+	m->head.magic = MAGIC;
 	order_stores();
-	m->whole = 0;
+	m->head.whole = 0;
 	order_stores();
-	for (uint32_t i = 0; i < new->n; i++)
-		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
-			times += new->entry[i].log[c].cap;
-	memcpy(m->time, new->time, times * sizeof(m->time[0]));
-	memcpy(m->entry, new->entry, sizeof(m->entry));
-	m->version = new->version;
-	m->n = new->n;
-	m->offset_ns = new->offset_ns;
-	m->last_ns = new->last_ns;
-	m->check = new->check;
+	memcpy(m->time, plan->time, plan->n_times * sizeof(m->time[0]));
+	m->head = plan->head;
 	order_stores();
-	m->whole = 1;
+	m->head.whole = 1;
 }
 
-static int64_t clock_now(struct memory *m, int64_t steady_ns)
+static int64_t clock_now(struct head *h, int64_t steady_ns)
 {
-	int64_t now = steady_ns + m->offset_ns;
+	int64_t now = steady_ns + h->offset_ns;
 
-	if (now > m->last_ns)
-		m->last_ns = now;
-	return m->last_ns;
+	if (now > h->last_ns)
+		h->last_ns = now;
+	return h->last_ns;
 }
 
-static void use_up_all(struct memory *m)
+static void use_up_all(struct plan *plan)
 {
-	for (uint32_t i = 0; i < m->n; i++)
+	for (uint32_t i = 0; i < plan->head.n; i++)
 		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
-			use_up(m, &m->entry[i].log[c]);
+			use_up(plan->time, &plan->head.entry[i].log[c], plan->head.last_ns);
 }
 
 static void check_logs(struct memory *m)
 {
-	for (uint32_t i = 0; i < m->n; i++)
+	for (uint32_t i = 0; i < m->head.n; i++)
 		for (unsigned c = 0; c < BUDGET_CLASSES; c++)
-			if (!log_makes_sense(m, &m->entry[i].log[c]))
-				use_up(m, &m->entry[i].log[c]);
+			if (!log_makes_sense(m, &m->head.entry[i].log[c]))
+				use_up(m->time, &m->head.entry[i].log[c], m->head.last_ns);
 }
 
-static int take_over(struct memory *m, struct memory *new, const struct conf *conf, int64_t steady_ns,
-	bool same_boot)
+static void take_over_known(struct memory *m, struct plan *plan, int64_t steady_ns, bool same_boot)
 {
-	bool known = layout_makes_sense(m);
-	int result = lay_out(conf, known ? m : NULL, new);
+	check_logs(m);
+	if (!same_boot)
+		m->head.offset_ns = m->head.last_ns - steady_ns;
+	if (m->head.check == plan->head.check)
+		return;
+	plan->head.offset_ns = m->head.offset_ns;
+	plan->head.last_ns = m->head.last_ns;
+	keep_used(m, plan);
+	replace(m, plan);
+}
 
-	if (result == -E2BIG && known) { /* limits were lowered and others raised */
-		memset(new, 0, sizeof(*new));
-		result = lay_out(conf, NULL, new);
-	}
+static int take_over(struct memory *m, const struct conf *conf, int64_t steady_ns, bool same_boot,
+	struct plan *plan)
+{
+	bool known = layout_makes_sense(&m->head);
+	int result = lay_out(conf, known ? &m->head : NULL, plan);
+
+	if (result == -E2BIG && known) /* limits were lowered and others raised */
+		result = lay_out(conf, NULL, plan);
 	if (result < 0)
 		return result;
 	if (known) {
-		check_logs(m);
-		if (!same_boot)
-			m->offset_ns = m->last_ns - steady_ns;
-		if (m->check == new->check)
-			return 0;
-		new->offset_ns = m->offset_ns;
-		new->last_ns = m->last_ns;
-		keep_used(m, new);
-	} else {
-		new->last_ns = steady_ns;
-		if (!is_fresh(m))
-			use_up_all(new);
+		take_over_known(m, plan, steady_ns, same_boot);
+		return 0;
 	}
-	replace(m, new);
+	plan->head.last_ns = steady_ns;
+	if (!is_fresh(&m->head))
+		use_up_all(plan);
+	replace(m, plan);
 	return 0;
 }
 
@@ -310,10 +315,12 @@ int budget_open(void *memory, const struct conf *conf, int64_t steady_ns, bool s
 	struct budget **ret_budget)
 {
 	struct budget *b = calloc(1, sizeof(*b));
-	struct memory *new = calloc(1, sizeof(*new));
-	int result = b && new ? take_over(memory, new, conf, steady_ns, same_boot) : -ENOMEM;
+	struct plan *plan = calloc(1, sizeof(*plan));
+	int result = b && plan ? take_over(memory, conf, steady_ns, same_boot, plan) : -ENOMEM;
 
-	free(new);
+	if (plan)
+		free(plan->time);
+	free(plan);
 	if (result < 0) {
 		free(b);
 		return result;
@@ -334,36 +341,36 @@ bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class c
 	int64_t steady_ns)
 {
 	struct memory *m = budget->m;
-	const struct times_log *log = &m->entry[honeypot].log[class];
+	const struct times_log *log = &m->head.entry[honeypot].log[class];
 	const struct limit *limit = &budget->limit[honeypot][class];
-	int64_t now = clock_now(m, steady_ns);
+	int64_t now = clock_now(&m->head, steady_ns);
 
 	if (limit->count == 0)
 		return false;
 	if (log->head < limit->count)
 		return true;
-	return *log_time(m, log, log->head - limit->count) <= now - limit->period_ns;
+	return *log_time(m->time, log, log->head - limit->count) <= now - limit->period_ns;
 }
 
 void budget_take(struct budget *budget, unsigned honeypot, enum budget_class class,
 	int64_t steady_ns)
 {
 	struct memory *m = budget->m;
-	struct times_log *log = &m->entry[honeypot].log[class];
+	struct times_log *log = &m->head.entry[honeypot].log[class];
 
-	*log_time(m, log, log->head) = clock_now(m, steady_ns);
+	*log_time(m->time, log, log->head) = clock_now(&m->head, steady_ns);
 	order_stores();
 	log->head++;
 }
 
 enum budget_mark budget_mark(const struct budget *budget, unsigned honeypot)
 {
-	return (enum budget_mark)budget->m->entry[honeypot].mark;
+	return (enum budget_mark)budget->m->head.entry[honeypot].mark;
 }
 
 void budget_set_mark(struct budget *budget, unsigned honeypot, enum budget_mark mark)
 {
 	order_stores();
-	budget->m->entry[honeypot].mark = mark;
+	budget->m->head.entry[honeypot].mark = mark;
 	order_stores();
 }
