@@ -21,6 +21,7 @@ struct bench {
 	struct conf *conf;
 	struct conf_a_honeypot honeypot[8];
 	struct ip ip[8][2];
+	struct ip_prefix fence;
 	void *flow_memory, *budget_memory;
 	struct gate *gate;
 	struct gate_time now;
@@ -97,6 +98,8 @@ __attribute__((unused)) static void bench_free(struct bench *b)
 	b->conf->n_honeypots = 0;
 	b->conf->resolver = NULL;
 	b->conf->n_resolvers = 0;
+	b->conf->fence = NULL;
+	b->conf->n_fence = 0;
 	conf_free(b->conf);
 	free(b->flow_memory);
 	free(b->budget_memory);

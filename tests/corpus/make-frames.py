@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make-frames.py: writes the seeds of the fuzz targets frame and gate beside this file."""
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).parent
+
+
+def mac(n):
+    return bytes([2, 0, 0, 0, 0, n])
+
+
+def eth(payload, kind, to=200, source=1, tags=()):
+    head = mac(to) + mac(source)
+    for tag in tags:
+        head += struct.pack('!HH', 0x8100, tag)
+    return head + struct.pack('!H', kind) + payload
+
+
+def v4(payload, proto, src='10.0.0.1', dst='192.0.2.9', ident=7, fragment=0, options=b''):
+    address = bytes(int(x) for x in (src + '.' + dst).split('.'))
+    words = 5 + len(options) // 4
+    return struct.pack('!BBHHHBBH', 0x40 | words, 0, words * 4 + len(payload), ident, fragment, 64, proto,
+                       0) + address + options + payload
+
+
+def v6(payload, proto, src=1, dst=9, hops=64, local=False):
+    prefix = bytes.fromhex('fe80000000000000' if local else '20010db800000000') + bytes(7)
+    return struct.pack('!IHBB', 0x60000000, len(payload), proto, hops) + prefix + bytes([src]) + prefix + bytes(
+        [dst]) + payload
+
+
+def tcp(sport=1000, dport=80, flags=2, seq=1):
+    return struct.pack('!HHIIBBHI', sport, dport, seq, 0, 0x50, flags, 1000, 0)
+
+
+def udp(payload=b'x' * 8, sport=1000, dport=53):
+    return struct.pack('!HHHH', sport, dport, 8 + len(payload), 0) + payload
+
+
+def icmp(kind, code=0, rest=bytes(4), payload=b''):
+    return bytes([kind, code, 0, 0]) + rest + payload
+
+
+def arp(op=1):
+    return struct.pack('!HHBBH', 1, 0x800, 6, 4, op) + mac(1) + bytes([10, 0, 0, 1]) + bytes(6) + bytes([10, 0, 0, 200])
+
+
+def nd(kind, option):
+    return icmp(kind, payload=bytes.fromhex('fe800000000000000000000000000001') + bytes([option, 1]) + mac(1))
+
+
+INNER = v4(udp(), 17, '172.16.0.1', '172.16.0.2')
+FRAMES = {
+    'tcp4': eth(v4(tcp(), 6), 0x800),
+    'tcp6': eth(v6(tcp(), 6), 0x86dd),
+    'tcp4-options': eth(v4(tcp(), 6, options=b'\x01\x83\x03\x04'), 0x800),
+    'udp4-vlan': eth(v4(udp(), 17), 0x800, tags=(5, 6)),
+    'icmp4-echo': eth(v4(icmp(8), 1), 0x800),
+    'icmp4-error': eth(v4(icmp(3, 3, payload=v4(udp(), 17, '192.0.2.9', '10.0.0.1')), 1), 0x800),
+    'icmp6-ns': eth(v6(nd(135, 1), 58, hops=255, local=True), 0x86dd),
+    'icmp6-na': eth(v6(nd(136, 2), 58, hops=255, local=True), 0x86dd),
+    'icmp6-error': eth(v6(icmp(1, 4, payload=v6(udp(), 17)), 58), 0x86dd),
+    'extensions6': eth(v6(b'\x3c\0' + bytes(6) + b'\x2b\0\0\1' + bytes(4) + b'\x2c\0' + bytes(6) + b'\x33\0\0\1' + bytes(4) +
+                          b'\x06\2' + bytes(14) + tcp(), 0), 0x86dd),
+    'fragment4-first': eth(v4(udp(b'y' * 16), 17, fragment=0x2000), 0x800),
+    'fragment4-last': eth(v4(b'y' * 16, 17, fragment=3), 0x800),
+    'fragment6': eth(v6(b'\x11\0\0\1\0\0\0\7' + udp(), 44), 0x86dd),
+    'sctp': eth(v4(struct.pack('!HHII', 1, 2, 3, 4), 132), 0x800),
+    'proto11': eth(v4(b'z' * 40, 11), 0x800),
+    'ipip': eth(v4(INNER, 4), 0x800),
+    '6in4': eth(v4(v6(tcp(), 6), 41), 0x800),
+    'gre': eth(v4(b'\x20\0\x08\0\0\0\0\1' + INNER, 47), 0x800),
+    'gre-teb': eth(v4(b'\0\0\x65\x58' + eth(INNER, 0x800), 47), 0x800),
+    'pptp': eth(v4(b'\x30\x01\x88\x0b\0\x20\0\1\0\0\0\1\xff\x03\0\x21' + INNER, 47), 0x800),
+    'teredo': eth(v4(udp(b'\0\1\0\0' + bytes(9) + b'\0\0' + bytes(6) + v6(tcp(), 6), 3544, 3544), 17), 0x800),
+    'vxlan': eth(v4(udp(b'\x08\0\0\0\0\0\1\0' + eth(INNER, 0x800), 1, 4789), 17), 0x800),
+    'mpls': eth(b'\0\0\x10\x40\0\0\x11\x40' + INNER, 0x8847),
+    'pppoe': eth(b'\x11\0\0\1' + struct.pack('!H', 2 + len(INNER)) + b'\0\x21' + INNER, 0x8864),
+    'arp': eth(arp(), 0x806, to=255),
+    'stp': bytes.fromhex('0180c2000000') + mac(1) + b'\0\x07\x42\x42\3\0\0\0\0',
+    'snap': eth(b'\xaa\xaa\3\0\0\0\x08\0' + v4(udp(), 17), 44),
+    'lldp': eth(b'\2\7\4' + bytes(8), 0x88cc),
+    'dhcp': eth(v4(udp(b'd' * 20, 68, 67), 17, '0.0.0.0', '255.255.255.255'), 0x800),
+}
+BARE = {
+    'raw4': (1, INNER),
+    'cooked': (2, b'\0\0\0\1\0\6' + mac(1) + b'\0\0\x08\0' + INNER),
+    'cooked2': (3, b'\x08\0\0\0\0\0\0\1\0\1\0\6' + mac(1) + b'\0\0' + INNER),
+    'null': (4, b'\2\0\0\0' + INNER),
+    'loop': (5, b'\0\0\0\x18' + v6(tcp(), 6)),
+}
+
+
+def reply(frame):
+    """The same with both ends exchanged: what the other side would send."""
+    out = bytearray(frame)
+    out[0:6], out[6:12] = frame[6:12], frame[0:6]
+    if frame[12:14] == b'\x08\0' and len(frame) >= 34:
+        out[26:30], out[30:34] = frame[30:34], frame[26:30]
+        out[34:36], out[36:38] = frame[36:38], frame[34:36]
+    return bytes(out)
+
+
+def step(frame, what, wait=0):
+    return bytes([what, wait]) + struct.pack('!H', len(frame)) + frame
+
+
+def main():
+    for target in ('frame', 'gate'):
+        (HERE / target).mkdir(exist_ok=True)
+    for name, frame in FRAMES.items():
+        (HERE / 'frame' / name).write_bytes(b'\0' + frame)
+        steps = step(frame, 1) + step(reply(frame), 0) + step(frame, 1 | 1 << 5) + step(frame, 1 | 31 << 1) + step(
+            reply(frame), 0, 40)
+        (HERE / 'gate' / name).write_bytes(steps)
+    for name, (link, frame) in BARE.items():
+        (HERE / 'frame' / name).write_bytes(bytes([link]) + frame)
+    everything = b''.join(step(frame, 1 | (i % 4) << 5, i) for i, frame in enumerate(FRAMES.values()))
+    (HERE / 'gate' / 'everything').write_bytes(everything * 2)
+    scan = b''.join(step(eth(v4(tcp(seq=i), 6, dst=f'192.0.2.{i}'), 0x800), 1) for i in range(100))
+    (HERE / 'gate' / 'scan').write_bytes(scan)
+
+
+if __name__ == '__main__':
+    main()
