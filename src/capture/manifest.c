@@ -261,7 +261,7 @@ static void put_body(struct out *o, const struct manifest_line *line)
 	put_hash(o, "prev", line->prev);
 }
 
-static void put_signature(struct out *o, const struct manifest_key *key)
+void manifest_put_signature(struct out *o, const struct manifest_key *key)
 {
 	uint8_t signature[crypto_sign_BYTES];
 
@@ -284,7 +284,7 @@ int manifest_line_text(const struct manifest_line *line, const struct manifest_k
 		return -ENOMEM;
 	o = out_make(text, size);
 	put_body(&o, line);
-	put_signature(&o, key);
+	manifest_put_signature(&o, key);
 	if (!out_ok(&o)) {
 		free(text);
 		return -EMSGSIZE;
@@ -566,7 +566,8 @@ static int append(struct manifest *m, const char *text, size_t len)
 		if (n <= 0) {
 			int result = n < 0 ? -errno : -ENOSPC;
 
-			(void)ftruncate(m->fd, (off_t)m->size);
+			if (ftruncate(m->fd, (off_t)m->size) < 0)
+				return -errno;
 			return result;
 		}
 		done += (size_t)n;

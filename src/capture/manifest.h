@@ -17,6 +17,8 @@
 
 #include "capture/segment.h"
 
+struct out;
+
 #define MANIFEST_FILE       "manifest.jsonl"
 #define MANIFEST_SECRET     "capture.key"
 #define MANIFEST_PUBLIC     "capture.pub"
@@ -72,6 +74,9 @@ int manifest_line_text(const struct manifest_line *line, const struct manifest_k
 	char **ret_text, size_t *ret_len);
 /* -EBADMSG: not such a line. */
 int manifest_line_parse(const char *text, size_t len, struct manifest_line *ret_line);
+/* Ends a JSON object in `o` (which must begin the buffer and lack only its closing brace) with the
+ * signature, as in a line. */
+void manifest_put_signature(struct out *o, const struct manifest_key *key);
 /* Whether the line carries a valid signature of that key. */
 bool manifest_line_signed(const char *text, size_t len,
 	const uint8_t public[static MANIFEST_PUBLIC_LEN]);

@@ -675,7 +675,7 @@ static int next_pcapng(struct capture_reader *r, struct capture_packet *ret_pack
 {
 	for (;;) {
 		struct capture_packet packet = { 0 };
-		uint32_t type, len;
+		uint32_t type = 0, len = 0;
 		int result = read_block_head(r, &type, &len);
 
 		if (result < 1)

@@ -143,8 +143,7 @@ int writer_close(struct writer *w)
 	if (n != (ssize_t)len) {
 		int result = n < 0 ? -errno : -ENOSPC;
 
-		(void)ftruncate(w->fd, (off_t)w->size);
-		return result;
+		return ftruncate(w->fd, (off_t)w->size) < 0 ? -errno : result;
 	}
 	close(w->fd);
 	w->fd = -1;

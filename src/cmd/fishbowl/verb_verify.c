@@ -32,7 +32,7 @@ struct report {
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "configuration that names state_dir", 0 },
 	{ "dir", 'd', "DIR", 0, "look at this capture directory instead", 0 },
-	{ "key", 'k', "FILE", 0, "public key; else capture.pub of the configuration's keys/, of DIR/../keys or of DIR", 0 },
+	{ "key", 'k', "FILE", 0, "public key; else capture.pub beside or in the directory", 0 },
 	{ "json", 'j', NULL, 0, "one JSON object a finding, and one for the sum", 0 },
 	{ 0 },
 };
@@ -163,7 +163,7 @@ static int find_key(const struct verify_arguments *a, const char *dir, uint8_t *
 			fprintf(stderr, "fishbowl verify: %s: %s\n", a->key, strerror(-result));
 		return result;
 	}
-	snprintf(path, sizeof(path), "%s/../keys/" MANIFEST_PUBLIC, dir);
+	snprintf(path, sizeof(path), "%s/../" MANIFEST_PUBLIC, dir);
 	result = read_key(path, public);
 	if (result == -ENOENT) {
 		snprintf(path, sizeof(path), "%s/" MANIFEST_PUBLIC, dir);
