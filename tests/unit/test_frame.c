@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "frame/frame.h"
+#include "packets.h"
+
+static struct bytes b;
+static struct frame f;
+
+/* In memory of its own size, so that a sanitizer sees a read past the end. */
+static void parse_len(uint32_t len, enum frame_link link)
+{
+	uint8_t *copy = malloc(len ? len : 1);
+
+	if (!copy)
+		abort();
+	memcpy(copy, b.at, len);
+	frame_parse(copy, len, link, &f);
+	free(copy);
+}
+
+static void parse(void)
+{
+	parse_len(b.len, FRAME_LINK_ETHERNET);
+}
+
+static void expect_packet(unsigned n, unsigned version, unsigned proto, unsigned sport, unsigned dport)
+{
+	assert_true(f.n_packets > n);
+	assert_int_equal(f.packet[n].version, version);
+	assert_int_equal(f.packet[n].proto, proto);
+	assert_true(f.packet[n].has_transport);
+	assert_int_equal(f.packet[n].sport, sport);
+	assert_int_equal(f.packet[n].dport, dport);
+}
+
+static void expect_anomaly(enum frame_anomaly anomaly)
+{
+	assert_string_equal(frame_anomaly_name((enum frame_anomaly)__builtin_ctzll(f.anomalies)),
+		frame_anomaly_name(anomaly));
+}
+
+static void test_plain(void **state)
+{
+	(void)state;
+	tcp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 80, 77, 2);
+	put_zero(&b, 6); /* padding */
+	parse();
+	expect_packet(0, 4, 6, 1000, 80);
+	assert_int_equal(f.packet[0].tcp_seq, 77);
+	assert_int_equal(f.packet[0].tcp_flags, 2);
+	assert_int_equal(f.packet[0].l3_at, 14);
+	assert_int_equal(f.packet[0].l4_at, 34);
+	assert_int_equal(f.packet[0].payload_at, 54);
+	assert_int_equal(f.packet[0].end_at, 54);
+	assert_int_equal(f.anomalies, 0);
+	udp_frame(&b, 2, 1, "2001:db8::1", 1000, "2001:db8::9", 53, 5);
+	parse();
+	expect_packet(0, 6, 17, 1000, 53);
+	icmp_frame(&b, 2, 1, "2001:db8::1", "2001:db8::9", 128, 0, 0x1234);
+	parse();
+	expect_packet(0, 6, 58, 0x1234, 0x1234);
+	assert_int_equal(f.anomalies, 0);
+}
+
+static void test_tags_and_llc(void **state)
+{
+	(void)state;
+	put_ethernet(&b, 2, 1, 0x88a8);
+	put32(&b, 0x00058100);
+	put32(&b, 0x60060800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 17, 8, 7, 0);
+	put_udp(&b, 1, 2, 0);
+	parse();
+	expect_packet(0, 4, 17, 1, 2);
+	assert_int_equal(f.n_tags, 2);
+	assert_int_equal(f.tag[1], 0x6006);
+	put_ethernet(&b, 2, 1, 3);
+	put32(&b, 0x42420300);
+	parse();
+	assert_int_equal(f.ethertype, 3);
+	assert_int_equal(f.n_packets, 0);
+	assert_int_equal(f.anomalies, 0);
+	put_ethernet(&b, 2, 1, 300);
+	parse();
+	expect_anomaly(FRAME_ANOMALY_LLC_LENGTH);
+}
+
+static void test_arp(void **state)
+{
+	(void)state;
+	arp_frame(&b, 255, 1, 1, "10.0.0.1", "10.0.0.2");
+	parse();
+	assert_true(f.is_arp);
+	assert_int_equal(f.arp_op, 1);
+	assert_true(mac_equal(&f.arp_sender_mac, &f.src_mac));
+	parse_len(41, FRAME_LINK_ETHERNET);
+	expect_anomaly(FRAME_ANOMALY_ARP_SHORT);
+	b.at[15] = 6;
+	parse();
+	assert_false(f.is_arp);
+	expect_anomaly(FRAME_ANOMALY_ARP_FORM);
+}
+
+static void test_extension_chain(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n <= FRAME_EXT_MAX + 1; n++) {
+		put_ethernet(&b, 2, 1, 0x86dd);
+		put_ip6(&b, "2001:db8::1", "2001:db8::9", n ? 60 : 6, n * 8 + 20, 64);
+		for (unsigned i = n; i > 0; i--) {
+			put8(&b, i > 1 ? 60 : 6);
+			put_zero(&b, 7);
+		}
+		put_tcp(&b, 1, 2, 3, 2);
+		parse();
+		if (n <= FRAME_EXT_MAX)
+			expect_packet(0, 6, 6, 1, 2);
+		else
+			expect_anomaly(FRAME_ANOMALY_IP6_CHAIN);
+	}
+}
+
+static void fragment6(unsigned field)
+{
+	put_ethernet(&b, 2, 1, 0x86dd);
+	put_ip6(&b, "2001:db8::1", "2001:db8::9", 44, 24, 64);
+	put16(&b, 17 << 8);
+	put16(&b, field);
+	put32(&b, 0xdeadbeef);
+	put_udp(&b, 1, 2, 8);
+	put_zero(&b, 8);
+}
+
+static void test_fragments(void **state)
+{
+	(void)state;
+	fragment6(0); /* atomic */
+	parse();
+	assert_false(f.packet[0].is_fragment);
+	expect_packet(0, 6, 17, 1, 2);
+	fragment6(1);
+	parse();
+	assert_true(f.packet[0].is_fragment && f.packet[0].first_fragment);
+	assert_int_equal(f.packet[0].fragment_id, 0xdeadbeef);
+	expect_packet(0, 6, 17, 1, 2);
+	fragment6(16);
+	parse();
+	assert_true(f.packet[0].last_fragment && !f.packet[0].has_transport);
+	assert_int_equal(f.packet[0].fragment_offset, 16);
+	put_ethernet(&b, 2, 1, 0x0800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 6, 16, 7, 0x2000);
+	put_zero(&b, 16);
+	parse();
+	expect_anomaly(FRAME_ANOMALY_FRAGMENT_TINY);
+	put_ethernet(&b, 2, 1, 0x0800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 6, 16, 7, 0x1fff);
+	put_zero(&b, 16);
+	parse();
+	expect_anomaly(FRAME_ANOMALY_FRAGMENT_RANGE);
+}
+
+static void put_inner(void)
+{
+	put_ip4(&b, "172.16.0.1", "172.16.0.2", 17, 8, 7, 0);
+	put_udp(&b, 5, 6, 0);
+}
+
+static void test_tunnels(void **state)
+{
+	(void)state;
+	put_ethernet(&b, 2, 1, 0x0800); /* IPIP, four deep and one more */
+	for (unsigned i = FRAME_DEPTH_MAX; i > 0; i--)
+		put_ip4(&b, "10.0.0.1", "192.0.2.9", 4, i * 20 + 8, 7, 0);
+	put_inner();
+	parse();
+	assert_int_equal(f.n_packets, FRAME_DEPTH_MAX);
+	expect_anomaly(FRAME_ANOMALY_TUNNEL_DEPTH);
+	put_ethernet(&b, 2, 1, 0x0800); /* GRE with key and sequence number */
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 47, 12 + 28, 7, 0);
+	put32(&b, 0x30000800);
+	put_zero(&b, 8);
+	put_inner();
+	parse();
+	expect_packet(1, 4, 17, 5, 6);
+	put_ethernet(&b, 2, 1, 0x0800); /* VXLAN */
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 17, 8 + 8 + 14 + 28, 7, 0);
+	put_udp(&b, 1, 4789, 8 + 14 + 28);
+	put32(&b, 0x08000000);
+	put_zero(&b, 4 + 12);
+	put16(&b, 0x0800);
+	put_inner();
+	parse();
+	expect_packet(0, 4, 17, 1, 4789);
+	expect_packet(1, 4, 17, 5, 6);
+	put_ethernet(&b, 2, 1, 0x0800); /* Teredo with an origin indication */
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 17, 8 + 8 + 48, 7, 0);
+	put_udp(&b, 3544, 9, 8 + 48);
+	put_zero(&b, 8);
+	put_ip6(&b, "2001::1", "2001::2", 17, 8, 21);
+	put_udp(&b, 5, 6, 0);
+	parse();
+	expect_packet(1, 6, 17, 5, 6);
+	assert_int_equal(f.anomalies, 0);
+}
+
+static void test_quoted(void **state)
+{
+	(void)state;
+	put_ethernet(&b, 2, 1, 0x0800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 1, 36, 7, 0);
+	put32(&b, 0x03030000);
+	put32(&b, 0);
+	put_ip4(&b, "192.0.2.9", "10.0.0.1", 6, 1000, 7, 0); /* cut off after 8 bytes, as a rule */
+	put16(&b, 11);
+	put16(&b, 12);
+	put32(&b, 13);
+	parse();
+	assert_true(f.has_quoted && f.quoted.has_transport);
+	assert_int_equal(f.quoted.sport, 11);
+	assert_int_equal(f.quoted.tcp_seq, 13);
+	assert_int_equal(f.anomalies, 0);
+}
+
+static void test_malformed(void **state)
+{
+	(void)state;
+	tcp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 80, 77, 2);
+	b.at[14] = 0x44;
+	parse();
+	expect_anomaly(FRAME_ANOMALY_IP4_HEADER);
+	b.at[14] = 0x65;
+	parse();
+	expect_anomaly(FRAME_ANOMALY_IP4_VERSION);
+	tcp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 80, 77, 3);
+	parse();
+	expect_anomaly(FRAME_ANOMALY_TCP_FLAGS);
+	b.at[17] = 200;
+	parse();
+	expect_anomaly(FRAME_ANOMALY_IP4_CUT);
+	tcp_frame(&b, 2, 1, "10.0.0.1", 1000, "10.0.0.1", 80, 77, 2);
+	parse();
+	expect_anomaly(FRAME_ANOMALY_LAND);
+	tcp_frame(&b, 2, 1, "2001:db8::1", 1000, "::ffff:10.0.0.1", 80, 77, 2);
+	b.at[12] = 0x86;
+	b.at[13] = 0xdd;
+	parse();
+	expect_anomaly(FRAME_ANOMALY_ADDRESS_MAPPED);
+}
+
+static void check_bounds(uint32_t len)
+{
+	for (unsigned i = 0; i < f.n_packets; i++)
+		assert_true(f.packet[i].end_at <= len && f.packet[i].payload_at <= len);
+	assert_true(f.n_packets <= FRAME_DEPTH_MAX && f.n_tags <= FRAME_TAGS_MAX);
+	assert_int_equal(f.anomalies >> FRAME_ANOMALY_COUNT, 0);
+}
+
+/* Every prefix of a deep frame, and a million mutations of it, under every link type. */
+static void test_prefixes_and_mutations(void **state)
+{
+	uint64_t seed = 1;
+	struct bytes whole;
+
+	(void)state;
+	put_ethernet(&b, 2, 1, 0x8100);
+	put32(&b, 0x00050800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 47, 4 + 40 + 16 + 28 + 8 + 28, 7, 0);
+	put32(&b, 0x000086dd);
+	put_ip6(&b, "2001:db8::1", "2001:db8::9", 60, 16 + 28 + 8 + 28, 64);
+	put32(&b, 0x2c000000);
+	put32(&b, 0);
+	put32(&b, 0x04000000);
+	put32(&b, 7);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 1, 8 + 28, 7, 0);
+	put32(&b, 0x03030000);
+	put32(&b, 0);
+	put_inner();
+	whole = b;
+	for (uint32_t len = 0; len <= whole.len; len++)
+		for (enum frame_link link = 0; link <= FRAME_LINK_LOOP; link++) {
+			parse_len(len, link);
+			check_bounds(len);
+		}
+	for (unsigned i = 0; i < 1000000; i++) {
+		seed = seed * 6364136223846793005 + 1442695040888963407;
+		if (i % 8 == 0)
+			b = whole;
+		b.at[(seed >> 33) % whole.len] = (uint8_t)(seed >> 25);
+		frame_parse(b.at, whole.len, (enum frame_link)(i % 6), &f);
+		check_bounds(whole.len);
+	}
+}
+
+static void test_links(void **state)
+{
+	(void)state;
+	b.len = 0;
+	put_inner();
+	parse_len(b.len, FRAME_LINK_RAW_IP);
+	expect_packet(0, 4, 17, 5, 6);
+	b.len = 0;
+	put32(&b, 0x02000000); /* AF_INET of a little-endian host */
+	put_inner();
+	parse_len(b.len, FRAME_LINK_NULL);
+	expect_packet(0, 4, 17, 5, 6);
+	b.len = 0;
+	put32(&b, 24);
+	put_ip6(&b, "2001::1", "2001::2", 17, 8, 21);
+	put_udp(&b, 5, 6, 0);
+	parse_len(b.len, FRAME_LINK_LOOP);
+	expect_packet(0, 6, 17, 5, 6);
+	b.len = 0;
+	put32(&b, 1);
+	put16(&b, 6);
+	put_mac(&b, 9);
+	put32(&b, 0x00000800);
+	put_inner();
+	parse_len(b.len, FRAME_LINK_COOKED);
+	expect_packet(0, 4, 17, 5, 6);
+	assert_int_equal(f.src_mac.byte[5], 9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_tags_and_llc),
+		cmocka_unit_test(test_arp),
+		cmocka_unit_test(test_extension_chain),
+		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_tunnels),
+		cmocka_unit_test(test_quoted),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_prefixes_and_mutations),
+		cmocka_unit_test(test_links),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
