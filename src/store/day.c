@@ -50,8 +50,8 @@ static const char *const statement_sql[STATEMENTS] = {
 	[ADD_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
 	[ADD_SEGMENT] = "INSERT INTO segment(name, first_ns, last_ns, packets) VALUES(?,?,?,?)",
 	[ADD_PACKETS] = "INSERT INTO packet_index(flow, segment, n, offsets) VALUES(?,?,?,?)",
-	[DROP_PACKETS] = "DELETE FROM packet_index WHERE segment ="
-			 " (SELECT id FROM segment WHERE name = ?)",
+	[DROP_PACKETS] = ("DELETE FROM packet_index WHERE segment ="
+			  " (SELECT id FROM segment WHERE name = ?)"),
 	[DROP_SEGMENT] = "DELETE FROM segment WHERE name = ?",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",

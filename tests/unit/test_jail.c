@@ -138,6 +138,11 @@ static void test_no_exec(void **state)
 	int status = run(no_exec_mapping);
 
 	(void)state;
+#ifdef __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 	skip(); /* a sanitizer build may map what it likes */
 #endif

@@ -542,8 +542,8 @@ static void test_tampered(void **state)
 			line += bytes[i] == '\n';
 		assert_int_equal(pread(fd, &byte, 1, at), 1);
 		do
-			changed = round % 5 ? (uint8_t)(byte ^ (1u << (random() % 8))) :
-					      (uint8_t)"\n\"}0"[random() % 4];
+			changed = (uint8_t)(round % 5 ? byte ^ (1u << (random() % 8)) :
+							(unsigned)"\n\"}0"[random() % 4]);
 		while (changed == byte);
 		assert_int_equal(pwrite(fd, &changed, 1, at), 1);
 		assert_int_equal(journal_verify(journal_fd, ignore_fault, &last, &verdict), 0);

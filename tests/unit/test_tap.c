@@ -253,7 +253,9 @@ static uint64_t count_files(bool gaps_allowed, unsigned *ret_segments)
 			last = packet.id;
 			frames++;
 		}
-		assert_string_equal(capture_reader_error(reader), "");
+		/* Right after a kill the newest segment may end in the middle of a block. */
+		if (!gaps_allowed || i + 1 < n)
+			assert_string_equal(capture_reader_error(reader), "");
 		capture_reader_free(reader);
 		zfile_close(file);
 	}
