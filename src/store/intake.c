@@ -29,6 +29,8 @@ enum {
 	SEGMENTS_MAX = 8192,
 	IDLE_DAY_S = 600,
 	RETAIN_S = 10,
+	TELL_LOST_S = 600,
+	INDEX_REST_S = 3,
 };
 
 static const int64_t second_ns = 1000000000;
@@ -56,6 +58,7 @@ struct intake {
 	int64_t next_db_try_ns;
 	int64_t second_at_ns;
 	int64_t retain_at_ns;
+	int64_t tell_lost_ns;
 	unsigned batch;         /* records in the journal's buffer */
 	unsigned uncommitted;   /* rows in the database's transaction */
 	uint64_t batch_frames;
@@ -284,7 +287,7 @@ static bool take_source(struct intake *in, struct source *source)
 			snprintf(detail, sizeof(detail),
 				"the record ring of %s is damaged; nothing is read from it any more",
 				source->origin);
-			take_own(in, REASON_DIED, wall_ns(), detail);
+			take_own(in, REASON_REFUSED, wall_ns(), detail);
 			return true;
 		}
 		take_entry(in, source, &entry, payload);
@@ -300,14 +303,16 @@ static void report_own(struct intake *in)
 		snprintf(detail, sizeof(detail), "%llu ill-formed records refused",
 			(unsigned long long)in->refused);
 		in->refused = 0;
-		take_own(in, REASON_MALFORMED, wall_ns(), detail);
+		take_own(in, REASON_REFUSED, wall_ns(), detail);
 	}
-	if (in->sink_dropped > 0) {
+	/* Told at once and then seldom: the telling is a line that can be lost, too. */
+	if (in->sink_dropped > 0 && in->now_ns >= in->tell_lost_ns) {
+		in->tell_lost_ns = in->now_ns + TELL_LOST_S * second_ns;
 		snprintf(detail, sizeof(detail),
-			"%llu lines for eve_file, eve_socket or syslog were dropped",
+			"%llu lines for eve_file, eve_socket or syslog",
 			(unsigned long long)in->sink_dropped);
 		in->sink_dropped = 0;
-		take_own(in, REASON_DISK_FULL, wall_ns(), detail);
+		take_own(in, REASON_OUTPUT_LOST, wall_ns(), detail);
 	}
 }
 
@@ -483,6 +488,9 @@ static void index_one(struct intake *in)
 	const char *name;
 	int fd, error = 0;
 
+	if (in->segments_listed && in->n_segments == 0)
+		return;
+	commit_db(in);
 	if (!db_is_live(in->db) || in->uncommitted > 0 || in->now_ns < in->next_db_try_ns)
 		return;
 	if (!in->segments_listed && in->set.capture_dir_fd >= 0)
@@ -589,6 +597,15 @@ bool intake_is_drained(const struct intake *in)
 	return true;
 }
 
+/* The segments of the last moments; what takes too long is found by the next start. */
+static void index_rest(struct intake *in)
+{
+	time_t until = time(NULL) + INDEX_REST_S;
+
+	for (size_t left = in->n_segments; left > 0 && time(NULL) < until; left--)
+		index_one(in);
+}
+
 struct intake *intake_close(struct intake *in)
 {
 	if (!in)
@@ -596,6 +613,7 @@ struct intake *intake_close(struct intake *in)
 	if (in->journal && in->db && journal_commit(in->journal) == 0) {
 		commit_db(in);
 		(void)journal_sync(in->journal);
+		index_rest(in);
 	}
 	db_close(in->db);
 	journal_close(in->journal);
