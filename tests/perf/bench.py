@@ -136,8 +136,9 @@ class Wire:
 			ready.bind(run_dir + "/notify")
 			ready.settimeout(30)
 			with open(state + "/log", "w") as log:
-				self.gateway = start(self.options.fishbowl, "run", "-c", state + "/fishbowl.conf",
-					netns=GATE, stdout=log, stderr=log,
+				self.gateway = subprocess.Popen(["ip", "netns", "exec", GATE,
+					self.options.fishbowl, "run", "-c", state + "/fishbowl.conf"],
+					stdin=subprocess.DEVNULL, stdout=log, stderr=log,
 					env=os.environ | {"NOTIFY_SOCKET": run_dir + "/notify"})
 			try:
 				while b"READY=1" not in ready.recv(4096):

@@ -137,8 +137,7 @@ def _start_gateway():
 			open(plan.path("gateway", "log"), "w") as log:
 		notify.bind(plan.path("gateway", "notify"))
 		notify.settimeout(0.1)
-		gateway = subprocess.Popen(["nsenter", f"--net=/run/netns/{plan.GATEWAY}", fishbowl(),
-			"run", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+		gateway = subprocess.Popen(["ip", "netns", "exec", plan.GATEWAY, fishbowl(), "run", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
 			start_new_session=True,
 			env=os.environ | {"NOTIFY_SOCKET": plan.path("gateway", "notify")})
 		with open(plan.path("gateway", "pid"), "w") as f:

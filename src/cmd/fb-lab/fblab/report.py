@@ -20,6 +20,7 @@ def records():
 def report():
 	"""Prints the report. Exit status: 0 when outside arrived exactly what the policy allows."""
 	watch.settle()
+	proc.wait_for(lambda: _dropped(records()) >= _status()["dropped"], 10, 0.5)
 	seen = records()
 	print()
 	_what_the_gateway_saw(seen)
@@ -30,9 +31,23 @@ def report():
 	return 0 if good else 1
 
 
+def _status():
+	"""The gateway's own counts; it writes a series of drops down when the series has ended."""
+	asked = proc.run(lab.fishbowl(), "status", "--json", "-c", plan.path("gateway", "fishbowl.conf"),
+		check=False)
+	try:
+		return json.loads(asked.stdout)["frames"]
+	except (KeyError, ValueError):
+		return {"dropped": 0, "flows_active": 0}
+
+
+def _dropped(seen):
+	return sum(r["fishbowl"]["count"] for r in seen if r["event_type"] == "drop")
+
+
 def _what_the_gateway_saw(seen):
 	flows = [r for r in seen if r["event_type"] == "flow"]
-	print("What the gateway saw (conversations that have ended)")
+	print(f"What the gateway saw (conversations that have ended; {_status()['flows_active']} are open)")
 	print("  honeypot   inbound  outbound  internal   frames     bytes")
 	for h in plan.HONEYPOTS:
 		mine = [r for r in flows if r["fishbowl"].get("honeypot") == h.name]
