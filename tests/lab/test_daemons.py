@@ -21,10 +21,10 @@ HOSTS = ("attacker", "web", "files", "old")
 def lab(tmp_path_factory):
     os.environ["FISHBOWL_LAB_PREFIX"] = PREFIX
     os.environ["FISHBOWL_LAB_DIR"] = str(tmp_path_factory.mktemp("lab"))
-    up = fishbowl_lab("up", check=False)
-    if "cannot download" in up.stderr:
-        pytest.skip(up.stderr.strip())
     try:
+        up = fishbowl_lab("up", check=False)
+        if "cannot download" in up.stderr:
+            pytest.skip(up.stderr.strip())
         assert up.returncode == 0, up.stderr
         on("attacker", "printf '#!/bin/sh\\necho 123456\\n' >/tmp/askpass; chmod 755 /tmp/askpass;"
            f"head -c {SIZE} /dev/urandom >/tmp/file")

@@ -23,9 +23,10 @@ Packet = namedtuple("Packet", "time src_mac family src dst proto sport dport fla
 def start_all():
 	os.makedirs(plan.path("watch"), exist_ok=True)
 	for wire, (netns, nic) in WIRES.items():
-		subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-B",
-			sys.argv[0], "watch", nic, plan.path("watch", wire + ".pcap")],
-			stdin=subprocess.DEVNULL, start_new_session=True)
+		with open(plan.path("watch", wire + ".log"), "w") as log:
+			subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", sys.executable, "-B",
+				sys.argv[0], "watch", nic, plan.path("watch", wire + ".pcap")],
+				stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 def watch_main(nic, path):
