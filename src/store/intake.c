@@ -116,7 +116,7 @@ static uint64_t frames_of(const struct record *record)
 	/* A conversation inside a tunnel is made of the tunnel's frames. */
 	if (record->type != EVENT_FLOW || record->flow.parent_id != 0)
 		return 0;
-	return record->flow.pkts_toserver + record->flow.pkts_toclient;
+	return record->flow.pkts_toserver + record->flow.pkts_toclient + record->flow.icmp_errors;
 }
 
 static struct source *find_source(struct intake *in, const char *origin)
