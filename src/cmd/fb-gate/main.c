@@ -69,6 +69,11 @@ static int emit(void *context, const struct record *record)
 	return 0;
 }
 
+static uint64_t emitted(void *context)
+{
+	return ring_next_seq(context);
+}
+
 static int open_ring(const struct child *child, enum chan_role role, struct ring **ret_ring)
 {
 	size_t size;
@@ -84,6 +89,7 @@ static int open_gate(struct loop *loop, const struct conf *conf)
 	struct gate_setup setup = {
 		.conf = conf,
 		.emit = emit,
+		.emitted = emitted,
 		.emit_context = loop->records,
 		.boot = child->start.boot,
 		.same_boot = child->start.same_boot,
