@@ -73,7 +73,7 @@ static enum flow_end end_before(const struct judge *j, const struct flow *flow,
 {
 	unsigned side = source != flow->starter;
 
-	if (flow_timed_out(j->gate->table, flow, j->now->steady_ns))
+	if (flow_timed_out(j->gate->table, flow, j->now.steady_ns))
 		return flow->tally.state == FLOW_CLOSED ? FLOW_END_CLOSED : FLOW_END_TIMEOUT;
 	/* Nothing of it was let out, so a frame from outside begins something of its own. */
 	if (flow->tally.verdict == VERDICT_DROP && j->in_port == GATE_OUTSIDE)
@@ -141,7 +141,7 @@ static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t so
 	flow = touch(gate, slot);
 	flow->id = account_next_id(gate);
 	gate->shared->last_id++;
-	flow->first_wall_ns = j->now->wall_ns;
+	flow->first_wall_ns = j->now.wall_ns;
 	flow->first_packet = j->packet_id;
 	flow->honeypot = j->honeypot;
 	flow->direction = (uint8_t)j->answer.direction;
@@ -151,8 +151,8 @@ static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t so
 	flow->icmp_code = packet->icmp_code;
 	flow->tally.verdict = (uint8_t)j->answer.verdict;
 	flow->tally.reason = (uint16_t)j->answer.reason;
-	flow->tally.last_wall_ns = j->now->wall_ns;
-	flow->tally.last_steady_ns = j->now->steady_ns;
+	flow->tally.last_wall_ns = j->now.wall_ns;
+	flow->tally.last_steady_ns = j->now.steady_ns;
 	if (j->answer.verdict == VERDICT_DROP && j->honeypot != NO_HONEYPOT)
 		gate->pot[j->honeypot].refused++;
 	gate->shared->tallies.flows_total++;
@@ -182,8 +182,8 @@ static void tally_frame(struct judge *j, uint32_t slot, const struct frame_packe
 
 	t->frames[side]++;
 	t->bytes[side] += j->frame->wire_len;
-	t->last_wall_ns = j->now->wall_ns;
-	t->last_steady_ns = j->now->steady_ns;
+	t->last_wall_ns = j->now.wall_ns;
+	t->last_steady_ns = j->now.steady_ns;
 	t->last_packet = j->packet_id;
 	if (j->answer.verdict == VERDICT_DROP) {
 		t->dropped++;

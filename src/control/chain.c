@@ -220,7 +220,7 @@ static bool over_limit(struct judge *j, enum reason reason)
 		[BUDGET_OTHER] = REASON_OTHER_LIMIT, [BUDGET_DNS] = REASON_DNS_LIMIT };
 
 	return limit[j->class] == reason &&
-		!budget_allows(j->gate->budget, j->honeypot, j->class, j->now->steady_ns);
+		!budget_allows(j->gate->budget, j->honeypot, j->class, j->now.steady_ns);
 }
 
 static const struct row chain[] = {
@@ -366,7 +366,7 @@ static void judge_beginning(struct judge *j)
 		j->answer.reason = reason;
 		return;
 	}
-	budget_take(j->gate->budget, j->honeypot, j->class, j->now->steady_ns);
+	budget_take(j->gate->budget, j->honeypot, j->class, j->now.steady_ns);
 	j->answer.reason = j->class == BUDGET_DNS ? REASON_RESOLVER : REASON_WITHIN_BUDGET;
 }
 

@@ -32,7 +32,7 @@ struct fragment *fragment_find(struct judge *j)
 	struct fragment *set = set_of(j, &key);
 
 	for (unsigned i = 0; i < FRAGMENT_WAYS; i++)
-		if (set[i].until_ns >= j->now->steady_ns && set[i].until_ns != 0 &&
+		if (set[i].until_ns >= j->now.steady_ns && set[i].until_ns != 0 &&
 			memcmp(&set[i].key, &key, sizeof(key)) == 0)
 			return &set[i];
 	return NULL;
@@ -52,7 +52,7 @@ void fragment_note(struct judge *j, uint32_t slot)
 			entry = &set[i];
 	}
 	*entry = (struct fragment){ .key = key,
-		.until_ns = j->now->steady_ns + (int64_t)GATE_FRAGMENT_S * NS_PER_S,
+		.until_ns = j->now.steady_ns + (int64_t)GATE_FRAGMENT_S * NS_PER_S,
 		.slot = slot,
 		.flow_id = flow_get(j->gate->table, slot)->id,
 		.min_offset = j->packet->payload_at - j->packet->l4_at };

@@ -103,6 +103,8 @@ static void take_over(struct gate *gate)
 	account_undo(gate);
 	if (!same_names(s, gate->conf))
 		renumber(s, gate->conf);
+	if (s->boot != gate->boot) /* somebody may have put another machine there meanwhile */
+		memset(s->learnt, 0, sizeof(s->learnt));
 }
 
 static int open_table(struct gate *gate)
@@ -155,16 +157,28 @@ static int allocate(struct gate *gate)
 	return nets_init(&gate->fence, gate->conf->fence, gate->conf->n_fence);
 }
 
+/* A capture file may state any time; sums with timeouts must not overflow. */
+static struct gate_time sane_time(const struct gate_time *now)
+{
+	static const int64_t max = INT64_MAX / 4;
+
+	return (struct gate_time){
+		.wall_ns = now->wall_ns < 0 ? 0 : now->wall_ns > max ? max : now->wall_ns,
+		.steady_ns = now->steady_ns < 0 ? 0 : now->steady_ns > max ? max : now->steady_ns,
+	};
+}
+
 static int open_all(struct gate *gate, const struct gate_setup *setup)
 {
 	int result = allocate(gate);
 
 	if (result == 0)
-		result = budget_open(setup->budget_memory, setup->conf, setup->now.steady_ns,
+		result = budget_open(setup->budget_memory, setup->conf, sane_time(&setup->now).steady_ns,
 			setup->same_boot, &gate->budget);
 	if (result < 0)
 		return result;
 	take_over(gate);
+	gate->shared->boot = gate->boot;
 	report_settle(gate);
 	result = open_table(gate);
 	if (result == 0)
@@ -222,7 +236,8 @@ struct gate *gate_free(struct gate *gate)
 static void init_judge(struct judge *j, struct gate *gate, unsigned in_port,
 	const struct frame *frame, const struct gate_time *now, uint64_t packet)
 {
-	*j = (struct judge){ .gate = gate, .frame = frame, .now = now, .packet_id = packet,
+	*j = (struct judge){ .gate = gate, .frame = frame, .now = sane_time(now),
+		.packet_id = packet,
 		.in_port = in_port < gate->n_ports ? in_port : gate->n_ports - 1,
 		.packet = frame->n_packets ? &frame->packet[0] : NULL,
 		.honeypot = NO_HONEYPOT };
@@ -268,8 +283,22 @@ struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct 
 	if (frame->anomalies)
 		report_anomalies(&j);
 	if (flow_first_ended(gate->table) != FLOW_NONE)
-		report_ended_flows(gate, now->wall_ns, RECORDS_A_FRAME);
+		report_ended_flows(gate, j.now.wall_ns, RECORDS_A_FRAME);
+	gate->last_passed = j.answer.verdict == VERDICT_PASS;
 	return j.answer;
+}
+
+/* The NIC refuses frames some time after they were judged, one by one; all else is known at once, maybe
+ * for several ports. No frame is to count as dropped twice. */
+static bool counts_as_dropped(struct gate *gate, enum reason reason)
+{
+	const struct tallies *t = &gate->shared->tallies;
+	bool counts = gate->last_passed;
+
+	if (reason == REASON_TX_FAILED)
+		return t->dropped < t->received;
+	gate->last_passed = false;
+	return counts;
 }
 
 void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
@@ -288,26 +317,31 @@ void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const 
 		j.answer.flow_id = flow->id;
 		flow->tally.dropped++;
 	}
-	t->dropped++;
+	if (counts_as_dropped(gate, reason))
+		t->dropped++;
 	gate->shared->by_reason[reason]++;
 	report_series(&j, reason);
 }
 
 void gate_tick(struct gate *gate, const struct gate_time *now)
 {
-	flow_expire(gate->table, now->steady_ns, EXPIRE_MAX);
-	if (report_ended_flows(gate, now->wall_ns, EXPIRE_MAX))
-		report_due_series(gate, now, false);
+	struct gate_time t = sane_time(now);
+
+	flow_expire(gate->table, t.steady_ns, EXPIRE_MAX);
+	if (report_ended_flows(gate, t.wall_ns, EXPIRE_MAX))
+		report_due_series(gate, &t, false);
 }
 
 bool gate_finish(struct gate *gate, const struct gate_time *now)
 {
+	struct gate_time t = sane_time(now);
+
 	for (; gate->finish_slot < gate->shared->slots; gate->finish_slot++)
 		if (flow_get(gate->table, gate->finish_slot)->tally.status == FLOW_LIVE)
 			flow_end(gate->table, gate->finish_slot, FLOW_END_SHUTDOWN);
-	if (!report_ended_flows(gate, now->wall_ns, UINT32_MAX))
+	if (!report_ended_flows(gate, t.wall_ns, UINT32_MAX))
 		return false;
-	return report_due_series(gate, now, true);
+	return report_due_series(gate, &t, true);
 }
 
 void gate_counts(const struct gate *gate, struct gate_counts *ret_counts)

@@ -77,8 +77,9 @@ struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct 
 	const struct gate_time *now, uint64_t packet);
 
 /* The caller could not do what the answer said (reason RING_FULL, TX_FAILED, OVERSIZE, ...): the frame
- * is counted as dropped instead of passed, and recorded, as a series. Only for frames that gate_judge()
- * let pass; a frame that cannot be carried at all is judged first, by what there is of it. */
+ * is counted as dropped instead of passed, once however often it fails, and recorded, as a series. Call
+ * it after gate_judge() for that frame and before the next one's; only TX_FAILED may come later. A frame
+ * that cannot be carried at all is judged first, by what there is of it. */
 void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
 	const struct gate_time *now);
 

@@ -46,6 +46,7 @@ enum handing { HANDING_NOTHING, HANDING_FLOW, HANDING_INCIDENT };
 struct shared {
 	uint32_t magic, version;
 	uint32_t slots, whole;
+	uint64_t boot;
 	uint64_t last_id;
 	struct tallies tallies;
 	uint64_t by_reason[REASON_COUNT];
@@ -110,6 +111,7 @@ struct gate {
 	uint64_t boot;
 	bool observe;
 	bool records_full; /* the last record was not taken */
+	bool last_passed;  /* the frame judged last, and it has not failed since */
 	unsigned n_ports;
 	uint32_t inside_mask; /* all inside ports */
 	uint64_t open_frames;
@@ -130,7 +132,7 @@ struct judge {
 	struct gate *gate;
 	const struct frame *frame;
 	const struct frame_packet *packet; /* the outer one; NULL: not IP */
-	const struct gate_time *now;
+	struct gate_time now;
 	uint64_t packet_id;
 	unsigned in_port;
 	struct gate_answer answer;

@@ -57,7 +57,7 @@ void report_init_head(const struct judge *j, struct record *ret_record)
 	struct record_head *h = &ret_record->head;
 
 	*ret_record = (struct record){ 0 };
-	h->time_ns = j->now->wall_ns;
+	h->time_ns = j->now.wall_ns;
 	h->flow_id = j->answer.flow_id;
 	h->in_iface = port_name(j->gate, j->in_port);
 	h->honeypot = pot_name(j->gate, j->honeypot);
@@ -163,7 +163,7 @@ void report_series(struct judge *j, enum reason reason)
 {
 	uint32_t n = (uint32_t)pot_or_none(j->gate, j->honeypot) * SERIES_PER_POT + reason;
 
-	if (count_series(j->gate, n, j->now->steady_ns))
+	if (count_series(j->gate, n, j->now.steady_ns))
 		init_drop(j, reason, &j->gate->series[n].record);
 }
 
@@ -171,7 +171,7 @@ void report_series(struct judge *j, enum reason reason)
 static bool may_record_drop(struct judge *j)
 {
 	struct pot *pot = &j->gate->pot[pot_or_none(j->gate, j->honeypot)];
-	int64_t second = j->now->steady_ns / NS_PER_S;
+	int64_t second = j->now.steady_ns / NS_PER_S;
 
 	if (pot->drops_s != second) {
 		pot->drops_s = second;
@@ -205,7 +205,7 @@ void report_anomalies(struct judge *j)
 		struct record *record = &j->gate->series[first + kind].record;
 
 		left &= left - 1;
-		if (!count_series(j->gate, first + kind, j->now->steady_ns))
+		if (!count_series(j->gate, first + kind, j->now.steady_ns))
 			continue;
 		report_init_head(j, record);
 		record->type = EVENT_ANOMALY;
