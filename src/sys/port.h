@@ -66,7 +66,8 @@ const struct port_info *port_info(const struct port *port);
 
 /* Up to PORT_BURST frames in the order of the wire; never waits. Call it again before polling when
  * it returned PORT_BURST, and release each burst before the next. 0 = none.
- * -ENETDOWN: the NIC was set down (the port works again once it is up); -ENODEV: it is gone. */
+ * -ENETDOWN, told once: the NIC was set down, or is going (the port works again once it is up);
+ * -ENODEV: it is gone. The kernel wakes nobody for that: after -ENETDOWN call from time to time. */
 int port_rx_burst(struct port *port, struct port_frame ret_frames[static PORT_BURST]);
 void port_rx_release(struct port *port);
 

@@ -43,8 +43,9 @@ enum {
 	/* Header, address, alignment, vnet header, room for a tag in front of the frame. */
 	RX_HEAD = TPACKET_ALIGN(TPACKET2_HDRLEN + 16) + 16 + VNET_SIZE,
 	TX_HEAD = TPACKET_ALIGN(sizeof(struct tpacket2_hdr)),
-	SUPER_SIZE = 68 << 10,   /* an IP packet of 64 KiB with its frame */
-	TX_UNSENDABLE = 1 << 30, /* a length that makes the kernel skip the slot (PACKET_LOSS) */
+	SUPER_SIZE = 68 << 10, /* an IP packet of 64 KiB with its frame */
+	/* Shorter than its vnet header: the kernel skips the slot (PACKET_LOSS), without a log line. */
+	TX_UNSENDABLE = 0,
 };
 
 struct port_packet {
@@ -56,6 +57,7 @@ struct port_packet {
 	uint32_t tx_next, tx_done, tx_used; /* next free slot; oldest not accounted for; how many */
 	uint32_t sent, failed;              /* since the last flush */
 	int tx_error;
+	bool down; /* the NIC was set down and has not received since */
 	struct port_stats stats;
 	struct port_segmenter segmenter;
 	int64_t super_time_ns;
@@ -375,19 +377,27 @@ static int take_slot(struct port_packet *p, struct port_frame *frames, int at)
 	return 1;
 }
 
-/* Why the socket is silent: nothing there, or the NIC is down or gone. */
-static int socket_error(struct port_packet *p)
+static bool nic_gone(const struct port_packet *p)
 {
 	struct sockaddr_ll address = { 0 };
+	socklen_t len = sizeof(address);
+
+	return getsockname(p->base.fd, (struct sockaddr *)&address, &len) == 0 &&
+	       address.sll_ifindex != p->base.info.ifindex;
+}
+
+/* Why the socket is silent: nothing there, or the NIC is down or gone. The kernel tells the socket
+ * once, when the NIC goes down, and no more when it is then removed. */
+static int socket_error(struct port_packet *p)
+{
 	socklen_t len = sizeof(int);
 	int error = 0;
 
-	if (getsockopt(p->base.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || !error)
-		return 0;
-	len = sizeof(address);
-	if (getsockname(p->base.fd, (struct sockaddr *)&address, &len) < 0)
-		return -errno;
-	return address.sll_ifindex == p->base.info.ifindex ? -error : -ENODEV;
+	if (getsockopt(p->base.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error)
+		p->down = true;
+	if (p->down && nic_gone(p))
+		return -ENODEV;
+	return -error;
 }
 
 static int packet_rx_burst(struct port *port, struct port_frame *ret_frames)
@@ -402,6 +412,8 @@ static int packet_rx_burst(struct port *port, struct port_frame *ret_frames)
 			break;
 		n += taken;
 	}
+	if (n)
+		p->down = false;
 	return n ? n : socket_error(p);
 }
 

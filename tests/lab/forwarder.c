@@ -87,7 +87,7 @@ static int run(struct side *a, struct side *b)
 		struct pollfd fds[2] = { { port_fd(a->port), POLLIN, 0 },
 			{ port_fd(b->port), POLLIN, 0 } };
 
-		if (poll(fds, 2, -1) < 0)
+		if (poll(fds, 2, 200) < 0)
 			continue;
 		if (forward(a, b) == -ENODEV || forward(b, a) == -ENODEV)
 			return -ENODEV;

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pair of ports is a wire: every frame arrives as it was sent, in order, and nothing else does."""
+import hashlib
+import json
+import random
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from portlab import Lab, Wire, inside, ip, wait_until
+
+EQUAL_MACS = bytes.fromhex('020000000002') + bytes.fromhex('020000000001')
+
+
+def frame(dst, ethertype, payload):
+    return bytes.fromhex(dst) + bytes.fromhex('020000000001') + struct.pack('!H', ethertype) + payload
+
+
+def tagged(tpid, tci, inner, payload):
+    return EQUAL_MACS + struct.pack('!HHH', tpid, tci, inner) + payload
+
+
+ODD = {
+    'runt of 14': frame('020000000002', 0x88b5, b''),
+    'runt of 22': frame('020000000002', 0x88b5, b'12345678'),
+    '59 bytes': frame('020000000002', 0x88b5, bytes(45)),
+    '802.3 with LLC': frame('020000000002', 38, b'\x42\x42\x03' + bytes(35)),
+    '802.3 raw IPX': frame('ffffffffffff', 46, b'\xff\xff' + bytes(44)),
+    'STP': frame('0180c2000000', 38, b'\x42\x42\x03' + bytes(43)),
+    'LLDP': frame('0180c200000e', 0x88cc, b'\x02\x07\x04' + bytes(43)),
+    'pause': frame('0180c2000001', 0x8808, bytes(46)),
+    'unknown ethertype': frame('020000000002', 0xbeef, random.Random(1).randbytes(200)),
+    'tag': tagged(0x8100, 5, 0x88b5, bytes(60)),
+    'priority tag': tagged(0x8100, 0xe000, 0x88b5, bytes(60)),
+    'QinQ': tagged(0x88a8, 100, 0x8100, struct.pack('!HH', 0x2007, 0x88b5) + bytes(60)),
+    'two 0x8100 tags': tagged(0x8100, 100, 0x8100, struct.pack('!HH', 7, 0x88b5) + bytes(60)),
+    '0x9100 tag': tagged(0x9100, 100, 0x88b5, bytes(60)),
+    'full size': frame('020000000002', 0x88b5, random.Random(2).randbytes(1500)),
+    'full size with tag': tagged(0x8100, 5, 0x88b5, random.Random(3).randbytes(1500)),
+    'IP protocol 11': frame('020000000002', 0x0800, bytes.fromhex(
+        '4500002800010000400b66c20a0900010a090002') + bytes(20)),
+    'IP with a wrong checksum': frame('020000000002', 0x0800, bytes.fromhex(
+        '45000028000100004006dead0a0900010a090002') + bytes(20)),
+}
+
+
+@pytest.fixture
+def lab(build):
+    lab = Lab(build)
+    yield lab
+    lab.close()
+
+
+def finish(process):
+    process.terminate()
+    out, _ = process.communicate(timeout=5)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize('backwards', [False, True])
+def test_odd_frames(lab, backwards):
+    process = lab.forwarder()
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    if backwards:
+        a, b = b, a
+    for name, data in ODD.items():
+        a.send(data)
+        assert b.recv() == data, name
+    for data in ODD.values():
+        a.send(data)
+    assert b.all() == list(ODD.values())
+    assert a.all(0.1) == []
+    counts = finish(process)
+    assert sum(c['received'] for c in counts) == 2 * len(ODD)
+    assert not any(c['failed'] + c['refused'] + c['oversize'] + c['checksum'] for c in counts)
+
+
+def test_ten_thousand_in_order(lab):
+    lab.forwarder()
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    rng = random.Random(4)
+    sent = [frame('020000000002', 0x88b5, struct.pack('!I', n) + rng.randbytes(rng.randrange(1497))) for n in range(10000)]
+    for at in range(0, len(sent), 500):
+        for data in sent[at:at + 500]:
+            a.send(data)
+        assert [b.recv(1) for _ in range(500)] == sent[at:at + 500]
+    assert a.all(0.1) == b.all(0.1) == []
+
+
+def exchange(lab, family, address):
+    """Sends 8 MB each way on one TCP connection."""
+    data = random.Random(5).randbytes(8 << 20)
+    got = {}
+
+    def talk(name, sock):
+        sender = threading.Thread(target=lambda: (sock.sendall(data), sock.shutdown(socket.SHUT_WR)))
+        sender.start()
+        got[name] = hashlib.sha256()
+        while block := sock.recv(1 << 16):
+            got[name].update(block)
+        sender.join()
+
+    with inside(lab.b):
+        server = socket.socket(family, socket.SOCK_STREAM)
+    server.settimeout(20)
+    server.bind((address, 5000))
+    server.listen()
+    with inside(lab.a):
+        client = socket.socket(family, socket.SOCK_STREAM)
+    client.settimeout(20)
+    client.connect((address, 5000))
+    other, _ = server.accept()
+    other.settimeout(20)
+    threads = [threading.Thread(target=talk, args=pair) for pair in (('client', client), ('server', other))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    expected = hashlib.sha256(data).hexdigest()
+    assert [got[name].hexdigest() for name in ('client', 'server')] == [expected, expected]
+
+
+@pytest.mark.parametrize('vlan', [False, True])
+@pytest.mark.parametrize('family,address', [(socket.AF_INET, '10.9.0.2'), (socket.AF_INET6, 'fd09::2')])
+def test_tcp_with_default_offloads(lab, family, address, vlan):
+    """Checksums are left open and super-frames of 64 KiB come, on a VLAN too."""
+    if vlan:
+        for ns, n in ((lab.a, 1), (lab.b, 2)):
+            lab.sysctl(ns, 'net/ipv6/conf/all/disable_ipv6', 0)
+            lab.sysctl(ns, 'net/ipv6/conf/default/disable_ipv6', 0)
+            try:
+                ip('-n', ns, 'link', 'add', 'link', 'e0', 'name', 'v5', 'type', 'vlan', 'id', '5')
+            except subprocess.CalledProcessError:
+                pytest.skip('this kernel has no VLAN interfaces')
+            ip('-n', ns, 'link', 'set', 'v5', 'up')
+            ip('-n', ns, 'addr', 'add', f'10.9.0.{n}/24', 'dev', 'v5')
+            ip('-n', ns, 'addr', 'add', f'fd09::{n}/64', 'dev', 'v5', 'nodad')
+    else:
+        lab.addresses()
+    process = lab.forwarder()
+    b = Wire(lab.b, 'e0')
+    exchange(lab, family, address)
+    assert max(len(f) for f in b.all(0.1)) <= 1518
+    counts = finish(process)
+    assert not any(c['oversize'] + c['checksum'] + c['runt'] for c in counts), counts
+
+
+def test_udp_segmentation(lab):
+    lab.addresses()
+    process = lab.forwarder()
+    data = random.Random(6).randbytes(60000)
+    with inside(lab.b):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(('10.9.0.2', 5000))
+    server.settimeout(2)
+    with inside(lab.a):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.setsockopt(17, 103, 1001)  # UDP_SEGMENT
+    client.sendto(data, ('10.9.0.2', 5000))
+    got = [server.recv(2000) for _ in range(60)]
+    assert b''.join(got) == data and {len(d) for d in got[:-1]} == {1001}
+    assert finish(process)[0]['received'] >= 60
+
+
+def test_sctp_checksum(lab):
+    lab.addresses()
+    lab.forwarder()
+    try:
+        with inside(lab.b):
+            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+        with inside(lab.a):
+            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+    except OSError:
+        pytest.skip('this kernel has no SCTP')
+    server.bind(('10.9.0.2', 5000))
+    server.listen()
+    client.settimeout(5)
+    client.connect(('10.9.0.2', 5000))
+
+
+def test_jumbo(build):
+    lab = Lab(build, mtu=9000)
+    try:
+        lab.forwarder()
+        a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+        data = frame('020000000002', 0x88b5, random.Random(7).randbytes(9000))
+        a.send(data)
+        assert b.recv() == data
+    finally:
+        lab.close()
+
+
+def test_mtu_refused(lab):
+    ip('-n', lab.g, 'link', 'set', 'g0', 'mtu', '20000')
+    done = subprocess.run(['ip', 'netns', 'exec', lab.g, lab.build / 'tests/lab/forwarder', 'g0', 'g1'],
+                          capture_output=True, text=True, timeout=5)
+    assert done.returncode == 2 and 'g0: Message too long' in done.stderr
+
+
+@pytest.mark.parametrize('far', [True, False])
+def test_link_flap(lab, far):
+    """Frames for a NIC without carrier (far end down) or set down are counted; then all is well again."""
+    where = (lab.b, 'e0') if far else (lab.g, 'g1')
+    process = lab.forwarder()
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    ip('-n', where[0], 'link', 'set', where[1], 'down')
+    for n in range(200):
+        a.send(frame('020000000002', 0x88b5, struct.pack('!I', n) + bytes(60)))
+    time.sleep(0.3)
+    ip('-n', where[0], 'link', 'set', where[1], 'up')
+    del b
+    b = Wire(lab.b, 'e0')
+    sent = [frame('020000000002', 0x88b5, struct.pack('!I', n) + bytes(60)) for n in range(1000, 3000)]
+    for data in sent:
+        a.send(data)
+    assert [f for f in b.all(0.5) if f[14:16] == sent[0][14:16] and f >= sent[0]] == sent
+    counts = finish(process)
+    assert counts[1]['failed'] == 200, counts
+    assert counts[0]['received'] == 2200
+
+
+def test_nic_deleted(lab):
+    process = lab.forwarder()
+    a = Wire(lab.a, 'e0')
+    a.send(ODD['tag'])
+    ip('-n', lab.g, 'link', 'del', 'g1')
+    wait_until(lambda: process.poll() is not None)
+    assert process.returncode == 3
