@@ -64,6 +64,7 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(clock_nanosleep), JAIL_FREE },
 	{ SCMP_SYS(nanosleep), JAIL_FREE },
 	{ SCMP_SYS(getrandom), JAIL_FREE },
+	{ SCMP_SYS(sysinfo), JAIL_FREE }, /* qsort asks how much memory there is */
 	{ SCMP_SYS(mmap), JAIL_NO_EXEC },
 	{ SCMP_SYS(mprotect), JAIL_NO_EXEC },
 	{ SCMP_SYS(mremap), JAIL_FREE },
