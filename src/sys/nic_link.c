@@ -66,11 +66,11 @@ int nic_link_socket(uint32_t groups)
 	return fd;
 }
 
-typedef int answer_fn(const struct nlmsghdr *msg, void *user);
+typedef int answer_fn(struct nlmsghdr *msg, void *user);
 
-static int answer_end(const struct nlmsghdr *msg)
+static int answer_end(struct nlmsghdr *msg)
 {
-	const struct nlmsgerr *error = NLMSG_DATA(msg);
+	struct nlmsgerr *error = NLMSG_DATA(msg);
 
 	return msg->nlmsg_type == NLMSG_ERROR ? error->error : 0;
 }
@@ -102,7 +102,7 @@ static int exchange(int netlink, struct request *req, answer_fn *fn, void *user)
 	}
 }
 
-static void read_stats(const struct rtattr *attr, struct nic_link *link)
+static void read_stats(struct rtattr *attr, struct nic_link *link)
 {
 	struct rtnl_link_stats64 stats = { 0 };
 	size_t len = RTA_PAYLOAD(attr);
@@ -116,13 +116,13 @@ static void read_stats(const struct rtattr *attr, struct nic_link *link)
 	link->tx_dropped = stats.tx_dropped;
 }
 
-static struct nic_link read_link(const struct nlmsghdr *msg)
+static struct nic_link read_link(struct nlmsghdr *msg)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(msg);
+	struct ifinfomsg *info = NLMSG_DATA(msg);
 	struct nic_link link = { .ifindex = info->ifi_index, .flags = info->ifi_flags };
 	int left = (int)IFLA_PAYLOAD(msg);
 
-	for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+	for (struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		size_t len = RTA_PAYLOAD(a);
 
 		if (a->rta_type == IFLA_IFNAME)
@@ -144,7 +144,7 @@ struct list {
 	int n, max;
 };
 
-static int add_link(const struct nlmsghdr *msg, void *user)
+static int add_link(struct nlmsghdr *msg, void *user)
 {
 	struct list *list = user;
 
@@ -245,9 +245,9 @@ struct flush {
 	struct request req[FLUSH_MAX];
 };
 
-static int add_deletion(const struct nlmsghdr *msg, void *user)
+static int add_deletion(struct nlmsghdr *msg, void *user)
 {
-	const struct ifaddrmsg *info = NLMSG_DATA(msg);
+	struct ifaddrmsg *info = NLMSG_DATA(msg);
 	struct flush *flush = user;
 	struct request *req = &flush->req[flush->n];
 
