@@ -242,7 +242,7 @@ class Lab:
             inside = ", ".join(f'"fbin{i}"' for i in range(self.pots))
             text = (f'outside = "fbout"\ninside = {{{inside}}}\nstate_dir = "{self.state}"\n'
                     f'run_dir = "{self.run_dir}"\ndata_netns = "{self.data_netns}"\n'
-                    'seccomp = "trap"\nhoneynet = "lab"\n')
+                    'seccomp = "trap"\nhoneynet = "lab"\nself_test = false\n')
             for key, value in settings.items():
                 text += f"{key} = {value}\n"
             for i in range(self.pots):

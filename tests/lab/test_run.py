@@ -80,6 +80,20 @@ def test_start_forward_stop(lab):
     assert gw.segments()
 
 
+def test_self_test_and_own_namespace():
+    """As in real use: the self-test first, the NICs in a namespace of their own, and back again."""
+    with Lab(data_netns="auto") as lab:
+        lab.conf.write_text(lab.conf.read_text().replace("self_test = false", "self_test = true"))
+        lab.exec("gw", "ip link add other type veth peer name another")
+        gw = lab.start()
+        assert "14 probes, no answer" in gw.output()
+        assert "fbout" not in lab.exec("gw", "ip link").stdout
+        assert traffic(lab, "attacker", "ping", POT, 1) == "1"
+        assert gw.status()["nics"][0]["rx_packets"] > 0
+        assert gw.stop() == 0
+        assert "fbout" in lab.exec("gw", "ip link").stdout
+
+
 def test_privileges(lab):
     """No capability, own uid, no_new_privs, seccomp in every process."""
     gw = lab.start()

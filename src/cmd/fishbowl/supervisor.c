@@ -73,7 +73,8 @@ static void begin(struct supervisor *s, const struct conf *conf)
 	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
 		s->port[i].fd = -1;
 	s->run_dir = s->state_dir = s->lock_fd = -1;
-	s->signal_fd = s->clock_fd = s->ctl_fd = s->watch_fd = -1;
+	s->signal_fd = s->clock_fd = s->ctl_fd = -1;
+	s->watch_fd[0] = s->watch_fd[1] = -1;
 	s->started_ns = sup_now();
 	s->watchdog_ns = notify_watchdog_ns();
 }
@@ -201,18 +202,19 @@ static void tick(struct supervisor *s)
 
 static void serve(struct supervisor *s, int wait_ms)
 {
-	struct pollfd wait[4 + CHAN_PROCESSES] = {
+	struct pollfd wait[5 + CHAN_PROCESSES] = {
 		{ .fd = s->signal_fd, .events = POLLIN },
 		{ .fd = s->clock_fd, .events = POLLIN },
 		{ .fd = s->ctl_fd, .events = POLLIN },
-		{ .fd = s->watch_fd, .events = POLLIN },
+		{ .fd = s->watch_fd[0], .events = POLLIN },
+		{ .fd = s->watch_fd[1], .events = POLLIN },
 	};
 
 	for (size_t i = 0; i < CHAN_PROCESSES; i++)
-		wait[4 + i] = (struct pollfd){ .fd = s->child[i].chan.fd, .events = POLLIN };
-	if (poll(wait, 4 + CHAN_PROCESSES, wait_ms) > 0) {
+		wait[5 + i] = (struct pollfd){ .fd = s->child[i].chan.fd, .events = POLLIN };
+	if (poll(wait, 5 + CHAN_PROCESSES, wait_ms) > 0) {
 		for (size_t i = 0; i < CHAN_PROCESSES; i++)
-			if (wait[4 + i].revents && s->child[i].chan.fd >= 0)
+			if (wait[5 + i].revents && s->child[i].chan.fd >= 0)
 				sup_child_message(s, &s->child[i]);
 		if (wait[0].revents)
 			take_signals(s);
@@ -220,7 +222,7 @@ static void serve(struct supervisor *s, int wait_ms)
 			check_clock(s);
 		if (wait[2].revents)
 			sup_ctl_serve(s);
-		if (wait[3].revents)
+		if (wait[3].revents || wait[4].revents)
 			sup_nics_watch(s);
 	}
 	tick(s);

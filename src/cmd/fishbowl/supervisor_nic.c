@@ -1,64 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/fishbowl/supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "sys/files.h"
+#include "sys/mute.h"
+#include "sys/nic.h"
 
-enum { MARK = 0x46425348 };
+static_assert(NIC_MAX == CHAN_PORTS_MAX, "a port for each NIC");
 
-static uint64_t read_count(const char *nic, const char *what)
+/* A NIC set up as the data NICs are must not answer anything: else nothing is started. */
+static int prove_mute(const struct supervisor *s)
 {
-	char path[128], text[32];
+	struct mute_result result;
+	struct nic_error error;
+	int r;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", nic, what);
-	return file_text_read(AT_FDCWD, path, text, sizeof(text)) < 0 ? 0
-								      : strtoull(text, NULL, 10);
-}
-
-static int bring_up(const char *nic)
-{
-	struct ifreq request = { 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	memcpy(request.ifr_name, nic, strnlen(nic, IFNAMSIZ - 1));
-	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		r = -errno;
-	request.ifr_flags |= IFF_UP;
-	if (r == 0 && ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		r = -errno;
-	close(fd);
-	return r;
+	if (!s->conf->top.self_test)
+		return 0;
+	r = mute_test(true, &result, &error);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: self-test: %s (self_test = false leaves it out)\n",
+			error.text);
+		return r;
+	}
+	if (result.total == 0) {
+		sup_say("self-test: %d probes, no answer", MUTE_PROBES);
+		return 0;
+	}
+	for (unsigned i = 0; i < MUTE_PROBES; i++)
+		if (result.answers[i])
+			fprintf(stderr, "fishbowl: self-test: this kernel answers %s\n",
+				mute_probe_name(i));
+	fprintf(stderr,
+		"fishbowl: self-test: %u frames from a NIC that must be mute; the gateway "
+		"would be visible and is not started\n",
+		result.total);
+	return -EPERM;
 }
 
 int sup_nics_prepare(struct supervisor *s)
 {
-	s->n_ports = 0;
-	snprintf(s->port[s->n_ports++].name, CHAN_NIC_MAX, "%s", s->conf->top.outside);
-	for (size_t i = 0; i < s->conf->top.inside.n; i++)
-		snprintf(s->port[s->n_ports++].name, CHAN_NIC_MAX, "%s",
-			s->conf->top.inside.text[i]);
-	for (unsigned i = 0; i < s->n_ports; i++) {
-		int r = bring_up(s->port[i].name);
+	const char *names[NIC_MAX] = { s->conf->top.outside };
+	struct nic_error error;
+	int r = prove_mute(s);
 
-		if (r < 0) {
-			fprintf(stderr,
-				"fishbowl: NIC %s: %s; `ip link` lists the NICs of this "
-				"network namespace\n",
-				s->port[i].name, strerror(-r));
-			return r;
-		}
+	if (r < 0)
+		return r;
+	s->n_ports = 1;
+	for (size_t i = 0; i < s->conf->top.inside.n && s->n_ports < NIC_MAX; i++)
+		names[s->n_ports++] = s->conf->top.inside.text[i];
+	r = nic_prepare(names, s->n_ports, s->conf->top.data_netns, &s->nics, &error);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: %s\n", error.text);
+		return r;
 	}
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		snprintf(s->port[i].name, CHAN_NIC_MAX, "%s", names[i]);
+		s->port[i].present = s->port[i].link = true; /* changes are told */
+	}
+	nic_watch_fds(s->nics, s->watch_fd);
+	sup_say("data NICs: %u, mute%s%s", s->n_ports,
+		nic_namespace(s->nics)[0] ? ", in the namespace " : "", nic_namespace(s->nics));
 	return 0;
 }
 
@@ -77,14 +83,14 @@ int sup_ports_open(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
 		struct sup_port *port = &s->port[i];
-		unsigned index = if_nametoindex(port->name);
 		int r;
 
-		port->present = port->link = index > 0;
 		memset(&port->info, 0, sizeof(port->info));
-		if (index == 0)
+		if (!port->present)
 			continue; /* taken up when it is back */
-		r = port_open((int)index, MARK, &port->fd, &port->info);
+		r = nic_port_open(s->nics, i, &port->fd, &port->info);
+		if (r == -ENODEV && s->running)
+			continue; /* it went this moment */
 		if (r < 0) {
 			complain_port(port, r);
 			sup_ports_close(s);
@@ -103,20 +109,66 @@ void sup_ports_close(struct supervisor *s)
 	}
 }
 
+/* A NIC that is back is another one to the kernel: it is prepared anew, and a new gate gets a socket
+ * on it. The flow table goes on. */
+static void take_up(struct supervisor *s, unsigned i)
+{
+	struct nic_error error;
+
+	if (nic_again(s->nics, i, &error) < 0) {
+		sup_control(s, REASON_NIC_BACK, s->port[i].name, "not usable: %s", error.text);
+		return;
+	}
+	s->port[i].present = s->port[i].link = true;
+	sup_control(s, REASON_NIC_BACK, s->port[i].name, "prepared again");
+	if (!s->stopping)
+		sup_child_stop(s, CHAN_GATE, STOP_RESTART);
+}
+
+static void on_change(struct supervisor *s, const struct nic_event *event)
+{
+	struct sup_port *port = &s->port[event->nic];
+
+	switch (event->change) {
+	case NIC_LINK_DOWN:
+		port->link = false;
+		sup_control(s, REASON_LINK_DOWN, port->name, "%s", "");
+		break;
+	case NIC_LINK_UP:
+		port->link = true;
+		sup_control(s, REASON_LINK_UP, port->name, "%s", "");
+		break;
+	case NIC_GONE:
+		port->present = port->link = false;
+		sup_control(s, REASON_NIC_GONE, port->name, "%s", "");
+		break;
+	case NIC_BACK:
+		take_up(s, event->nic);
+		break;
+	}
+}
+
 void sup_nics_watch(struct supervisor *s)
 {
-	(void)s;
+	struct nic_event events[NIC_MAX];
+	int n = nic_watch_read(s->nics, events);
+
+	for (int i = 0; i < n; i++)
+		on_change(s, &events[i]);
 }
 
 void sup_nics_count(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
 		struct sup_port *port = &s->port[i];
+		struct nic_counters counters;
 
-		port->rx_packets = read_count(port->name, "rx_packets");
-		port->rx_bytes = read_count(port->name, "rx_bytes");
-		port->tx_packets = read_count(port->name, "tx_packets");
-		port->tx_bytes = read_count(port->name, "tx_bytes");
+		if (nic_counters(s->nics, i, &counters) < 0)
+			continue;
+		port->rx_packets = counters.rx_frames;
+		port->rx_bytes = counters.rx_bytes;
+		port->tx_packets = counters.tx_frames;
+		port->tx_bytes = counters.tx_bytes;
 	}
 }
 
@@ -142,5 +194,9 @@ void sup_nics_rebase(struct supervisor *s)
 
 void sup_nics_restore(struct supervisor *s)
 {
-	(void)s;
+	int r = nic_restore(s->nics);
+
+	if (r < 0)
+		sup_say("data NICs: not all could be put back: %s", strerror(-r));
+	s->nics = nic_set_free(s->nics);
 }
