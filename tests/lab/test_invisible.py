@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(can_run() is not None, reason=str(can_run()))
 
 MANAGEMENT = ("10.99.0.1", "fd99::1")
 US = ("10.99.0.2", "fd99::2")
-FRAMES = int(os.environ.get("FISHBOWL_MIXED_FRAMES", "10000"))
+FRAMES = int(os.environ.get("FISHBOWL_MIXED_FRAMES", "100000"))
 
 
 def probes(us, gateway_mac):

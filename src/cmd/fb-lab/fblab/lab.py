@@ -21,7 +21,7 @@ def need_root():
 
 
 def is_up():
-	return proc.host_init("victim") is not None and gateway_pid() is not None
+	return all(proc.host_init(host.name) for host in plan.HOSTS) and gateway_pid() is not None
 
 
 def up(restart=False):

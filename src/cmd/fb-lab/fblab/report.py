@@ -75,8 +75,8 @@ def _incidents(seen):
 	for r in seen:
 		if r["event_type"] == "incident":
 			print(f"INCIDENT {r['timestamp'][11:19]} {r['fishbowl'].get('honeypot', '')}: "
-				f"{r['fishbowl']['title']}"
-				f" ({r.get('proto', '')} to {r.get('dest_ip', '')}:{r.get('dest_port', '')})")
+				f"{r['fishbowl']['title']} ({r.get('proto', '')} to {r.get('dest_ip', '')}"
+				f"{' port %d' % r['dest_port'] if 'dest_port' in r else ''})")
 	print()
 
 
@@ -118,19 +118,16 @@ def _comparison():
 
 
 def _how_to_look_further(seen):
-	conf = plan.path("gateway", "fishbowl.conf")
 	victim, web = plan.host("victim"), plan.HONEYPOTS[0]
 	flow = next((r["flow_id"] for r in seen if r["event_type"] == "incident" and "flow_id" in r), None)
-	command = lab.fishbowl()
 	print("How to look further")
-	print(f"  {command} events -c {conf} --type incident")
-	print(f"  {command} events -c {conf} --honeypot {web.name} --follow")
+	print(f"  F={lab.fishbowl()} C={plan.path('gateway', 'fishbowl.conf')}")
+	print("  $F events -c $C --type incident")
+	print(f"  $F events -c $C --honeypot {web.name} --follow")
 	if flow:
-		print(f"  {command} cut -c {conf} --flow {flow} -o /tmp/first.pcapng")
-	print(f"  {command} cut -c {conf} --peer {victim.ip4} -o /tmp/victim.pcapng")
-	print("  tshark -r /tmp/victim.pcapng -T fields -e frame.number -e ip.src -e ip.dst "
-		"-e frame.comment")
-	print(f"  tshark -r {plan.path('gateway', 'state', 'capture')}/*.pcapng "
-		"-Y 'frame.comment contains \"drop\"'")
-	print(f"  {command} verify -c {conf}")
-	print(f"  fishbowl lab shell {web.name}   (or attacker, victim, files, old, gateway)")
+		print(f"  $F cut -c $C --flow {flow} -o /tmp/first.pcapng")
+	print(f"  $F cut -c $C --host {victim.ip4} -o /tmp/victim.pcapng")
+	print("  tshark -r /tmp/victim.pcapng -Y 'frame.comment contains \"drop\"' "
+		"-T fields -e frame.number -e ip.src -e ip.dst -e frame.comment")
+	print("  $F verify -c $C")
+	print(f"  $F lab shell {web.name}   (or attacker, victim, files, old, gateway)")
