@@ -10,7 +10,7 @@ static int64_t clock_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* the machine may be busy */
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
@@ -22,6 +22,28 @@ static void make_frame(struct bytes *f, unsigned n)
 	udp_frame(f, 1, ROUTER, src, 1024 + (n & 255), "10.0.0.1", 53, 18);
 }
 
+/* Frames packed as a port's ring has them, so that not the bench's own memory is measured. */
+struct packed {
+	uint8_t at[60];
+	uint32_t len;
+};
+
+static void pack(struct packed *packed, const struct bytes *f)
+{
+	if (f->len > sizeof(packed->at))
+		abort();
+	memcpy(packed->at, f->at, f->len);
+	packed->len = f->len;
+}
+
+static uint64_t judge(struct bench *b, unsigned port, const struct packed *p)
+{
+	struct frame parsed;
+
+	frame_parse(p->at, p->len, FRAME_LINK_ETHERNET, &parsed);
+	return gate_judge(b->gate, port, &parsed, &b->now, ++b->packets).out_ports;
+}
+
 static void print(const char *what, unsigned flows, int64_t ns)
 {
 	printf("%-16s %6u flows %7.1f ns/frame\n", what, flows, (double)ns / FRAMES);
@@ -30,27 +52,30 @@ static void print(const char *what, unsigned flows, int64_t ns)
 static void run(unsigned flows)
 {
 	struct bench *b = bench_new(3, 65536);
-	struct bytes *frames = calloc(flows, sizeof(*frames));
+	struct packed *frames = calloc(flows, sizeof(*frames));
+	struct bytes frame;
 	struct frame parsed;
 	uint64_t sum = 0;
 	int64_t start;
 
 	bench_open(b, true);
-	for (unsigned i = 0; i < flows; i++)
-		make_frame(&frames[i], i);
+	for (unsigned i = 0; i < flows; i++) {
+		make_frame(&frame, i);
+		pack(&frames[i], &frame);
+	}
 	start = clock_ns();
 	for (unsigned i = 0; i < FRAMES; i++) {
-		const struct bytes *f = &frames[i % flows];
+		const struct packed *f = &frames[i % flows];
 
 		frame_parse(f->at, f->len, FRAME_LINK_ETHERNET, &parsed);
 		sum += parsed.packet[0].dport;
 	}
 	print("parse", flows, clock_ns() - start);
 	for (unsigned i = 0; i < flows; i++)
-		sum += bench_send(b, GATE_OUTSIDE, &frames[i]).out_ports;
+		sum += judge(b, GATE_OUTSIDE, &frames[i]);
 	start = clock_ns();
 	for (unsigned i = 0; i < FRAMES; i++)
-		sum += bench_send(b, GATE_OUTSIDE, &frames[i % flows]).out_ports;
+		sum += judge(b, GATE_OUTSIDE, &frames[i % flows]);
 	print("parse and judge", flows, clock_ns() - start);
 	if (sum == 0 || !bench_counts_hold(b))
 		abort();
@@ -62,7 +87,8 @@ static void run(unsigned flows)
 static void run_replies(unsigned flows)
 {
 	struct bench *b = bench_new(3, 65536);
-	struct bytes *frames = calloc(flows, sizeof(*frames));
+	struct packed *frames = calloc(flows, sizeof(*frames));
+	struct bytes frame;
 	uint64_t sum = 0;
 	int64_t start;
 
@@ -70,14 +96,15 @@ static void run_replies(unsigned flows)
 	for (unsigned i = 0; i < flows; i++) {
 		char peer[32];
 
-		make_frame(&frames[i], i);
-		bench_send(b, GATE_OUTSIDE, &frames[i]);
+		make_frame(&frame, i);
+		bench_send(b, GATE_OUTSIDE, &frame);
 		snprintf(peer, sizeof(peer), "192.0.%u.%u", i >> 16 & 255, i >> 8 & 255);
-		udp_frame(&frames[i], ROUTER, 1, "10.0.0.1", 53, peer, 1024 + (i & 255), 18);
+		udp_frame(&frame, ROUTER, 1, "10.0.0.1", 53, peer, 1024 + (i & 255), 18);
+		pack(&frames[i], &frame);
 	}
 	start = clock_ns();
 	for (unsigned i = 0; i < FRAMES; i++)
-		sum += bench_send(b, 1, &frames[i % flows]).out_ports;
+		sum += judge(b, 1, &frames[i % flows]);
 	print("replies", flows, clock_ns() - start);
 	if (sum == 0 || !bench_counts_hold(b))
 		abort();
