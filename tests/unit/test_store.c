@@ -46,6 +46,8 @@ static size_t ring_size;
 static void *ring_memory[N_SOURCES];
 static struct ring *producer[N_SOURCES];
 static struct counts_store *counts;
+static struct ring *consumer[256]; /* opened in this test */
+static size_t n_consumers;
 
 static int shell(const char *command)
 {
@@ -109,6 +111,8 @@ static int tear_down(void **state)
 	(void)state;
 	close(journal_fd);
 	close(db_fd);
+	while (n_consumers > 0)
+		ring_free(consumer[--n_consumers]);
 	for (int i = 0; i < N_SOURCES; i++) {
 		ring_free(producer[i]);
 		munmap(ring_memory[i], ring_size);
@@ -128,6 +132,8 @@ static struct intake *new_intake_with(uint64_t journal_budget, uint64_t database
 	for (int i = 0; i < N_SOURCES; i++) {
 		setup.source[i].origin = origins[i];
 		assert_int_equal(ring_open(ring_memory[i], ring_size, &setup.source[i].ring), 0);
+		assert_in_range(n_consumers, 0, 255);
+		consumer[n_consumers++] = setup.source[i].ring;
 	}
 	assert_int_equal(intake_new(&setup, &intake), 0);
 	return intake;
