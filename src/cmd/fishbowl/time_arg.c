@@ -78,7 +78,6 @@ static bool parse_date(const char *text, int64_t *ret_ns)
 			return false;
 		ns = parse_fraction(&at);
 	}
-	/* strptime takes the 31st of any month. */
 	if (!parse_offset(at, &offset_s))
 		return false;
 	*ret_ns = ((int64_t)timegm(&(struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon,
