@@ -212,6 +212,19 @@ def test_without_configuration_nothing_is_judged(tmp_path):
         assert {r["fishbowl"].get("direction") for r in records(*args, tmp_path / "x.pcap")} == {direction}
 
 
+def test_a_full_flow_table_is_said(tmp_path):
+    """Bounded memory: later conversations have no record of their own, and the summary counts them."""
+    wire = Wire(tmp_path, "flow { max = 64 }")
+    for i in range(1000):
+        wire.add(START + i, udp(A4, W4, 1024 + i, 7), "a", "w")
+    wire.replay()
+    done = run("-o", "-", "-c", tmp_path / "conf", tmp_path / "input.pcap")
+    flows = done.stdout.count('"event_type":"flow"')
+    assert flows <= 64
+    assert f"no flow     {1000 - flows} frames" in done.stderr
+    assert "1000 passed, 0 dropped" in done.stderr
+
+
 def test_same_bytes_every_time(tmp_path):
     """Twice, from different directories and under different names: the same records."""
     frames = []

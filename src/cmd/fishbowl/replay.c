@@ -326,6 +326,14 @@ static bool frame_link_of(enum capture_link link, enum frame_link *ret_link)
 	return false;
 }
 
+/* All else that passes without a flow is the honeypots' own housekeeping, or not IP. */
+static bool found_table_full(const struct frame *frame, const struct gate_answer *answer)
+{
+	return frame->n_packets > 0 && answer->verdict == VERDICT_PASS && answer->flow_id == 0 &&
+	       (answer->reason == REASON_INBOUND || answer->reason == REASON_REPLY ||
+		       answer->reason == REASON_INTERNAL);
+}
+
 bool replay_packet(struct replay *r, const struct capture_packet *packet,
 	const struct capture_interface *interface, struct gate_answer *ret_answer)
 {
@@ -356,6 +364,7 @@ bool replay_packet(struct replay *r, const struct capture_packet *packet,
 	if (port < 0)
 		port = port_by_frame(r, &frame);
 	*ret_answer = gate_judge(r->gate, (unsigned)port, &frame, &r->now, c->frames);
+	c->no_flow += found_table_full(&frame, ret_answer);
 	if (r->setup.policy)
 		compare_verdict(c, packet->comment, ret_answer);
 	return true;

@@ -47,6 +47,7 @@ struct replay_counts {
 	uint64_t ip_proto[256];   /* frames by IP protocol of the outermost packet */
 	uint64_t inner;           /* frames with a tunnelled packet */
 	uint64_t flow_proto[256]; /* flow records */
+	uint64_t no_flow;         /* IP frames that passed and found the flow table full */
 	uint64_t records;
 	uint64_t anomaly[64];      /* frames by anomaly, enum frame_anomaly */
 	int64_t first_ns, last_ns; /* earliest and latest time; valid when frames > 0 */

@@ -90,6 +90,13 @@ static void put_recorded_verdicts(struct out *o, const struct replay_counts *c)
 	end_line(&line);
 }
 
+static void put_no_flow(struct out *o, const struct replay_counts *c)
+{
+	if (c->no_flow > 0)
+		out_fmt(o, "no flow     %llu frames: the flow table was full (setting flow.max)\n",
+			(unsigned long long)c->no_flow);
+}
+
 static void put_not_judged(struct out *o, const struct replay_counts *c)
 {
 	struct line line = { .o = o, .head = "not judged" };
@@ -118,6 +125,7 @@ void replay_summary(struct out *o, const struct replay *replay, bool policy)
 	put_time(o, c);
 	put_protocols(o, "protocols", c->ip_proto, c);
 	put_protocols(o, "flows", c->flow_proto, NULL);
+	put_no_flow(o, c);
 	put_verdicts(o, replay, policy);
 	put_recorded_verdicts(o, c);
 	put_anomalies(o, c);
