@@ -352,6 +352,11 @@ COLUMNS = [("tcp1_mbit", "TCP x1", 0, True), ("tcp4_mbit", "TCP x4", 0, True),
 	("pss_mib", "PSS MiB", 0, False)]
 
 
+def print_goals(rounds):
+	for text, value, operator, goal, met in judge(rounds):
+		print(f"  {'met    ' if met else 'NOT MET'}  {text:<44} {value:8.2f}  goal {operator} {goal}")
+
+
 def print_table(rounds, names):
 	print(f"\n{'':<23}" + "".join(f"{title:>13}" for _, title, _, _ in COLUMNS))
 	for name in names:
@@ -365,8 +370,6 @@ def print_table(rounds, names):
 		print(f"{TEXT[name]:<23}" + "".join(cells))
 	print("(in brackets: ratio to the kernel bridge of this run; CPU at an offered 500 Mbit/s, all "
 		"processes;\n 1 CPU: round trips with both ends and the forwarder on one CPU; PSS counts memory that processes share once)\n")
-	for text, value, operator, goal, met in judge(rounds):
-		print(f"  {'met    ' if met else 'NOT MET'}  {text:<44} {value:8.2f}  goal {operator} {goal}")
 
 
 def draw(rounds, names, path):
@@ -468,6 +471,7 @@ def main():
 				f"{got['rtt_p99_us']:.1f} us", flush=True)
 	print_table(rounds, names)
 	if not o.smoke:
+		print_goals(rounds)
 		save(o, rounds, names)
 	bad = [r["capture"] for r in rounds if r.get("capture", {}).get("uncaptured")]
 	for got in bad:
