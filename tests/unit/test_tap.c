@@ -437,6 +437,7 @@ static void test_disk_full_waits(void **state)
 static void test_bad_ring(void **state)
 {
 	struct ring_entry *entry;
+	unsigned n_segments;
 	int status;
 	pid_t pid;
 
@@ -449,6 +450,7 @@ static void test_bad_ring(void **state)
 	pid = start_tap();
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	assert_int_equal(count_files(true, &n_segments), 1);
 	end_bench(true);
 }
 

@@ -52,6 +52,7 @@ struct tap {
 	struct keeper *keeper;
 	struct batch batch;
 	size_t batch_bytes_max;
+	bool bad;             /* the ring makes no sense: write what came before, then end */
 	int failing;          /* -errno while the disk does not take blocks */
 	int64_t next_try_ns;
 	int64_t next_chores_ns;
@@ -290,15 +291,20 @@ static int gather(struct tap *t)
 		(result = ring_peek(t->ring, &entry, &payload)) == 1) {
 		if (b->after.place.known && entry.seq != b->after.place.seq + 1)
 			add_gap(t, &entry);
+		if (entry.kind != RING_MARKER &&
+			(entry.kind != RING_FRAME || entry.size < ENTRY_MIN || entry.size % 4)) {
+			t->bad = true;
+			break;
+		}
 		b->after.place = (struct segment_place){ entry.seq, entry.time_ns, true };
 		if (entry.kind == RING_MARKER)
 			add_marker(b, &entry, payload);
-		else if (entry.kind == RING_FRAME && entry.size >= ENTRY_MIN && entry.size % 4 == 0)
-			add_frame(b, &entry, payload);
 		else
-			return -EBADMSG;
+			add_frame(b, &entry, payload);
 	}
-	return result < 0 ? result : b->n > 0;
+	if (result < 0)
+		t->bad = true;
+	return b->n > 0 ? 1 : t->bad ? -EBADMSG : 0;
 }
 
 static int write_batch(struct tap *t)
@@ -311,7 +317,8 @@ static int write_batch(struct tap *t)
 	b->after.size = t->writer.size;
 	t->writer = b->after;
 	b->n = 0;
-	ring_release(t->ring);
+	if (!t->bad) /* what is written is found again by its place */
+		ring_release(t->ring);
 	update_counts(t);
 	if (b->marker && t->setup->marked)
 		t->setup->marked(t->setup->context, t->writer.marker.marker,
@@ -326,6 +333,8 @@ static int step(struct tap *t)
 
 	if (t->failing && now_ns(CLOCK_MONOTONIC) < t->next_try_ns)
 		return 0;
+	if (t->batch.n == 0 && t->bad)
+		return -EBADMSG;
 	if (t->batch.n == 0) {
 		result = prepare_segment(t);
 		if (result < 0) {
