@@ -16,6 +16,7 @@
 #include "base/out.h"
 #include "capture/manifest.h"
 #include "cmd/fishbowl/cut.h"
+#include "cmd/fishbowl/time_arg.h"
 #include "cmd/fishbowl/verbs.h"
 #include "conf/conf.h"
 
@@ -34,7 +35,7 @@ struct cut_arguments {
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "configuration that names state_dir", 0 },
-	{ "from", 'f', "TIME", 0, "2026-01-31T12:00:00Z (UTC), @SECONDS since 1970, or 90m, 2h, 1d ago", 0 },
+	{ "from", 'f', "TIME", 0, TIME_ARG_FORMS, 0 },
 	{ "to", 't', "TIME", 0, "up to this time", 0 },
 	{ "host", 'H', "ADDRESS", 0, "one side is in this address or network", 0 },
 	{ "peer", 'P', "ADDRESS", 0, "... and the other side in this one", 0 },
@@ -67,65 +68,6 @@ static bool parse_whole(const char *text, int base, uint64_t max, uint64_t *ret_
 	if (errno || *end || n > max)
 		return false;
 	*ret_n = n;
-	return true;
-}
-
-/* "90m": that long ago. */
-static bool parse_ago(const char *text, int64_t *ret_ns)
-{
-	static const struct {
-		char unit;
-		int64_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	char *end;
-	long long n = strtoll(text, &end, 10);
-
-	if (end == text || n < 0 || n > 1000000 || !*end || end[1])
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (*end == units[i].unit) {
-			*ret_ns = wall_ns() - n * units[i].seconds * NS_PER_S;
-			return true;
-		}
-	return false;
-}
-
-/* Digits behind the seconds, if there are any. */
-static const char *parse_fraction(const char *text, int64_t *ret_ns)
-{
-	int64_t unit = NS_PER_S / 10;
-
-	*ret_ns = 0;
-	if (*text != '.')
-		return text;
-	for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
-		*ret_ns += (*text - '0') * unit;
-	return text;
-}
-
-static bool parse_time(const char *text, int64_t *ret_ns)
-{
-	struct tm tm = { 0 };
-	int64_t fraction;
-	const char *rest;
-
-	if (*text == '@') {
-		char *end;
-		long long seconds = strtoll(text + 1, &end, 10);
-
-		rest = parse_fraction(end, &fraction);
-		if (end == text + 1 || *rest || llabs(seconds) > INT64_MAX / NS_PER_S - 1)
-			return false;
-		*ret_ns = seconds * NS_PER_S + fraction;
-		return true;
-	}
-	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (!rest)
-		return parse_ago(text, ret_ns);
-	rest = parse_fraction(rest, &fraction);
-	if (strcmp(rest, "") != 0 && strcmp(rest, "Z") != 0 && strcmp(rest, "+0000") != 0)
-		return false;
-	*ret_ns = (int64_t)timegm(&tm) * NS_PER_S + fraction;
 	return true;
 }
 
@@ -163,9 +105,9 @@ static bool parse_query(struct cut_query *q, int key, const char *text)
 {
 	switch (key) {
 	case 'f':
-		return parse_time(text, &q->from_ns);
+		return time_arg_parse(text, &q->from_ns);
 	case 't':
-		return parse_time(text, &q->to_ns);
+		return time_arg_parse(text, &q->to_ns);
 	case 'H':
 		q->has_host = true;
 		return ip_prefix_parse(text, &q->host) == 0;
