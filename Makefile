@@ -31,6 +31,8 @@ build: deps-build
 deps-%:
 	@tools/install-deps $*
 
+install-deps: deps-build deps-lab
+
 lab: deps-lab build
 	build/src/cmd/fishbowl/fishbowl lab up --attack
 
@@ -64,4 +66,4 @@ check-format:
 clean:
 	rm -rf build build-check build-clang dist
 
-.PHONY: all help build lab check quickcheck bench install deb fuzz format check-format clean
+.PHONY: all help build install-deps lab check quickcheck bench install deb fuzz format check-format clean

@@ -52,7 +52,8 @@ static inline const uint8_t *cur_take(struct cur *c, size_t n)
 		cur_fail(c);
 		return NULL;
 	}
-	c->at += n;
+	if (n > 0) /* an empty cursor may be NULL, and NULL + 0 is undefined */
+		c->at += n;
 	return at;
 }
 

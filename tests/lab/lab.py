@@ -20,6 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FISHBOWL_BUILD", ROOT / "build"))
+NETNS_EXEC = str(ROOT / "src/cmd/fb-lab/netns-exec")
 FISHBOWL = pathlib.Path(os.environ.get("FISHBOWL", BUILD / "src/cmd/fishbowl/fishbowl"))
 
 ATTACKER = ("10.66.0.1/24", "fd66::1/64")
@@ -133,7 +134,7 @@ class Capture:
 
     def __init__(self, lab, where, nic, direction=None, bpf=""):
         self.path = lab.dir / f"{where}-{nic}-{time.monotonic_ns()}.pcap"
-        args = ["ip", "netns", "exec", lab.ns(where), "tcpdump", "-i", nic, "-w", self.path, "-U",
+        args = [NETNS_EXEC, lab.ns(where), "tcpdump", "-i", nic, "-w", self.path, "-U",
                 "-s", "0", "-B", "32768", "--immediate-mode"]
         if direction:
             args += ["-Q", direction]
@@ -255,7 +256,7 @@ class Lab:
 
     def exec(self, where, command, **more):
         args = shlex.split(command) if isinstance(command, str) else list(command)
-        return run(["ip", "netns", "exec", self.ns(where), *args], **more)
+        return run([NETNS_EXEC, self.ns(where), *args], **more)
 
     def attacker(self, command, **more):
         return self.exec("attacker", command, **more)
@@ -266,7 +267,7 @@ class Lab:
     def spawn(self, where, command, **more):
         """A process that runs on; it ends with the lab."""
         args = shlex.split(command) if isinstance(command, str) else [str(a) for a in command]
-        process = subprocess.Popen(["ip", "netns", "exec", self.ns(where), *args], **more)
+        process = subprocess.Popen([NETNS_EXEC, self.ns(where), *args], **more)
         self.started.append(process)
         return process
 
@@ -278,7 +279,7 @@ class Lab:
         log = self.dir / f"run-{time.monotonic_ns()}.log"
         with open(log, "wb") as to:
             process = subprocess.Popen(
-                ["ip", "netns", "exec", self.ns("gw"), str(FISHBOWL), "run", "-c", str(self.conf)],
+                [NETNS_EXEC, self.ns("gw"), str(FISHBOWL), "run", "-c", str(self.conf)],
                 stdout=to, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
         self.gateway = Gateway(self, process, log)
         return self.gateway

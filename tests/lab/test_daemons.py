@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab import FISHBOWL, can_run
+from lab import FISHBOWL, NETNS_EXEC, can_run
 
 pytestmark = pytest.mark.skipif(can_run() is not None, reason=str(can_run()))
 
@@ -47,7 +47,7 @@ def on(host, command):
 @pytest.fixture(params=["on", "off"])
 def offloads(request, lab):
     for host in HOSTS:
-        subprocess.run(["ip", "netns", "exec", PREFIX + host, "ethtool", "-K", "eth0"] +
+        subprocess.run([NETNS_EXEC, PREFIX + host, "ethtool", "-K", "eth0"] +
                        [word for name in ("tx", "rx", "sg", "tso", "gso", "gro")
                         for word in (name, request.param)], capture_output=True, check=False)
     return request.param

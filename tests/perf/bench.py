@@ -18,6 +18,9 @@ import sys
 import tempfile
 import time
 
+NETNS_EXEC = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+	"../../src/cmd/fb-lab/netns-exec")
+
 PREFIX = f"fb-bench-{os.getpid()}-"
 OUT, IN, GATE = PREFIX + "out", PREFIX + "in", PREFIX + "gate"
 OUT_IP, IN_IP = "192.0.2.1", "192.0.2.2"
@@ -136,7 +139,7 @@ class Wire:
 			ready.bind(run_dir + "/notify")
 			ready.settimeout(30)
 			with open(state + "/log", "w") as log:
-				self.gateway = subprocess.Popen(["ip", "netns", "exec", GATE,
+				self.gateway = subprocess.Popen([NETNS_EXEC, GATE,
 					self.options.fishbowl, "run", "-c", state + "/fishbowl.conf"],
 					stdin=subprocess.DEVNULL, stdout=log, stderr=log,
 					env=os.environ | {"NOTIFY_SOCKET": run_dir + "/notify"})

@@ -93,7 +93,7 @@ def _netns(name):
 	ip("netns", "add", name)
 	quiet = "" if name.endswith(tuple(h.name for h in plan.HOSTS)) else \
 		"echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6;"
-	proc.run("ip", "netns", "exec", name, "sh", "-c", quiet +
+	proc.run("nsenter", f"--net=/run/netns/{name}", "sh", "-c", quiet +
 		"ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/default/accept_ra")
 
 
@@ -137,7 +137,8 @@ def _start_gateway():
 			open(plan.path("gateway", "log"), "w") as log:
 		notify.bind(plan.path("gateway", "notify"))
 		notify.settimeout(0.1)
-		gateway = subprocess.Popen(["ip", "netns", "exec", plan.GATEWAY, fishbowl(), "run", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+		gateway = subprocess.Popen(proc.netns_exec(plan.GATEWAY, fishbowl(), "run", "-c",
+			conf), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
 			start_new_session=True,
 			env=os.environ | {"NOTIFY_SOCKET": plan.path("gateway", "notify")})
 		with open(plan.path("gateway", "pid"), "w") as f:

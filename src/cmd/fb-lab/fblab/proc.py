@@ -37,6 +37,12 @@ def netns_pids(netns):
 	return [int(pid) for pid in ip("netns", "pids", netns, check=False).stdout.split()]
 
 
+def netns_exec(netns, *argv):
+	"""The command line that runs argv in a namespace, with that namespace's /sys."""
+	return [os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))),
+		"netns-exec"), netns, *argv]
+
+
 def host_init(name):
 	"""The pid of a host's first process, or None when the host is not up."""
 	try:
