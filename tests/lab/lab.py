@@ -222,7 +222,7 @@ class Lab:
         names = ["attacker", "gw"] + [f"pot{i}" for i in range(self.pots)]
         for name in names:
             run(["ip", "netns", "add", self.ns(name)])
-            run(["ip", "-n", self.ns(name), "link", "set", "lo", "up"])
+            run([NETNS_EXEC, self.ns(name), "ip", "link", "set", "lo", "up"])
         # The gateway's kernel says nothing from the first moment on.
         self.exec("gw", "sysctl -qw net.ipv6.conf.default.disable_ipv6=1")
         self._veth("attacker", "out", "fbout", ATTACKER)
@@ -232,9 +232,9 @@ class Lab:
     def _veth(self, ns, nic, gw_nic, addresses):
         run(["ip", "link", "add", gw_nic, "netns", self.ns("gw"), "type", "veth", "peer", "name",
              nic, "netns", self.ns(ns)])
-        run(["ip", "-n", self.ns(ns), "link", "set", nic, "up"])
+        run([NETNS_EXEC, self.ns(ns), "ip", "link", "set", nic, "up"])
         for address in addresses:
-            run(["ip", "-n", self.ns(ns), "addr", "add", address, "dev", nic]
+            run([NETNS_EXEC, self.ns(ns), "ip", "addr", "add", address, "dev", nic]
                 + (["nodad"] if ":" in address else []))
 
     def write_conf(self, text=None, **settings):

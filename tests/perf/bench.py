@@ -72,9 +72,9 @@ class Wire:
 				self._cable(OUT, "eth0", GATE, "outside")
 				self._cable(IN, "eth0", GATE, "inside")
 			for netns, ip, mac in ((OUT, OUT_IP, OUT_MAC), (IN, IN_IP, IN_MAC)):
-				sh("ip", "-n", netns, "link", "set", "eth0", "address", mac, "up")
-				sh("ip", "-n", netns, "addr", "add", ip + "/24", "dev", "eth0")
-				sh("ip", "-n", netns, "link", "set", "lo", "up")
+				sh(NETNS_EXEC, netns, "ip", "link", "set", "eth0", "address", mac, "up")
+				sh(NETNS_EXEC, netns, "ip", "addr", "add", ip + "/24", "dev", "eth0")
+				sh(NETNS_EXEC, netns, "ip", "link", "set", "lo", "up")
 			getattr(self, "_start_" + self.name)()
 			self._try_it()
 		except BaseException:
@@ -107,21 +107,21 @@ class Wire:
 			sh("ethtool", "-K", nic, "tso", "off", "gso", "off", "gro", "off", "tx", "off",
 				"rx", "off", "sg", "off", netns=netns, check=False)
 			if netns != GATE or self.name == "bridge":
-				sh("ip", "-n", netns, "link", "set", nic, "up")
+				sh(NETNS_EXEC, netns, "ip", "link", "set", nic, "up")
 
 	def _start_direct(self):
 		pass
 
 	def _start_bridge(self):
-		sh("ip", "-n", GATE, "link", "add", "bridge", "type", "bridge", "stp_state", "0",
+		sh(NETNS_EXEC, GATE, "ip", "link", "add", "bridge", "type", "bridge", "stp_state", "0",
 			"mcast_snooping", "0")
 		for nic in ("outside", "inside"):
-			sh("ip", "-n", GATE, "link", "set", nic, "master", "bridge")
-		sh("ip", "-n", GATE, "link", "set", "bridge", "up")
+			sh(NETNS_EXEC, GATE, "ip", "link", "set", nic, "master", "bridge")
+		sh(NETNS_EXEC, GATE, "ip", "link", "set", "bridge", "up")
 
 	def _start_forward(self):
 		for nic in ("outside", "inside"):
-			sh("ip", "-n", GATE, "link", "set", nic, "up")
+			sh(NETNS_EXEC, GATE, "ip", "link", "set", nic, "up")
 		self.gateway = start(self.options.forwarder, "outside", "inside", netns=GATE)
 		time.sleep(0.5)
 
@@ -177,7 +177,7 @@ class Wire:
 
 
 def counter(netns, nic, name):
-	told = json.loads(sh("ip", "-n", netns, "-j", "-s", "link", "show", nic).stdout)[0]["stats64"]
+	told = json.loads(sh(NETNS_EXEC, netns, "ip", "-j", "-s", "link", "show", nic).stdout)[0]["stats64"]
 	way, what = name.split("_")
 	return told[way][what]
 

@@ -24,7 +24,8 @@ def run(*argv, check=True, **more):
 
 
 def ip(*argv, netns=None, check=True):
-	return run("ip", *(["-n", netns] if netns else []), *argv, check=check)
+	return run(*(["nsenter", f"--net=/run/netns/{netns}"] if netns else []), "ip", *argv,
+		check=check)
 
 
 def netns_list():
