@@ -26,6 +26,7 @@ OUT, IN, GATE = PREFIX + "out", PREFIX + "in", PREFIX + "gate"
 OUT_IP, IN_IP = "192.0.2.1", "192.0.2.2"
 OUT_MAC, IN_MAC = "02:fb:be:00:00:01", "02:fb:be:00:00:02"
 CONFIGURATIONS = ("direct", "bridge", "forward", "capture")
+FORWARDERS = ("fb-gate", "forwarder")
 TEXT = {"direct": "direct veth pair", "bridge": "kernel bridge", "forward": "forwarding only",
 	"capture": "control + full capture"}
 
@@ -246,7 +247,7 @@ def one_cpu_round_trip(options, gateway):
 	"""The same with both ends and whoever forwards on one CPU: the work, without what a wake-up from
 	one CPU to another costs (in a virtual machine tens of microseconds, and not the same each time)."""
 	threads = [int(name) for pid in (family(gateway.pid) if gateway else [])
-		if process_name(pid) in ("fb-gate", "forwarder") for name in os.listdir(f"/proc/{pid}/task")]
+		if process_name(pid) in FORWARDERS for name in os.listdir(f"/proc/{pid}/task")]
 	before = {thread: os.sched_getaffinity(thread) for thread in threads}
 	try:
 		for thread in threads:
@@ -321,6 +322,7 @@ def cost(options, pid):
 	busy = {p: 100 * (cpu_seconds(p) - before[p]) / options.seconds for p in pids}
 	got["cpu_percent"] = sum(busy.values())
 	got["cpu_percent_by_process"] = {f"{process_name(p)}": round(busy[p], 1) for p in pids}
+	got["gate_cpu_percent"] = sum(busy[p] for p in pids if process_name(p) in FORWARDERS)
 	got["cpu_wall_s"] = took
 	got["rss_mib"], got["pss_mib"] = memory_mib(pids)
 	return got
@@ -351,7 +353,7 @@ COLUMNS = [("tcp1_mbit", "TCP x1", 0, True), ("tcp4_mbit", "TCP x4", 0, True),
 	("flood_kpps", "flood kpps", 0, True), ("noloss_kpps", "no loss", 0, True),
 	("rtt_median_us", "RTT us", 1, False), ("rtt_p99_us", "p99 us", 1, False),
 	("rtt1_median_us", "1 CPU us", 1, False), ("rtt1_p99_us", "p99 us", 1, False),
-	("cpu_percent", "CPU %", 0, False), ("rss_mib", "RSS MiB", 0, False),
+	("cpu_percent", "CPU %", 0, False), ("gate_cpu_percent", "gate CPU %", 0, False), ("rss_mib", "RSS MiB", 0, False),
 	("pss_mib", "PSS MiB", 0, False)]
 
 

@@ -78,7 +78,7 @@ def gateway_config():
 	lines = ["# Made by `fishbowl lab up`.", 'outside = "outside"', f"inside = {{{nics}}}",
 		'honeynet = "lab"', f'state_dir = "{path("gateway", "state")}"',
 		f'run_dir = "{path("gateway", "run")}"', f'eve_file = "{path("gateway", "eve.json")}"',
-		"syslog = false"]
+		"syslog = false", 'capture { budget = "2G" }']
 	lines += [f'honeypot "{h.name}" {{ address = {{"{h.ip4}", "{h.ip6}"}} mac = "{h.mac}" }}'
 		for h in HONEYPOTS]
 	return "\n".join(lines) + "\n"

@@ -99,8 +99,11 @@ def _what_arrived():
 		good = good and equal
 		print(f"  {honeypot:<9}  {kind:<7} {tried:>7} {may:>8} {out:>9} {there:>14}  "
 			f"{'as the policy says' if equal else 'NOT AS THE POLICY SAYS'}")
+	if watch.full():
+		print(f"  (no comparison after {watch.FILE_MAX >> 20} MiB: the captures of "
+			f"{', '.join(watch.full())} are full; `fishbowl lab up --restart` begins anew)")
 	print()
-	return good
+	return good or bool(watch.full())
 
 
 def _comparison():

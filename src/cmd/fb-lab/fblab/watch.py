@@ -17,6 +17,9 @@ from . import plan
 WIRES = {"street": (plan.STREET, "gateway"), "victim": (plan.PREFIX + "victim", "eth0")}
 WIRES |= {h.name: (h.netns, "eth0") for h in plan.HONEYPOTS}
 
+# A watcher ends here: somebody who floods by hand must not fill the disk.
+FILE_MAX = 128 << 20
+
 Packet = namedtuple("Packet", "time src_mac family src dst proto sport dport flags icmp length")
 
 
@@ -30,7 +33,7 @@ def start_all():
 
 
 def watch_main(nic, path):
-	"""Writes all frames of a NIC to a pcap file until it is ended."""
+	"""Writes all frames of a NIC to a pcap file until it is ended or the file is full."""
 	sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 	sniffer.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
 	sniffer.bind((nic, 0))
@@ -47,6 +50,8 @@ def watch_main(nic, path):
 			except OSError:  # the link went down
 				continue
 			f.write(struct.pack("<IIII", now // 10**9, now % 10**9, len(data), len(data)) + data)
+			if f.tell() > FILE_MAX:
+				return
 
 
 def settle():
@@ -58,6 +63,11 @@ def settle():
 			return
 		sizes = now
 		time.sleep(0.5)
+
+
+def full():
+	"""The wires whose capture ended because it was too large."""
+	return [w for w in WIRES if os.path.getsize(plan.path("watch", w + ".pcap")) > FILE_MAX]
 
 
 def packets(wire):
