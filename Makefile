@@ -37,7 +37,7 @@ lab: deps-lab build
 	build/src/cmd/fishbowl/fishbowl lab up --attack
 
 check: deps-build deps-lab deps-check
-	tools/check all
+	src/cmd/fb-lab/mount-root tools/check all
 
 quickcheck: deps-build deps-check
 	tools/check quick

@@ -15,6 +15,14 @@ def say(text):
 	print(text, flush=True)
 
 
+def need_mount_root():
+	"""In a plain chroot: once more, where "/" is a mount point."""
+	if not os.environ.get("FB_LAB_MOUNT_ROOT"):
+		os.environ["FB_LAB_MOUNT_ROOT"] = "1"
+		script = os.path.join(os.path.dirname(os.path.realpath(sys.argv[0])), "mount-root")
+		os.execv(script, [script, sys.executable, "-B", *sys.argv])
+
+
 def need_root():
 	if os.geteuid() != 0:
 		raise proc.LabError("needs root (namespaces and packet sockets); use sudo")
