@@ -35,6 +35,15 @@ def unpack():
 	_make_merged_usr()
 	for deb in sorted(glob.glob(os.path.join(_debs(), "*.deb"))):
 		_unpack(deb)
+	_link_alternatives()
+
+
+def _link_alternatives():
+	"""What an installed package's own script would do: nmap's libblas is behind an alternative."""
+	for lib in glob.glob(os.path.join(tree(), "usr/lib/*/*as/*.so.[0-9]")):
+		link = os.path.join(os.path.dirname(os.path.dirname(lib)), os.path.basename(lib))
+		if not os.path.lexists(link):
+			os.symlink(os.path.relpath(lib, os.path.dirname(link)), link)
 
 
 def _debs():
