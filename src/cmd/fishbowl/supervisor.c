@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/fishbowl/supervisor.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -330,6 +331,25 @@ static int prepare(struct supervisor *s)
 	return sup_ctl_open(s);
 }
 
+/* What restarts, NICs that come back and the clean stop need; nothing else is kept. SYS_ADMIN: into the
+ * data namespace and back. DAC_READ_SEARCH: programs below somebody's private directory. */
+static int drop_capabilities(void)
+{
+	static const unsigned keep[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID,
+		CAP_SETPCAP, CAP_KILL, CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH };
+	enum { N = sizeof(keep) / sizeof(keep[0]) };
+	bool have[N];
+
+	capng_get_caps_process();
+	for (size_t i = 0; i < N; i++)
+		have[i] = capng_have_capability(CAPNG_PERMITTED, keep[i]);
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (size_t i = 0; i < N; i++)
+		if (have[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, keep[i]);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
 static int start(struct supervisor *s)
 {
 	int r = start_and_wait(s, writers, 2);
@@ -340,6 +360,8 @@ static int start(struct supervisor *s)
 	r = start_and_wait(s, gate, 1);
 	if (r < 0)
 		return r;
+	if (drop_capabilities() < 0)
+		sup_say("capabilities that are not needed any more could not be given up");
 	s->same_boot = true;
 	s->running = true;
 	open_clock(s);
