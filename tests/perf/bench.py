@@ -163,6 +163,15 @@ class Wire:
 		if hasattr(self, "run_dir"):
 			shutil.rmtree(self.run_dir, ignore_errors=True)
 
+	def settle(self):
+		"""Every measure finds the gateway idle: not at work for the capture of the one before."""
+		pids = family(self.gateway.pid) if self.gateway else []
+		for _ in range(20):
+			before = sum(cpu_seconds(pid) for pid in pids)
+			time.sleep(0.2)
+			if sum(cpu_seconds(pid) for pid in pids) - before < 0.03:
+				return
+
 	def check_capture(self):
 		"""Stops the gateway and compares its files with what the kernel says left its NICs."""
 		sent = sum(counter(GATE, nic, "tx_packets") for nic in ("outside", "inside"))
@@ -277,10 +286,11 @@ def flood(options, kpps, ms):
 	return sent / seconds, arrived / seconds, max(0, 1 - arrived / sent)
 
 
-def no_loss_kpps(options, top_kpps):
+def no_loss_kpps(options, wire, top_kpps):
 	"""Highest offered rate that loses less than one frame in a thousand."""
 	low, high = 0.0, top_kpps
 	for _ in range(options.bisection):
+		wire.settle()
 		middle = (low + high) / 2
 		offered, _, lost = flood(options, middle, options.flood_ms // 2)
 		if lost < 0.001:
@@ -298,22 +308,26 @@ def measure(options, name):
 		# What the flood leaves at its end goes nowhere, and costs no answer.
 		sh("nft", "add table netdev sink; add chain netdev sink in { type filter hook ingress "
 			"device eth0 priority 0; }; add rule netdev sink in udp dport 9 drop", netns=IN)
-		got["tcp1_mbit"] = iperf(options.seconds)
-		got["tcp4_mbit"] = iperf(options.seconds, "-P", "4")
-		offered, delivered, lost = flood(options, 0, options.flood_ms)
-		got["flood_kpps"] = delivered / 1000
-		got["noloss_kpps"] = offered / 1000 if lost < 0.001 else \
-			no_loss_kpps(options, offered / 1000 * 1.05)
 		got["rtt_median_us"], got["rtt_p99_us"] = round_trip(options)
 		got["rtt1_median_us"], got["rtt1_p99_us"] = one_cpu_round_trip(options, wire.gateway)
 		if wire.gateway:
-			got |= cost(options, wire.gateway.pid)
+			got |= cpu(options, wire.gateway.pid)
+		offered, delivered, lost = flood(options, 0, options.flood_ms)
+		got["flood_kpps"] = delivered / 1000
+		got["noloss_kpps"] = offered / 1000 if lost < 0.001 else \
+			no_loss_kpps(options, wire, offered / 1000 * 1.05)
+		wire.settle()
+		got["tcp1_mbit"] = iperf(options.seconds)
+		wire.settle()
+		got["tcp4_mbit"] = iperf(options.seconds, "-P", "4")
+		if wire.gateway:
+			got["rss_mib"], got["pss_mib"] = memory_mib(family(wire.gateway.pid))
 		if name == "capture":
 			got |= wire.check_capture()
 		return got
 
 
-def cost(options, pid):
+def cpu(options, pid):
 	pids = family(pid)
 	before = {p: cpu_seconds(p) for p in pids}
 	start_s = time.monotonic()
@@ -324,7 +338,6 @@ def cost(options, pid):
 	got["cpu_percent_by_process"] = {f"{process_name(p)}": round(busy[p], 1) for p in pids}
 	got["gate_cpu_percent"] = sum(busy[p] for p in pids if process_name(p) in FORWARDERS)
 	got["cpu_wall_s"] = took
-	got["rss_mib"], got["pss_mib"] = memory_mib(pids)
 	return got
 
 
