@@ -46,9 +46,9 @@ static inline bool mac_equal(const struct mac *a, const struct mac *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-bool ip_is_v4(const struct ip *ip);        /* IPv4-mapped */
-bool ip_is_unset(const struct ip *ip);     /* :: (what a zeroed struct is) */
-bool ip_is_multicast(const struct ip *ip); /* 224/4, ff00::/8 */
+bool ip_is_v4(const struct ip *ip);         /* IPv4-mapped */
+bool ip_is_unset(const struct ip *ip);      /* :: (what a zeroed struct is) */
+bool ip_is_multicast(const struct ip *ip);  /* 224/4, ff00::/8 */
 bool ip_is_link_local(const struct ip *ip); /* 169.254/16, fe80::/10 */
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
 

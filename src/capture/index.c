@@ -59,11 +59,14 @@ static int make_blob_room(struct run *run, size_t n_packets)
 }
 
 /* One flow's places, which stand together. */
-static int yield_flow(struct run *run, const struct place *place, size_t n, capture_index_fn *fn,
-	void *context)
+static int yield_flow(
+	struct run *run, const struct place *place, size_t n, capture_index_fn *fn, void *context)
 {
-	struct capture_index_entry entry = { .flow = place->flow, .first_ns = place->time_ns,
-		.last_ns = place->time_ns, .first_id = place->id, .n_packets = n };
+	struct capture_index_entry entry = { .flow = place->flow,
+		.first_ns = place->time_ns,
+		.last_ns = place->time_ns,
+		.first_id = place->id,
+		.n_packets = n };
 	uint64_t offset = 0, id = 0;
 	size_t len = 0;
 
@@ -150,8 +153,8 @@ int capture_index_reader(struct capture_reader *reader, capture_index_fn *fn, vo
 	return result;
 }
 
-int capture_index_segment(int fd, capture_index_fn *fn, void *context,
-	struct capture_index_total *ret_total)
+int capture_index_segment(
+	int fd, capture_index_fn *fn, void *context, struct capture_index_total *ret_total)
 {
 	struct capture_reader *reader;
 	int result = capture_reader_new(fd, &reader);

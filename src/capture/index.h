@@ -38,8 +38,8 @@ struct capture_index_total {
 /* `fd` is an uncompressed segment, read from where it stands. 0; what `fn` returned; -EBADMSG when
  * the segment is damaged (what came before was yielded); -errno. ret_total may be NULL; it is set on
  * -EBADMSG too. */
-int capture_index_segment(int fd, capture_index_fn *fn, void *context,
-	struct capture_index_total *ret_total);
+int capture_index_segment(
+	int fd, capture_index_fn *fn, void *context, struct capture_index_total *ret_total);
 /* The same from a reader (of a compressed segment, of memory). */
 int capture_index_reader(struct capture_reader *reader, capture_index_fn *fn, void *context,
 	struct capture_index_total *ret_total);

@@ -46,10 +46,10 @@ struct capture_reader {
 	size_t buf_size;
 	const uint8_t *at; /* window: bytes read and not consumed */
 	size_t have;
-	uint64_t offset; /* of the window in the file */
+	uint64_t offset;  /* of the window in the file */
 	size_t delivered; /* bytes of the window that the last packet borrowed */
 	enum format format;
-	bool big; /* numbers are big endian */
+	bool big;   /* numbers are big endian */
 	int result; /* 1 while reading goes on */
 	struct capture_interface *interface;
 	size_t n_interfaces;
@@ -72,7 +72,8 @@ static ssize_t read_fd(void *context, void *buf, size_t n)
 	return got < 0 ? -errno : got;
 }
 
-int capture_reader_new_source(capture_read_fn *fn, void *context, struct capture_reader **ret_reader)
+int capture_reader_new_source(
+	capture_read_fn *fn, void *context, struct capture_reader **ret_reader)
 {
 	struct capture_reader *r = calloc(1, sizeof(*r));
 
@@ -333,8 +334,8 @@ static int next_pcap(struct capture_reader *r, struct capture_packet *ret_packet
 	if (result == 0 && r->have == 0)
 		return 0;
 	if (result == 0)
-		return fault(r, "truncated: %zu of %d bytes of a packet's header", r->have,
-			PCAP_RECORD);
+		return fault(
+			r, "truncated: %zu of %d bytes of a packet's header", r->have, PCAP_RECORD);
 	if (result < 0)
 		return result;
 	c = cur_make(r->at, PCAP_RECORD);
@@ -534,7 +535,8 @@ static int read_packet(
 	return 1;
 }
 
-static int read_simple_packet(struct capture_reader *r, struct cur body, struct capture_packet *packet)
+static int read_simple_packet(
+	struct capture_reader *r, struct cur body, struct capture_packet *packet)
 {
 	int result = find_interface(r, 0, packet);
 	uint32_t snaplen;
@@ -564,8 +566,11 @@ static size_t fixed_size(uint32_t type)
 
 static void tell_block(struct capture_reader *r, uint32_t type, uint32_t len, struct cur body)
 {
-	struct capture_block block = { .type = type, .offset = r->offset, .block = r->at,
-		.block_len = len, .swapped = r->big };
+	struct capture_block block = { .type = type,
+		.offset = r->offset,
+		.block = r->at,
+		.block_len = len,
+		.swapped = r->big };
 	struct cur options = body;
 
 	if (!r->on_block)
@@ -733,8 +738,8 @@ static int start(struct capture_reader *r)
 	if (!r->big && little != PCAP_US && little != PCAP_NS)
 		return fault(r, "neither pcap nor pcapng (begins with %08x)", big);
 	if (result == 0)
-		return fault(r, "truncated: %zu of %d bytes of the file header", r->have,
-			PCAP_HEADER);
+		return fault(
+			r, "truncated: %zu of %d bytes of the file header", r->have, PCAP_HEADER);
 	return start_pcap(r, (r->big ? big : little) == PCAP_NS);
 }
 

@@ -53,8 +53,8 @@ struct capture_packet {
 	struct text comment; /* first one; borrowed, hostile */
 	uint32_t flags;      /* epb_flags, 0 when absent */
 	bool has_id;
-	uint64_t id;     /* epb_packetid */
-	uint64_t offset; /* of its record or block in the file */
+	uint64_t id;          /* epb_packetid */
+	uint64_t offset;      /* of its record or block in the file */
 	const uint8_t *block; /* whole record or block, borrowed */
 	uint32_t block_len;
 };
@@ -65,8 +65,8 @@ struct capture_block {
 	uint64_t offset;
 	const uint8_t *block; /* whole, borrowed for the call */
 	uint32_t block_len;
-	bool swapped; /* big endian */
-	uint32_t interface; /* of an ISB */
+	bool swapped;        /* big endian */
+	uint32_t interface;  /* of an ISB */
 	struct text comment; /* of SHB, IDB, ISB: the first one */
 };
 typedef void capture_block_fn(void *context, const struct capture_block *block);
@@ -80,7 +80,8 @@ struct capture_reader;
  * Faults of the content show with capture_reader_next. */
 int capture_reader_new(int fd, struct capture_reader **ret_reader);
 int capture_reader_new_memory(const void *bytes, size_t len, struct capture_reader **ret_reader);
-int capture_reader_new_source(capture_read_fn *fn, void *context, struct capture_reader **ret_reader);
+int capture_reader_new_source(
+	capture_read_fn *fn, void *context, struct capture_reader **ret_reader);
 struct capture_reader *capture_reader_free(struct capture_reader *reader);
 
 /* Call `fn` for section, interface and statistics blocks too. */

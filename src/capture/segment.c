@@ -218,8 +218,8 @@ static void scan_block(void *context, const struct capture_block *block)
 	}
 	if (comment.place.known)
 		s->scan.place = comment.place;
-	s->scan.closed = strcmp(comment.what, "close") == 0 &&
-			 block->interface + 1 == s->scan.n_interfaces;
+	s->scan.closed =
+		strcmp(comment.what, "close") == 0 && block->interface + 1 == s->scan.n_interfaces;
 }
 
 static void scan_packet(struct segment_scan *scan, const struct capture_packet *packet)

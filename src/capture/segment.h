@@ -67,8 +67,8 @@ struct segment_scan {
 	uint64_t n_interfaces;
 	uint64_t packets; /* in this file */
 	uint64_t first_id, last_id;
-	int64_t first_ns, last_ns; /* of the first and last packet as they stand */
-	struct segment_place place; /* after the last whole block */
+	int64_t first_ns, last_ns;      /* of the first and last packet as they stand */
+	struct segment_place place;     /* after the last whole block */
 	struct segment_account account; /* after the last whole block */
 };
 

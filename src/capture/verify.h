@@ -27,8 +27,8 @@ struct verify_finding {
 	enum verify_kind kind;
 	bool fault;
 	const char *file;
-	uint64_t line;       /* of the manifest, from 1; 0: none */
-	uint64_t from, to;   /* bytes, both included; to < from: no range */
+	uint64_t line;     /* of the manifest, from 1; 0: none */
+	uint64_t from, to; /* bytes, both included; to < from: no range */
 	bool has_packets;
 	uint64_t first_packet, last_packet; /* ids that lie in the range, at least in part */
 	const char *text;

@@ -160,7 +160,8 @@ static int pack_frame(struct packing *p, int from, uint64_t offset, int to)
 
 int zfile_compress(int from, int to, bool (*stop)(void *), void *context)
 {
-	struct packing p = { .context = ZSTD_createCCtx(), .from = malloc(ZFILE_FRAME),
+	struct packing p = { .context = ZSTD_createCCtx(),
+		.from = malloc(ZFILE_FRAME),
 		.to_size = ZSTD_compressBound(ZFILE_FRAME) };
 	int result = -ENOMEM;
 

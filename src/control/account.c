@@ -57,7 +57,8 @@ void account_undo(struct gate *gate)
 	struct undo *u = &s->undo;
 	struct flow *flow = (struct flow *)(void *)((char *)s + (sizeof(*s) + 63) / 64 * 64);
 
-	if (u->armed != 1 || u->n > sizeof(u->flow) / sizeof(u->flow[0]) || u->reason >= REASON_COUNT)
+	if (u->armed != 1 || u->n > sizeof(u->flow) / sizeof(u->flow[0]) ||
+		u->reason >= REASON_COUNT)
 		return;
 	for (uint32_t i = u->n; i-- > 0;)
 		if (u->flow[i].slot < s->slots)
@@ -79,7 +80,8 @@ static enum flow_end end_before(const struct judge *j, const struct flow *flow,
 	if (flow->tally.verdict == VERDICT_DROP && j->in_port == GATE_OUTSIDE)
 		return FLOW_END_REUSED;
 	if (packet->proto == PROTO_TCP && packet->has_transport &&
-		flow_tcp_begins(flow, packet, side, j->in_port != GATE_OUTSIDE && !j->gate->observe))
+		flow_tcp_begins(
+			flow, packet, side, j->in_port != GATE_OUTSIDE && !j->gate->observe))
 		return FLOW_END_REUSED;
 	return FLOW_END_NONE;
 }
@@ -118,8 +120,7 @@ void account_look_up(struct judge *j)
 
 static bool may_add_refused(const struct judge *j)
 {
-	return j->honeypot != NO_HONEYPOT &&
-		j->gate->pot[j->honeypot].refused < GATE_REFUSED_MAX;
+	return j->honeypot != NO_HONEYPOT && j->gate->pot[j->honeypot].refused < GATE_REFUSED_MAX;
 }
 
 /* 53 bits, so that every reader of JSON reads it exactly. */
@@ -165,15 +166,15 @@ static void step_state(struct gate *gate, uint32_t slot, struct flow *flow,
 	const struct frame_packet *packet, unsigned side)
 {
 	bool changed = packet->proto == PROTO_TCP && packet->has_transport
-		? flow_tcp_step(flow, packet, side)
-		: flow_answer_step(flow, side);
+			       ? flow_tcp_step(flow, packet, side)
+			       : flow_answer_step(flow, side);
 
 	if (changed && flow->tally.state == FLOW_CLOSED)
 		flow_reschedule(gate->table, slot);
 }
 
-static void tally_frame(struct judge *j, uint32_t slot, const struct frame_packet *packet,
-	uint8_t source)
+static void tally_frame(
+	struct judge *j, uint32_t slot, const struct frame_packet *packet, uint8_t source)
 {
 	struct gate *gate = j->gate;
 	struct flow *flow = touch(gate, slot);
@@ -276,8 +277,8 @@ static uint32_t flow_of_fragment(struct judge *j)
 static bool counts_with_quoted(const struct judge *j)
 {
 	return j->quoted != FLOW_NONE && j->answer.verdict == VERDICT_PASS &&
-		(j->answer.reason == REASON_ICMP_ERROR || j->in_port == GATE_OUTSIDE ||
-			j->gate->observe || j->answer.direction == DIRECTION_INTERNAL);
+	       (j->answer.reason == REASON_ICMP_ERROR || j->in_port == GATE_OUTSIDE ||
+		       j->gate->observe || j->answer.direction == DIRECTION_INTERNAL);
 }
 
 static bool account_quoted(struct judge *j)

@@ -206,8 +206,8 @@ static int lay_out(const struct conf *conf, const struct head *old, struct plan 
 	return plan->time ? 0 : -ENOMEM;
 }
 
-static void copy_log(struct memory *from, const struct times_log *old, int64_t *to,
-	struct times_log *log)
+static void copy_log(
+	struct memory *from, const struct times_log *old, int64_t *to, struct times_log *log)
 {
 	uint64_t keep = log_used(old) < log->cap ? log_used(old) : log->cap;
 
@@ -337,8 +337,8 @@ struct budget *budget_close(struct budget *budget)
 	return NULL;
 }
 
-bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class class,
-	int64_t steady_ns)
+bool budget_allows(
+	struct budget *budget, unsigned honeypot, enum budget_class class, int64_t steady_ns)
 {
 	struct memory *m = budget->m;
 	const struct times_log *log = &m->head.entry[honeypot].log[class];
@@ -352,8 +352,8 @@ bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class c
 	return *log_time(m->time, log, log->head - limit->count) <= now - limit->period_ns;
 }
 
-void budget_take(struct budget *budget, unsigned honeypot, enum budget_class class,
-	int64_t steady_ns)
+void budget_take(
+	struct budget *budget, unsigned honeypot, enum budget_class class, int64_t steady_ns)
 {
 	struct memory *m = budget->m;
 	struct times_log *log = &m->head.entry[honeypot].log[class];

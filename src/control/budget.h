@@ -17,14 +17,7 @@
 struct conf;
 struct budget;
 
-enum budget_class {
-	BUDGET_TCP,
-	BUDGET_UDP,
-	BUDGET_ICMP,
-	BUDGET_OTHER,
-	BUDGET_DNS,
-	BUDGET_CLASSES
-};
+enum budget_class { BUDGET_TCP, BUDGET_UDP, BUDGET_ICMP, BUDGET_OTHER, BUDGET_DNS, BUDGET_CLASSES };
 
 /* Where a honeypot stands as to the "probably compromised" incident. */
 enum budget_mark { BUDGET_MARK_NONE, BUDGET_MARK_PENDING, BUDGET_MARK_DONE };
@@ -39,10 +32,10 @@ int budget_open(void *memory, const struct conf *conf, int64_t steady_ns, bool s
 struct budget *budget_close(struct budget *budget);
 
 /* Whether another conversation of this class may be let out now; takes nothing. */
-bool budget_allows(struct budget *budget, unsigned honeypot, enum budget_class class,
-	int64_t steady_ns);
-void budget_take(struct budget *budget, unsigned honeypot, enum budget_class class,
-	int64_t steady_ns);
+bool budget_allows(
+	struct budget *budget, unsigned honeypot, enum budget_class class, int64_t steady_ns);
+void budget_take(
+	struct budget *budget, unsigned honeypot, enum budget_class class, int64_t steady_ns);
 
 enum budget_mark budget_mark(const struct budget *budget, unsigned honeypot);
 void budget_set_mark(struct budget *budget, unsigned honeypot, enum budget_mark mark);

@@ -13,8 +13,13 @@ enum {
 	BEGINNING = 4 /* asked for what begins a conversation */
 };
 
-enum { ETHERTYPE_MIN = 0x600, ETHERTYPE_IP4 = 0x0800, ETHERTYPE_ARP = 0x0806, ETHERTYPE_IP6 = 0x86dd,
-	ETHERTYPE_LLDP = 0x88cc };
+enum {
+	ETHERTYPE_MIN = 0x600,
+	ETHERTYPE_IP4 = 0x0800,
+	ETHERTYPE_ARP = 0x0806,
+	ETHERTYPE_IP6 = 0x86dd,
+	ETHERTYPE_LLDP = 0x88cc
+};
 enum { PROTO_ICMP = 1, PROTO_IGMP = 2, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
 enum { ICMP6_RA = 134, ICMP6_REDIRECT = 137, ICMP4_REDIRECT = 5, ICMP4_RA = 9 };
 enum { SYN = 2, ACK = 16 };
@@ -32,7 +37,7 @@ static bool is_icmp(const struct judge *j, uint8_t type4, uint8_t type6)
 	if (!p || !p->has_transport)
 		return false;
 	return (p->proto == PROTO_ICMP && p->icmp_type == type4) ||
-		(p->proto == PROTO_ICMPV6 && p->icmp_type == type6);
+	       (p->proto == PROTO_ICMPV6 && p->icmp_type == type6);
 }
 
 static bool is_udp(const struct judge *j, uint16_t sport, uint16_t dport)
@@ -40,7 +45,7 @@ static bool is_udp(const struct judge *j, uint16_t sport, uint16_t dport)
 	const struct frame_packet *p = j->packet;
 
 	return p && p->has_transport && p->proto == PROTO_UDP && p->sport == sport &&
-		p->dport == dport;
+	       p->dport == dport;
 }
 
 static bool wrong_mac(struct judge *j, enum reason reason)
@@ -64,7 +69,7 @@ static bool unhygienic(struct judge *j, enum reason reason)
 	if (is_bridge_group(&j->frame->dst_mac) || j->frame->ethertype == ETHERTYPE_LLDP)
 		return true;
 	return is_icmp(j, ICMP4_RA, ICMP6_RA) || is_icmp(j, ICMP4_REDIRECT, ICMP6_REDIRECT) ||
-		is_udp(j, 67, 68) || is_udp(j, 547, 546);
+	       is_udp(j, 67, 68) || is_udp(j, 547, 546);
 }
 
 static bool foreign_ethertype(struct judge *j, enum reason reason)
@@ -107,7 +112,8 @@ static bool wrong_nd(struct judge *j, enum reason reason)
 		return false;
 	if (f->has_nd_mac && !mac_equal(&f->nd_mac, &f->src_mac))
 		return true;
-	if (j->packet->icmp_type == 136 || (j->packet->icmp_type == 135 && ip_is_unset(&j->packet->src)))
+	if (j->packet->icmp_type == 136 ||
+		(j->packet->icmp_type == 135 && ip_is_unset(&j->packet->src)))
 		return !pots_owns(j, &f->nd_target);
 	return false;
 }
@@ -119,9 +125,9 @@ static bool may_have_no_address(const struct judge *j)
 
 	if (p->version == 4)
 		return is_udp(j, 68, 67) && p->src.byte[12] == 0 && p->src.byte[13] == 0 &&
-			p->src.byte[14] == 0 && p->src.byte[15] == 0;
+		       p->src.byte[14] == 0 && p->src.byte[15] == 0;
 	return ip_is_unset(&p->src) && ip_is_multicast(&p->dst) &&
-		(j->frame->is_nd || is_icmp(j, 255, 131) || is_icmp(j, 255, 143));
+	       (j->frame->is_nd || is_icmp(j, 255, 131) || is_icmp(j, 255, 143));
 }
 
 static bool wrong_ip(struct judge *j, enum reason reason)
@@ -135,15 +141,17 @@ static bool wrong_ip(struct judge *j, enum reason reason)
 }
 
 /* What would be read differently by whoever receives it, or not at all. */
-static const uint64_t misleading = BIT(IP4_SOURCE_ROUTE) | BIT(IP4_OPTION) | BIT(IP6_ROUTING) |
-	BIT(IP6_CHAIN) | BIT(IP6_ORDER) | BIT(IP6_JUMBO) | BIT(FRAGMENT_RANGE) |
-	BIT(FRAGMENT_LENGTH) | BIT(TCP_OFFSET) | BIT(TCP_FLAGS) | BIT(ICMP_FAMILY) | BIT(ND_OPTION) |
-	BIT(TUNNEL_DEPTH) | BIT(ADDRESS_MAPPED) | BIT(LAND) | BIT(TAG_DEPTH) | BIT(IP4_VERSION) |
-	BIT(IP6_VERSION) | BIT(IP4_HEADER) | BIT(IP4_TOTAL) | BIT(ARP_FORM);
+static const uint64_t misleading =
+	BIT(IP4_SOURCE_ROUTE) | BIT(IP4_OPTION) | BIT(IP6_ROUTING) | BIT(IP6_CHAIN) |
+	BIT(IP6_ORDER) | BIT(IP6_JUMBO) | BIT(FRAGMENT_RANGE) | BIT(FRAGMENT_LENGTH) |
+	BIT(TCP_OFFSET) | BIT(TCP_FLAGS) | BIT(ICMP_FAMILY) | BIT(ND_OPTION) | BIT(TUNNEL_DEPTH) |
+	BIT(ADDRESS_MAPPED) | BIT(LAND) | BIT(TAG_DEPTH) | BIT(IP4_VERSION) | BIT(IP6_VERSION) |
+	BIT(IP4_HEADER) | BIT(IP4_TOTAL) | BIT(ARP_FORM);
 static const uint64_t cut_off = BIT(ETHERNET_SHORT) | BIT(TAG_SHORT) | BIT(ARP_SHORT) |
-	BIT(IP4_SHORT) | BIT(IP4_CUT) | BIT(IP6_SHORT) | BIT(IP6_CUT) | BIT(IP6_EXTENSION) |
-	BIT(AH_SHORT) | BIT(TCP_SHORT) | BIT(UDP_SHORT) | BIT(UDP_LENGTH) | BIT(SCTP_SHORT) |
-	BIT(DCCP_SHORT) | BIT(ICMP_SHORT) | BIT(ND_SHORT) | BIT(GRE_SHORT);
+				BIT(IP4_SHORT) | BIT(IP4_CUT) | BIT(IP6_SHORT) | BIT(IP6_CUT) |
+				BIT(IP6_EXTENSION) | BIT(AH_SHORT) | BIT(TCP_SHORT) |
+				BIT(UDP_SHORT) | BIT(UDP_LENGTH) | BIT(SCTP_SHORT) |
+				BIT(DCCP_SHORT) | BIT(ICMP_SHORT) | BIT(ND_SHORT) | BIT(GRE_SHORT);
 
 static bool malformed(struct judge *j, enum reason reason)
 {
@@ -164,7 +172,8 @@ static bool unjudged_fragment(struct judge *j, enum reason reason)
 	if (!p || !p->is_fragment)
 		return false;
 	if (p->first_fragment)
-		return !p->has_transport || frame_has_anomaly(j->frame, FRAME_ANOMALY_FRAGMENT_TINY);
+		return !p->has_transport ||
+		       frame_has_anomaly(j->frame, FRAME_ANOMALY_FRAGMENT_TINY);
 	j->fragment = fragment_find(j);
 	return !j->fragment || p->fragment_offset < j->fragment->min_offset;
 }
@@ -216,11 +225,13 @@ static bool table_full(struct judge *j, enum reason reason)
 static bool over_limit(struct judge *j, enum reason reason)
 {
 	static const enum reason limit[BUDGET_CLASSES] = { [BUDGET_TCP] = REASON_TCP_LIMIT,
-		[BUDGET_UDP] = REASON_UDP_LIMIT, [BUDGET_ICMP] = REASON_ICMP_LIMIT,
-		[BUDGET_OTHER] = REASON_OTHER_LIMIT, [BUDGET_DNS] = REASON_DNS_LIMIT };
+		[BUDGET_UDP] = REASON_UDP_LIMIT,
+		[BUDGET_ICMP] = REASON_ICMP_LIMIT,
+		[BUDGET_OTHER] = REASON_OTHER_LIMIT,
+		[BUDGET_DNS] = REASON_DNS_LIMIT };
 
 	return limit[j->class] == reason &&
-		!budget_allows(j->gate->budget, j->honeypot, j->class, j->now.steady_ns);
+	       !budget_allows(j->gate->budget, j->honeypot, j->class, j->now.steady_ns);
 }
 
 static const struct row chain[] = {
@@ -297,7 +308,7 @@ static bool is_answer_by_error(const struct judge *j)
 		return false;
 	flow = flow_get(j->gate->table, j->quoted);
 	return flow->tally.verdict == VERDICT_PASS && flow->direction != DIRECTION_INTERNAL &&
-		flow->tally.errors_sent < GATE_ICMP_ERRORS_MAX;
+	       flow->tally.errors_sent < GATE_ICMP_ERRORS_MAX;
 }
 
 /* Why a frame of a conversation that was let through may leave; REASON_NONE: it was not. Who began must
@@ -321,7 +332,8 @@ static enum reason belongs(const struct judge *j)
 	if (flow->direction == DIRECTION_INBOUND && j->source != flow->starter)
 		return REASON_REPLY;
 	if (flow->direction == DIRECTION_OUTBOUND && j->source == flow->starter &&
-		flow->tally.reason != REASON_MULTICAST_JOIN && flow->tally.reason != REASON_NEIGHBOUR)
+		flow->tally.reason != REASON_MULTICAST_JOIN &&
+		flow->tally.reason != REASON_NEIGHBOUR)
 		return REASON_ESTABLISHED;
 	return REASON_NONE;
 }
@@ -377,8 +389,8 @@ static void judge_leaving(struct judge *j)
 	if (reason != REASON_NONE) {
 		j->answer.reason = reason;
 		j->refused_new = (reason == REASON_FENCE || reason == REASON_ISOLATED) &&
-			exempt(j) == REASON_NONE && belongs(j) == REASON_NONE && j->packet &&
-			!j->fragment;
+				 exempt(j) == REASON_NONE && belongs(j) == REASON_NONE &&
+				 j->packet && !j->fragment;
 		if (j->refused_new) {
 			j->class = class_of(j);
 			if (!begins_nothing(j, REASON_NO_FLOW))

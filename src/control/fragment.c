@@ -9,8 +9,11 @@ static struct fragment_key key_of(const struct judge *j)
 {
 	const struct frame_packet *p = j->packet;
 
-	return (struct fragment_key){ .src = p->src, .dst = p->dst, .id = p->fragment_id,
-		.version = p->version, .proto = p->version == 4 ? p->proto : 0,
+	return (struct fragment_key){ .src = p->src,
+		.dst = p->dst,
+		.id = p->fragment_id,
+		.version = p->version,
+		.proto = p->version == 4 ? p->proto : 0,
 		.outbound = j->in_port != GATE_OUTSIDE };
 }
 

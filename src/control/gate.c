@@ -75,8 +75,8 @@ static void renumber(struct shared *s, const struct conf *conf)
 		if (flow[i].tally.status == FLOW_FREE)
 			continue;
 		flow[i].honeypot = flow[i].honeypot < s->n_names && s->n_names <= CONF_HONEYPOTS_MAX
-			? find_name(conf, s->name[flow[i].honeypot])
-			: NO_HONEYPOT;
+					   ? find_name(conf, s->name[flow[i].honeypot])
+					   : NO_HONEYPOT;
 	}
 	store_names(s, conf);
 }
@@ -120,8 +120,8 @@ static int open_table(struct gate *gate)
 	};
 	uint32_t lost;
 
-	return flow_table_open(first_flow(gate->shared), gate->shared->slots, timeout_ns,
-		&gate->table, &lost);
+	return flow_table_open(
+		first_flow(gate->shared), gate->shared->slots, timeout_ns, &gate->table, &lost);
 }
 
 /* What the flows in the table add up to; flows of before a reboot have ended. */
@@ -135,8 +135,8 @@ static void sum_up(struct gate *gate, bool same_boot)
 		if (flow->honeypot >= gate->conf->n_honeypots)
 			flow->honeypot = NO_HONEYPOT;
 		if (!flow->key.parent)
-			gate->open_frames += flow->tally.frames[0] + flow->tally.frames[1] +
-				flow->tally.errors;
+			gate->open_frames +=
+				flow->tally.frames[0] + flow->tally.frames[1] + flow->tally.errors;
 		if (flow->tally.verdict == VERDICT_DROP && flow->honeypot != NO_HONEYPOT)
 			gate->pot[flow->honeypot].refused++;
 		if (!same_boot && flow->tally.status == FLOW_LIVE)
@@ -163,8 +163,12 @@ static struct gate_time sane_time(const struct gate_time *now)
 	static const int64_t max = INT64_MAX / 4;
 
 	return (struct gate_time){
-		.wall_ns = now->wall_ns < 0 ? 0 : now->wall_ns > max ? max : now->wall_ns,
-		.steady_ns = now->steady_ns < 0 ? 0 : now->steady_ns > max ? max : now->steady_ns,
+		.wall_ns = now->wall_ns < 0     ? 0
+			   : now->wall_ns > max ? max
+						: now->wall_ns,
+		.steady_ns = now->steady_ns < 0     ? 0
+			     : now->steady_ns > max ? max
+						    : now->steady_ns,
 	};
 }
 
@@ -173,8 +177,8 @@ static int open_all(struct gate *gate, const struct gate_setup *setup)
 	int result = allocate(gate);
 
 	if (result == 0)
-		result = budget_open(setup->budget_memory, setup->conf, sane_time(&setup->now).steady_ns,
-			setup->same_boot, &gate->budget);
+		result = budget_open(setup->budget_memory, setup->conf,
+			sane_time(&setup->now).steady_ns, setup->same_boot, &gate->budget);
 	if (result < 0)
 		return result;
 	take_over(gate);
@@ -236,7 +240,9 @@ struct gate *gate_free(struct gate *gate)
 static void init_judge(struct judge *j, struct gate *gate, unsigned in_port,
 	const struct frame *frame, const struct gate_time *now, uint64_t packet)
 {
-	*j = (struct judge){ .gate = gate, .frame = frame, .now = sane_time(now),
+	*j = (struct judge){ .gate = gate,
+		.frame = frame,
+		.now = sane_time(now),
 		.packet_id = packet,
 		.in_port = in_port < gate->n_ports ? in_port : gate->n_ports - 1,
 		.packet = frame->n_packets ? &frame->packet[0] : NULL,
@@ -255,7 +261,8 @@ static void judge_free(struct judge *j)
 			j->honeypot = pots_find_ip(j->gate, &p->dst);
 		return;
 	}
-	j->answer.reason = j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL : REASON_NONE;
+	j->answer.reason =
+		j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL : REASON_NONE;
 	if (p)
 		j->honeypot = pots_find_ip(j->gate, &p->src);
 }
@@ -348,9 +355,14 @@ void gate_counts(const struct gate *gate, struct gate_counts *ret_counts)
 {
 	const struct tallies *t = &gate->shared->tallies;
 
-	*ret_counts = (struct gate_counts){ .received = t->received, .bytes = t->bytes,
-		.passed = t->received - t->dropped, .dropped = t->dropped,
-		.in_flows = t->in_flows, .other_frames = t->received - t->in_flows, .open_frames = gate->open_frames,
-		.flows_active = flow_used(gate->table), .flows_total = t->flows_total };
+	*ret_counts = (struct gate_counts){ .received = t->received,
+		.bytes = t->bytes,
+		.passed = t->received - t->dropped,
+		.dropped = t->dropped,
+		.in_flows = t->in_flows,
+		.other_frames = t->received - t->in_flows,
+		.open_frames = gate->open_frames,
+		.flows_active = flow_used(gate->table),
+		.flows_total = t->flows_total };
 	memcpy(ret_counts->by_reason, gate->shared->by_reason, sizeof(ret_counts->by_reason));
 }

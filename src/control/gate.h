@@ -28,7 +28,7 @@ struct gate;
 #define GATE_SERIES_S         10         /* a series is recorded after so many seconds */
 #define GATE_FRAGMENTS_MAX    256        /* datagrams in fragments followed at a time */
 #define GATE_FRAGMENT_S       30         /* for how long */
-#define GATE_ICMP_ERRORS_MAX  16         /* ICMP errors a honeypot may send about one conversation */
+#define GATE_ICMP_ERRORS_MAX  16 /* ICMP errors a honeypot may send about one conversation */
 
 struct gate_time {
 	int64_t wall_ns;   /* for records: when the frame was received */
@@ -51,14 +51,14 @@ typedef uint64_t gate_emitted(void *context);
 
 struct gate_setup {
 	const struct conf *conf; /* must outlive the gate */
-	void *flow_memory;       /* gate_flow_memory_size() bytes; zeroed or left by a gate before */
-	void *budget_memory;     /* gate_budget_memory_size() bytes (always the same); the same */
+	void *flow_memory;   /* gate_flow_memory_size() bytes; zeroed or left by a gate before */
+	void *budget_memory; /* gate_budget_memory_size() bytes (always the same); the same */
 	gate_emit *emit;
 	gate_emitted *emitted; /* may be NULL: then a record in doubt counts as taken */
 	void *emit_context;
 	bool observe; /* no data control: every frame passes and is logged (replay without honeypots) */
-	uint64_t boot;         /* identity of this run; part of flow ids */
-	bool same_boot;        /* steady time goes on from the memory's last user (no reboot between) */
+	uint64_t boot;  /* identity of this run; part of flow ids */
+	bool same_boot; /* steady time goes on from the memory's last user (no reboot between) */
 	struct gate_time now;
 };
 
@@ -96,8 +96,8 @@ bool gate_finish(struct gate *gate, const struct gate_time *now);
  * with a parent_id (a conversation inside a tunnel: its frames are the tunnel's).
  * by_reason of passing reasons includes frames that later failed (gate_failed). */
 struct gate_counts {
-	uint64_t received;     /* frames judged */
-	uint64_t bytes;        /* bytes of them */
+	uint64_t received; /* frames judged */
+	uint64_t bytes;    /* bytes of them */
 	uint64_t passed;
 	uint64_t dropped;
 	uint64_t in_flows;     /* frames accounted to flows */

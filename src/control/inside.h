@@ -59,11 +59,11 @@ struct shared {
 
 /* A honeypot, as far as it need not survive. */
 struct pot {
-	uint32_t refused;      /* refused conversations in the flow table */
-	int64_t drops_s;       /* second of drops_n */
-	uint32_t drops_n;      /* drop records in it */
-	uint8_t nic_port;      /* from the configuration; 0 = any */
-	bool mac_fixed;        /* from the configuration */
+	uint32_t refused; /* refused conversations in the flow table */
+	int64_t drops_s;  /* second of drops_n */
+	uint32_t drops_n; /* drop records in it */
+	uint8_t nic_port; /* from the configuration; 0 = any */
+	bool mac_fixed;   /* from the configuration */
 	bool roach_motel, isolate;
 };
 
@@ -120,7 +120,7 @@ struct gate {
 	struct pot *pot; /* n_honeypots of them, and one for whoever is none */
 	struct map_row *by_ip;
 	uint32_t by_ip_mask;
-	uint16_t *by_mac; /* MAC_ROWS of them, NO_HONEYPOT: empty */
+	uint16_t *by_mac;          /* MAC_ROWS of them, NO_HONEYPOT: empty */
 	struct fragment *fragment; /* FRAGMENT_SETS * FRAGMENT_WAYS */
 	struct series *series;     /* one a honeypot and reason, and one an anomaly behind them */
 	uint32_t *series_open;     /* which of them count at the moment, in order of their start */
@@ -136,19 +136,19 @@ struct judge {
 	uint64_t packet_id;
 	unsigned in_port;
 	struct gate_answer answer;
-	uint16_t honeypot;       /* whose the frame is, or to whom it goes */
-	bool mac_ok;             /* it came from a honeypot's MAC address, at its port */
+	uint16_t honeypot; /* whose the frame is, or to whom it goes */
+	bool mac_ok;       /* it came from a honeypot's MAC address, at its port */
 	bool has_key;
 	struct flow_key key;
-	uint8_t source;          /* end of the key that sent the packet */
-	uint32_t slot;           /* its live flow, or FLOW_NONE */
-	uint32_t old;            /* a flow that ends if this frame passes, or FLOW_NONE */
+	uint8_t source; /* end of the key that sent the packet */
+	uint32_t slot;  /* its live flow, or FLOW_NONE */
+	uint32_t old;   /* a flow that ends if this frame passes, or FLOW_NONE */
 	enum flow_end old_end;
-	uint32_t quoted;         /* flow that an ICMP error quotes, or FLOW_NONE */
+	uint32_t quoted;           /* flow that an ICMP error quotes, or FLOW_NONE */
 	struct fragment *fragment; /* of a later fragment: its datagram, if judged */
 	enum budget_class class;
-	bool refused_new;        /* stopped as a new conversation */
-	bool first;              /* first frame of its flow, or of no flow */
+	bool refused_new; /* stopped as a new conversation */
+	bool first;       /* first frame of its flow, or of no flow */
 };
 
 static inline bool judge_leaves(const struct judge *j)

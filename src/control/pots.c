@@ -200,7 +200,7 @@ void pots_route(struct judge *j)
 {
 	struct gate *gate = j->gate;
 	uint16_t to = j->frame->dst_mac.byte[0] & 1 ? NO_HONEYPOT
-						   : pots_find_mac(gate, &j->frame->dst_mac);
+						    : pots_find_mac(gate, &j->frame->dst_mac);
 	uint8_t port = to == NO_HONEYPOT ? 0 : gate->shared->learnt[to].port;
 
 	if (j->in_port != GATE_OUTSIDE) {

@@ -91,13 +91,14 @@ static bool tells_compromise(const struct judge *j)
 	if (j->class == BUDGET_DNS)
 		return false;
 	return !(p->proto == 17 && p->has_transport &&
-		((p->sport == 68 && p->dport == 67) || (p->sport == 546 && p->dport == 547)));
+		 ((p->sport == 68 && p->dport == 67) || (p->sport == 546 && p->dport == 547)));
 }
 
 bool report_incident(struct judge *j)
 {
-	static const char title[] = "Honeypot probably compromised: it began a conversation with the "
-				    "outside";
+	static const char title[] =
+		"Honeypot probably compromised: it began a conversation with the "
+		"outside";
 	struct gate *gate = j->gate;
 	struct record record;
 
@@ -107,8 +108,8 @@ bool report_incident(struct judge *j)
 	report_init_head(j, &record);
 	record.type = EVENT_INCIDENT;
 	record.head.reason = REASON_FIRST_OUTBOUND;
-	record.head.flow_id = j->slot != FLOW_NONE ? flow_get(gate->table, j->slot)->id
-						   : account_next_id(gate);
+	record.head.flow_id =
+		j->slot != FLOW_NONE ? flow_get(gate->table, j->slot)->id : account_next_id(gate);
 	record.incident.title = text_of(title);
 	begin_handing(gate, HANDING_INCIDENT, j->honeypot);
 	if (hand_over(gate, &record))
@@ -246,8 +247,8 @@ bool report_due_series(struct gate *gate, const struct gate_time *now, bool all)
 	return gate->n_series_open == 0;
 }
 
-static void fill_flow_head(const struct gate *gate, const struct flow *flow, int64_t wall_ns,
-	struct record_head *h)
+static void fill_flow_head(
+	const struct gate *gate, const struct flow *flow, int64_t wall_ns, struct record_head *h)
 {
 	h->time_ns = wall_ns;
 	h->flow_id = flow->id;

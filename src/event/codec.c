@@ -78,8 +78,8 @@ static bool value_ok(enum field_kind kind, const void *at)
 	}
 }
 
-static void put_fields(struct packer *p, const struct record *record, const struct field_info *field,
-	size_t n)
+static void put_fields(
+	struct packer *p, const struct record *record, const struct field_info *field, size_t n)
 {
 	for (; n > 0; n--, field++) {
 		const char *at = (const char *)record + field->offset;
@@ -120,7 +120,8 @@ int record_pack(const struct record *record, void *buf, size_t size)
 	return size - p.left > RECORD_PACKED_MAX ? -E2BIG : (int)(size - p.left);
 }
 
-static bool get_fields(struct cur *c, struct record *record, const struct field_info *field, size_t n)
+static bool get_fields(
+	struct cur *c, struct record *record, const struct field_info *field, size_t n)
 {
 	for (; n > 0; n--, field++) {
 		char *at = (char *)record + field->offset;

@@ -48,7 +48,8 @@ static const char *schema_of_kind(enum field_kind kind)
 		       "\"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
 		       "\\\\.[0-9]{6}[+]0000$\"";
 	case KIND_IP:
-		return "\"type\":\"string\",\"anyOf\":[{\"format\":\"ipv4\"},{\"format\":\"ipv6\"}]";
+		return "\"type\":\"string\",\"anyOf\":[{\"format\":\"ipv4\"},{\"format\":\"ipv6\"}"
+		       "]";
 	case KIND_TEXT:
 		return "\"type\":\"string\"";
 	case KIND_MAC:
@@ -118,8 +119,8 @@ static void schema_required(struct out *o, const struct layout *l)
 	out_str(o, "],\"additionalProperties\":false}");
 }
 
-static const struct layout *schema_object(struct out *o, enum event_type type,
-	const struct layout *first, const char *more)
+static const struct layout *schema_object(
+	struct out *o, enum event_type type, const struct layout *first, const char *more)
 {
 	const struct layout *l = first;
 

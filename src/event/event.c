@@ -20,7 +20,7 @@ static const struct reason_row reasons[REASON_COUNT] = {
 };
 
 static const struct field_info head_fields[] = {
-#define HEAD(KIND, member, path, flags, text)                                               \
+#define HEAD(KIND, member, path, flags, text)                                           \
 	{ #member, path, text, (uint32_t)offsetof(struct record, head.member), (flags), \
 		KIND_##KIND },
 #include "event/event.def"
@@ -48,14 +48,16 @@ static const size_t first_field[EVENT_COUNT + 1] = {
 
 static const struct event_info events[EVENT_COUNT] = {
 	[EVENT_NONE] = { .type = "none", .text = "" },
-#define EVENT(ID, id, event_name, event_since, event_severity, event_text)         \
-	[EVENT_##ID] = { .type = event_name, .text = event_text, .since = event_since, \
+#define EVENT(ID, id, event_name, event_since, event_severity, event_text) \
+	[EVENT_##ID] = { .type = event_name,                               \
+		.text = event_text,                                        \
+		.since = event_since,                                      \
 		.severity = SEVERITY_##event_severity },
 #include "event/event.def"
 };
 
-static_assert(sizeof(body_fields) / sizeof(body_fields[0]) == FIELDS_TOTAL,
-	"every field has a row");
+static_assert(
+	sizeof(body_fields) / sizeof(body_fields[0]) == FIELDS_TOTAL, "every field has a row");
 
 const struct field_info *event_head_fields(size_t *ret_n)
 {

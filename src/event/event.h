@@ -81,7 +81,8 @@ struct record_head {
 };
 
 #define EVENT(ID, id, type, since, severity, text) \
-	};                                         \
+	}                                          \
+	;                                          \
 	struct event_##id {
 #define FIELD(id, KIND, member, path, flags, text) event_kind_##KIND member;
 struct event_none {
@@ -115,9 +116,9 @@ struct record_identity {
 /* Largest value of a U64 field: JSON readers and SQLite have signed 64 bits. */
 #define RECORD_U64_MAX INT64_MAX
 
-const char *reason_name(enum reason reason);      /* "tcp-limit" */
-const char *reason_text(enum reason reason);      /* the label for people */
-enum verdict reason_verdict(enum reason reason);  /* the verdict that goes with it */
+const char *reason_name(enum reason reason);     /* "tcp-limit" */
+const char *reason_text(enum reason reason);     /* the label for people */
+enum verdict reason_verdict(enum reason reason); /* the verdict that goes with it */
 enum severity reason_severity(enum reason reason);
 const char *verdict_name(enum verdict verdict);
 const char *direction_name(enum direction direction);
@@ -181,7 +182,8 @@ int record_unpack(const void *buf, size_t size, struct record *ret_record);
 
 /* EVE JSON, one line without newline; out_ok() afterwards tells whether it fitted, which it does in
  * RECORD_JSON_MAX bytes. `identity` may be NULL (replay without a store). */
-void record_json(struct out *o, const struct record *record, const struct record_identity *identity);
+void record_json(
+	struct out *o, const struct record *record, const struct record_identity *identity);
 
 /* The record in a few words for people: printable ASCII, no newline. */
 void record_story(struct out *o, const struct record *record);

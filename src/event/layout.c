@@ -121,7 +121,8 @@ static void make_layouts(void)
 {
 	for (enum event_type type = EVENT_NONE + 1; type < EVENT_COUNT; type++) {
 		struct event_info info = event_info(type);
-		struct maker m = { .at = layouts[type], .field = { NULL, info.fields },
+		struct maker m = { .at = layouts[type],
+			.field = { NULL, info.fields },
 			.n_fields = { 0, info.n_fields } };
 
 		m.field[0] = event_head_fields(&m.n_fields[0]);

@@ -27,8 +27,14 @@ struct frame_packet;
 
 enum flow_status { FLOW_FREE, FLOW_LIVE, FLOW_ENDED };
 enum flow_state { FLOW_NEW, FLOW_ESTABLISHED, FLOW_CLOSED };
-enum flow_end { FLOW_END_NONE, FLOW_END_TIMEOUT, FLOW_END_CLOSED, FLOW_END_REUSED, FLOW_END_FORCED,
-	FLOW_END_SHUTDOWN };
+enum flow_end {
+	FLOW_END_NONE,
+	FLOW_END_TIMEOUT,
+	FLOW_END_CLOSED,
+	FLOW_END_REUSED,
+	FLOW_END_FORCED,
+	FLOW_END_SHUTDOWN
+};
 
 /* Which timeout applies. */
 enum flow_timeout {
@@ -121,8 +127,8 @@ void flow_reschedule(struct flow_table *table, uint32_t slot);
 
 /* TCP. Whether a packet from `side` (0 = who began) begins a new connection on a known 5-tuple: a SYN with
  * another initial sequence number, or, if `strict`, any SYN from the side that did not begin. */
-bool flow_tcp_begins(const struct flow *flow, const struct frame_packet *packet, unsigned side,
-	bool strict);
+bool flow_tcp_begins(
+	const struct flow *flow, const struct frame_packet *packet, unsigned side, bool strict);
 /* Flags, sequence numbers, state of one packet that passed. True when the state changed. */
 bool flow_tcp_step(struct flow *flow, const struct frame_packet *packet, unsigned side);
 /* The same for other protocols: answered is established. */

@@ -16,8 +16,8 @@ static uint32_t hash_of(const struct flow_table *table, const struct flow_key *k
 {
 	uint64_t hash;
 
-	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)key, sizeof(*key),
-		table->hash_key);
+	crypto_shorthash(
+		(unsigned char *)&hash, (const unsigned char *)key, sizeof(*key), table->hash_key);
 	return (uint32_t)hash;
 }
 
@@ -27,7 +27,8 @@ static bool key_equal(const struct flow_key *a, const struct flow_key *b)
 }
 
 /* Position of the key in the index, or of the empty place where it belongs. */
-static uint32_t index_place(const struct flow_table *table, uint32_t hash, const struct flow_key *key)
+static uint32_t index_place(
+	const struct flow_table *table, uint32_t hash, const struct flow_key *key)
 {
 	uint32_t at = hash & table->index_mask;
 

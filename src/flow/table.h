@@ -26,8 +26,9 @@ struct flow_table {
 	uint32_t *hash; /* of each slot's key */
 	uint32_t *free; /* stack of free slots */
 	uint32_t n_free;
-	struct flow_link *link;  /* of a live slot in its wheel bucket, of an ended one in the queue */
-	uint32_t *bucket_of;     /* of a live slot */
+	struct flow_link
+		*link;       /* of a live slot in its wheel bucket, of an ended one in the queue */
+	uint32_t *bucket_of; /* of a live slot */
 	uint32_t bucket[WHEEL_SECONDS];
 	uint32_t ended_first, ended_last;
 	int64_t wheel_s; /* buckets before this second are done */

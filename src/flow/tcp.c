@@ -5,8 +5,8 @@
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 
-bool flow_tcp_begins(const struct flow *flow, const struct frame_packet *packet, unsigned side,
-	bool strict)
+bool flow_tcp_begins(
+	const struct flow *flow, const struct frame_packet *packet, unsigned side, bool strict)
 {
 	if ((packet->tcp_flags & (SYN | ACK)) != SYN)
 		return false;
@@ -25,8 +25,8 @@ static void learn_isn(struct flow_tally *t, const struct frame_packet *packet, u
 
 /* A handshake that was seen must be completed by the side that began; of a connection that was there
  * before us both sides must have spoken. */
-static bool is_established(const struct flow_tally *t, const struct frame_packet *packet,
-	unsigned side)
+static bool is_established(
+	const struct flow_tally *t, const struct frame_packet *packet, unsigned side)
 {
 	if (packet->tcp_flags & SYN)
 		return false;

@@ -12,9 +12,9 @@ static enum flow_timeout timeout_of(const struct flow *flow)
 {
 	switch (flow->key.proto) {
 	case 6:
-		return flow->tally.state == FLOW_NEW ? FLOW_TIMEOUT_TCP_NEW
-			: flow->tally.state == FLOW_CLOSED ? FLOW_TIMEOUT_TCP_CLOSED
-							   : FLOW_TIMEOUT_TCP_ESTABLISHED;
+		return flow->tally.state == FLOW_NEW      ? FLOW_TIMEOUT_TCP_NEW
+		       : flow->tally.state == FLOW_CLOSED ? FLOW_TIMEOUT_TCP_CLOSED
+							  : FLOW_TIMEOUT_TCP_ESTABLISHED;
 	case 17:
 		return FLOW_TIMEOUT_UDP;
 	case 1:

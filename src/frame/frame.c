@@ -15,7 +15,8 @@ enum {
 	ETHERTYPE_MPLS_MULTICAST = 0x8848,
 	ETHERTYPE_PPPOE = 0x8864,
 	MPLS_LABELS_MAX = 8,
-	STEPS_MAX = 4 * FRAME_DEPTH_MAX, /* link, IP and transport of each packet, and one to spare */
+	STEPS_MAX =
+		4 * FRAME_DEPTH_MAX, /* link, IP and transport of each packet, and one to spare */
 };
 
 static_assert(FRAME_ANOMALY_COUNT <= 64, "anomalies are bits of 64");
@@ -268,8 +269,8 @@ static enum step read_raw(struct reader *r)
 	enum step step = step_by_nibble(r);
 
 	if (step == STEP_NONE)
-		reader_anomaly(r, cur_left(&r->c) ? FRAME_ANOMALY_LINK_FAMILY
-						  : FRAME_ANOMALY_LINK_SHORT);
+		reader_anomaly(
+			r, cur_left(&r->c) ? FRAME_ANOMALY_LINK_FAMILY : FRAME_ANOMALY_LINK_SHORT);
 	return step;
 }
 

@@ -28,11 +28,11 @@ enum frame_anomaly {
 /* How a capture file frames its packets; live frames are always FRAME_LINK_ETHERNET. */
 enum frame_link {
 	FRAME_LINK_ETHERNET,
-	FRAME_LINK_RAW_IP,   /* DLT_RAW, DLT_IPV4, DLT_IPV6 */
-	FRAME_LINK_COOKED,   /* Linux cooked v1 */
-	FRAME_LINK_COOKED2,  /* Linux cooked v2 */
-	FRAME_LINK_NULL,     /* BSD loopback: family in the capturing host's byte order */
-	FRAME_LINK_LOOP,     /* OpenBSD loopback: family in network order */
+	FRAME_LINK_RAW_IP,  /* DLT_RAW, DLT_IPV4, DLT_IPV6 */
+	FRAME_LINK_COOKED,  /* Linux cooked v1 */
+	FRAME_LINK_COOKED2, /* Linux cooked v2 */
+	FRAME_LINK_NULL,    /* BSD loopback: family in the capturing host's byte order */
+	FRAME_LINK_LOOP,    /* OpenBSD loopback: family in network order */
 };
 
 /* One IP packet with its transport header. Offsets are from the start of the frame. */
@@ -47,8 +47,8 @@ struct frame_packet {
 	bool is_fragment;    /* part of a datagram (an atomic fragment, RFC 6946, is not) */
 	bool first_fragment; /* the part with offset 0 */
 	bool last_fragment;
-	bool has_transport; /* ports, flags, ICMP fields were readable */
-	uint16_t sport, dport; /* ICMP echo: both are the identifier */
+	bool has_transport;       /* ports, flags, ICMP fields were readable */
+	uint16_t sport, dport;    /* ICMP echo: both are the identifier */
 	uint16_t fragment_offset; /* bytes */
 	uint32_t fragment_id;
 	uint32_t tcp_seq, tcp_ack;
@@ -61,10 +61,10 @@ struct frame {
 	uint32_t len;
 	uint32_t wire_len; /* set to len; raise it where a capture file holds less than was sent */
 	struct mac src_mac, dst_mac;
-	uint16_t ethertype; /* behind the tags; below 0x600 an 802.3 length */
+	uint16_t ethertype;           /* behind the tags; below 0x600 an 802.3 length */
 	uint16_t tag[FRAME_TAGS_MAX]; /* VLAN ids with priority bits */
 	uint8_t n_tags;
-	uint8_t n_packets;  /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */
+	uint8_t n_packets; /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */
 	uint32_t l3_at;
 	/* ARP (RFC 826), when ethertype is 0x0806 and it could be read. Not inside tunnels. */
 	bool is_arp;

@@ -84,8 +84,8 @@ static void narrow(struct reader *r, size_t len, enum frame_anomaly cut)
 	cur_limit(&r->c, len);
 }
 
-static enum step read_ip4_rest(struct reader *r, uint8_t header, uint16_t total, uint16_t fragment,
-	uint16_t id)
+static enum step read_ip4_rest(
+	struct reader *r, uint8_t header, uint16_t total, uint16_t fragment, uint16_t id)
 {
 	struct frame_packet *p = r->p;
 

@@ -232,7 +232,7 @@ static bool icmp_is_error(const struct frame_packet *p)
 	if (p->version == 6)
 		return p->icmp_type >= 1 && p->icmp_type <= 4;
 	return p->icmp_type == 3 || p->icmp_type == 4 || p->icmp_type == 5 || p->icmp_type == 11 ||
-		p->icmp_type == 12;
+	       p->icmp_type == 12;
 }
 
 static enum step read_icmp(struct reader *r)
@@ -291,8 +291,8 @@ static enum step read_gre(struct reader *r)
 	}
 	if (flags & 7)
 		reader_anomaly(r, FRAME_ANOMALY_GRE_VERSION);
-	cur_skip(&r->c, (flags & 0xc000 ? 4u : 0) + (flags & 0x2000 ? 4u : 0) +
-				(flags & 0x1000 ? 4u : 0));
+	cur_skip(&r->c,
+		(flags & 0xc000 ? 4u : 0) + (flags & 0x2000 ? 4u : 0) + (flags & 0x1000 ? 4u : 0));
 	if (!cur_ok(&r->c)) {
 		cut_off(r, FRAME_ANOMALY_GRE_SHORT);
 		return STEP_NONE;

@@ -40,9 +40,10 @@ static const char *const statement_sql[STATEMENTS] = {
 	[ADD_EVD] = "INSERT INTO evd VALUES(?,?)",
 	[ADD_FLOW] = "INSERT INTO flow VALUES(?,?,?,?,?,?)",
 	[ADD_NAME] = "INSERT INTO name(id, text) VALUES(?,?)",
-	[ADD_HOURLY] = "INSERT INTO hourly VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
-		       " records = records + excluded.records, packets = packets + excluded.packets,"
-		       " bytes = bytes + excluded.bytes",
+	[ADD_HOURLY] =
+		"INSERT INTO hourly VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+		" records = records + excluded.records, packets = packets + excluded.packets,"
+		" bytes = bytes + excluded.bytes",
 	[ADD_SRC] = "INSERT INTO src VALUES(?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
 		    " records = records + excluded.records, packets = packets + excluded.packets,"
 		    " bytes = bytes + excluded.bytes, first = min(first, excluded.first),"
@@ -195,8 +196,8 @@ static int set_up_file(struct day *day)
 static int load_names(struct day *day)
 {
 	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(day->sqlite, "SELECT id, text FROM name ORDER BY id", -1,
-		&statement, NULL);
+	int code = sqlite3_prepare_v2(
+		day->sqlite, "SELECT id, text FROM name ORDER BY id", -1, &statement, NULL);
 
 	while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
 		if (sqlite3_column_int(statement, 0) != day->n_names + 1 ||
@@ -261,7 +262,8 @@ static int open_file(struct day *day)
 	if (error)
 		return error;
 	day->place = (struct journal_place){ .day = (uint32_t)meta(day, "day"),
-		.number = (uint32_t)meta(day, "number"), .offset = meta(day, "offset") };
+		.number = (uint32_t)meta(day, "number"),
+		.offset = meta(day, "offset") };
 	day->seq = meta(day, "seq");
 	return 0;
 }
@@ -425,9 +427,9 @@ static int bind_ev(struct day *day, uint64_t seq, const struct record *record, i
  * rows. */
 static int rollup_port(const struct record_head *head)
 {
-	static const uint16_t known[] = { 1080, 1433, 1521, 1723, 1883, 2049, 2222, 2323, 2375, 3128,
-		3306, 3389, 4444, 5060, 5432, 5555, 5900, 5985, 6379, 6667, 7547, 8000, 8080, 8081,
-		8088, 8291, 8443, 8888, 9000, 9200, 11211, 27017, 37215, 52869 };
+	static const uint16_t known[] = { 1080, 1433, 1521, 1723, 1883, 2049, 2222, 2323, 2375,
+		3128, 3306, 3389, 4444, 5060, 5432, 5555, 5900, 5985, 6379, 6667, 7547, 8000, 8080,
+		8081, 8088, 8291, 8443, 8888, 9000, 9200, 11211, 27017, 37215, 52869 };
 
 	if (head->proto != 6 && head->proto != 17 && head->proto != 132)
 		return OTHER_PORT;
@@ -451,8 +453,10 @@ static int add_rollups(struct day *day, const struct record *record, int type)
 {
 	const struct record_head *head = &record->head;
 	int64_t us = head->time_ns / 1000 - (head->time_ns % 1000 < 0);
-	struct hour_key key = { .hour = (uint32_t)(us / 3600000000), .port = rollup_port(head),
-		.type = (uint32_t)type, .direction = head->direction };
+	struct hour_key key = { .hour = (uint32_t)(us / 3600000000),
+		.port = rollup_port(head),
+		.type = (uint32_t)type,
+		.direction = head->direction };
 	uint64_t packets = 0, bytes = 0;
 	uint8_t bytes_of_key[TALLY_KEY_SIZE];
 	int error;
@@ -484,7 +488,8 @@ static int add_flow(struct day *day, uint64_t seq, const struct record *record)
 	return run(day, ADD_FLOW);
 }
 
-int day_add(struct day *day, uint64_t seq, const struct record *record, const char *json, size_t len)
+int day_add(
+	struct day *day, uint64_t seq, const struct record *record, const char *json, size_t len)
 {
 	sqlite3_stmt *evd = day->statement[ADD_EVD];
 	const char *name = event_type_name(record->type);
@@ -617,8 +622,8 @@ int day_add_segment(struct day *day, const struct day_segment *segment, int64_t 
 	return error;
 }
 
-int day_add_packets(struct day *day, int64_t segment_id, uint64_t flow, uint64_t n, const void *blob,
-	size_t len)
+int day_add_packets(struct day *day, int64_t segment_id, uint64_t flow, uint64_t n,
+	const void *blob, size_t len)
 {
 	sqlite3_stmt *s = day->statement[ADD_PACKETS];
 

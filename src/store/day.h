@@ -27,7 +27,8 @@ struct day *day_close(struct day *day, bool finish);
 
 uint32_t day_date(const struct day *day);
 /* 1: added, 0: was there. */
-int day_add(struct day *day, uint64_t seq, const struct record *record, const char *json, size_t len);
+int day_add(
+	struct day *day, uint64_t seq, const struct record *record, const char *json, size_t len);
 /* The database holds what its day has in the journal before `place`. */
 int day_commit(struct day *day, const struct journal_place *place, uint64_t seq);
 void day_rollback(struct day *day);
@@ -40,8 +41,8 @@ struct day_segment {
 };
 /* Within the transaction. A segment that is there is replaced; -EEXIST never. */
 int day_add_segment(struct day *day, const struct day_segment *segment, int64_t *ret_id);
-int day_add_packets(struct day *day, int64_t segment_id, uint64_t flow, uint64_t n, const void *blob,
-	size_t len);
+int day_add_packets(struct day *day, int64_t segment_id, uint64_t flow, uint64_t n,
+	const void *blob, size_t len);
 
 void day_file_name(uint32_t date, char ret_name[static DAY_NAME_MAX]);
 bool day_file_parse(const char *name, uint32_t *ret_date);

@@ -200,7 +200,8 @@ static int find_slot(struct db *db, uint32_t date, struct slot **ret_slot)
 	return open_slot(db, date, oldest);
 }
 
-static int add(struct db *db, uint64_t seq, const struct record *record, const char *json, size_t len)
+static int add(
+	struct db *db, uint64_t seq, const struct record *record, const char *json, size_t len)
 {
 	struct slot *slot;
 	int error = find_slot(db, journal_day(record->head.time_ns), &slot);
@@ -372,8 +373,7 @@ static bool looks_whole(struct db *db, uint32_t date)
 	if (fd < 0)
 		return false;
 	whole = pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) && fstat(fd, &st) == 0 &&
-		memcmp(head, "SQLite format 3", 16) == 0 &&
-		faccessat(db->dir_fd, wal, F_OK, 0) < 0;
+		memcmp(head, "SQLite format 3", 16) == 0 && faccessat(db->dir_fd, wal, F_OK, 0) < 0;
 	c = cur_make(head + 28, 4); /* size in pages: sqlite.org/fileformat2.html, 1.3 */
 	whole = whole && (uint64_t)cur_be32(&c) * 8192 == (uint64_t)st.st_size;
 	close(fd);

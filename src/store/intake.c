@@ -54,19 +54,19 @@ struct intake {
 	struct journal *journal;
 	struct db *db;
 	int64_t now_ns;
-	int64_t next_try_ns;    /* after a failure */
+	int64_t next_try_ns; /* after a failure */
 	int64_t next_db_try_ns;
 	int64_t second_at_ns;
 	int64_t retain_at_ns;
 	int64_t tell_lost_ns;
-	unsigned batch;         /* records in the journal's buffer */
-	unsigned uncommitted;   /* rows in the database's transaction */
+	unsigned batch;       /* records in the journal's buffer */
+	unsigned uncommitted; /* rows in the database's transaction */
 	uint64_t batch_frames;
-	int failed_errno;       /* the journal cannot be written since ... */
+	int failed_errno; /* the journal cannot be written since ... */
 	int64_t failed_time_ns;
 	bool db_failed;
-	uint64_t refused;       /* not yet recorded */
-	uint64_t sink_dropped;  /* not yet recorded */
+	uint64_t refused;                  /* not yet recorded */
+	uint64_t sink_dropped;             /* not yet recorded */
 	char (*segment)[SEGMENT_NAME_MAX]; /* closed, to be indexed */
 	size_t n_segments;
 	bool segments_listed;
@@ -164,8 +164,7 @@ static int recover(struct intake *in)
 	if (counts->since_seq == 0 || counts->since_seq > journal_last_seq(in->journal) + 1)
 		counts->since_seq = journal_last_seq(in->journal) + 1;
 	error = journal_tail(in->set.journal_dir_fd, &place);
-	return error ? error
-		     : journal_read(in->set.journal_dir_fd, &place, 0, recover_line, in);
+	return error ? error : journal_read(in->set.journal_dir_fd, &place, 0, recover_line, in);
 }
 
 static int open_journal(struct intake *in)
@@ -194,11 +193,13 @@ static void queue_segment(struct intake *in, const char *name, size_t len)
 	in->segment[in->n_segments++][len] = '\0';
 }
 
-static void take_record(struct intake *in, struct source *source, uint64_t origin_seq,
-	const struct record *record)
+static void take_record(
+	struct intake *in, struct source *source, uint64_t origin_seq, const struct record *record)
 {
-	struct record_identity identity = { .honeynet = in->set.honeynet, .boot = in->set.boot,
-		.seq = journal_last_seq(in->journal) + 1, .origin = source->origin,
+	struct record_identity identity = { .honeynet = in->set.honeynet,
+		.boot = in->set.boot,
+		.seq = journal_last_seq(in->journal) + 1,
+		.origin = source->origin,
 		.origin_seq = origin_seq };
 	struct out o = out_make(in->line, sizeof(in->line));
 	static const char closed[] = "closed";
@@ -285,7 +286,8 @@ static bool take_source(struct intake *in, struct source *source)
 
 			source->broken = true;
 			snprintf(detail, sizeof(detail),
-				"the record ring of %s is damaged; nothing is read from it any more",
+				"the record ring of %s is damaged; nothing is read from it any "
+				"more",
 				source->origin);
 			take_own(in, REASON_REFUSED, wall_ns(), detail);
 			return true;
@@ -308,8 +310,7 @@ static void report_own(struct intake *in)
 	/* Told at once and then seldom: the telling is a line that can be lost, too. */
 	if (in->sink_dropped > 0 && in->now_ns >= in->tell_lost_ns) {
 		in->tell_lost_ns = in->now_ns + TELL_LOST_S * second_ns;
-		snprintf(detail, sizeof(detail),
-			"%llu lines for eve_file, eve_socket or syslog",
+		snprintf(detail, sizeof(detail), "%llu lines for eve_file, eve_socket or syslog",
 			(unsigned long long)in->sink_dropped);
 		in->sink_dropped = 0;
 		take_own(in, REASON_OUTPUT_LOST, wall_ns(), detail);
@@ -350,8 +351,7 @@ static void answer_markers(struct intake *in)
 		struct source *source = &in->source[i];
 
 		if (source->has_marker && in->set.marker)
-			in->set.marker(in->set.marker_context, source->marker,
-				source->marker_size);
+			in->set.marker(in->set.marker_context, source->marker, source->marker_size);
 		source->has_marker = false;
 	}
 }
@@ -438,8 +438,7 @@ static int know_segment(void *context, const struct store_segment *segment)
 
 	for (size_t i = 0; i < in->n_segments; i++)
 		if (strcmp(in->segment[i], segment->name) == 0) {
-			memmove(in->segment[i], in->segment[in->n_segments - 1],
-				SEGMENT_NAME_MAX);
+			memmove(in->segment[i], in->segment[in->n_segments - 1], SEGMENT_NAME_MAX);
 			in->n_segments--;
 			break;
 		}
@@ -554,8 +553,8 @@ static bool is_open(struct intake *in)
 	if (!in->journal)
 		error = open_journal(in);
 	if (!error && !in->db)
-		error = db_open(in->set.db_dir_fd, in->set.journal_dir_fd,
-			in->set.database_budget, &in->db);
+		error = db_open(in->set.db_dir_fd, in->set.journal_dir_fd, in->set.database_budget,
+			&in->db);
 	if (error)
 		journal_failed(in, error);
 	return error == 0;

@@ -85,10 +85,10 @@ static bool parse_reason(const char *text, uint16_t *ret_reason)
 static bool take_integer(enum field_kind kind, json_int_t number, char *at)
 {
 	uint64_t u64 = (uint64_t)number;
-	uint64_t max = kind == KIND_U64 ? RECORD_U64_MAX
-		     : kind == KIND_U32 ? UINT32_MAX
-		     : kind == KIND_U16 ? UINT16_MAX
-					: UINT8_MAX;
+	uint64_t max = kind == KIND_U64   ? RECORD_U64_MAX
+		       : kind == KIND_U32 ? UINT32_MAX
+		       : kind == KIND_U16 ? UINT16_MAX
+					  : UINT8_MAX;
 
 	if (number < 0 || u64 > max)
 		return false;
@@ -136,8 +136,8 @@ static bool take_string(enum field_kind kind, const json_t *value, char *at)
 		return true;
 	case KIND_DIRECTION:
 		*at = strcmp(text, "inbound") == 0    ? DIRECTION_INBOUND
-		    : strcmp(text, "outbound") == 0 ? DIRECTION_OUTBOUND
-						     : DIRECTION_INTERNAL;
+		      : strcmp(text, "outbound") == 0 ? DIRECTION_OUTBOUND
+						      : DIRECTION_INTERNAL;
 		return true;
 	default:
 		return false;

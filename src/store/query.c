@@ -21,15 +21,16 @@
 enum { SQL_MAX = 4096, PATH_SIZE = 64, NS_PER_US = 1000 };
 
 struct store_query {
-	int dir_fd; /* of the databases; -1: there are none */
+	int dir_fd;     /* of the databases; -1: there are none */
 	uint32_t *days; /* ascending */
 	size_t n_days;
 };
 
 void store_filter_init(struct store_filter *ret_filter)
 {
-	*ret_filter = (struct store_filter){ .from_ns = INT64_MIN, .to_ns = INT64_MAX, .port = -1,
-		.proto = -1, .reason = -1 };
+	*ret_filter = (struct store_filter){
+		.from_ns = INT64_MIN, .to_ns = INT64_MAX, .port = -1, .proto = -1, .reason = -1
+	};
 }
 
 int store_query_open_at(int db_dir_fd, struct store_query **ret_query)
@@ -145,8 +146,8 @@ static int open_day(const struct store_query *query, uint32_t date, sqlite3 **re
 	day_file_name(date, name);
 	snprintf(uri, sizeof(uri), "file:/proc/self/fd/%d/%s?%s", query->dir_fd, name,
 		file_exists(query, name, "-wal") ? "readonly_shm=1" : "immutable=1");
-	code = sqlite3_open_v2(uri, &sqlite,
-		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	code = sqlite3_open_v2(
+		uri, &sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK) {
 		sqlite3_busy_timeout(sqlite, 2000);
 		code = sqlite3_prepare_v2(sqlite, "PRAGMA user_version", -1, &statement, NULL);
@@ -252,9 +253,8 @@ static void bind_filter(sqlite3_stmt *s, const struct store_filter *f)
 /* Host and peer on opposite sides; one of them alone on either side. */
 static void where_addresses(struct out *o, const struct store_filter *f)
 {
-	static const char either[] =
-		" AND ((ev.src BETWEEN :%s_low AND :%s_high) OR"
-		" (ev.dst BETWEEN :%s_low AND :%s_high))";
+	static const char either[] = " AND ((ev.src BETWEEN :%s_low AND :%s_high) OR"
+				     " (ev.dst BETWEEN :%s_low AND :%s_high))";
 
 	if (f->has_host && f->has_peer)
 		out_str(o, " AND ((ev.src BETWEEN :host_low AND :host_high AND"
@@ -388,8 +388,12 @@ static int event_row(struct asking *a, sqlite3_stmt *s)
 int store_query_events(struct store_query *query, const struct store_filter *filter,
 	store_event_fn *fn, void *context)
 {
-	struct asking a = { .query = query, .filter = filter, .left = limit_of(filter),
-		.row = event_row, .fn = &fn, .context = context };
+	struct asking a = { .query = query,
+		.filter = filter,
+		.left = limit_of(filter),
+		.row = event_row,
+		.fn = &fn,
+		.context = context };
 	char sql[SQL_MAX];
 	struct out o = out_make(sql, sizeof(sql));
 	const char *order = filter->newest_first ? "DESC" : "ASC";
@@ -449,8 +453,12 @@ static int flow_row(struct asking *a, sqlite3_stmt *s)
 int store_query_flows(struct store_query *query, const struct store_filter *filter,
 	store_flow_fn *fn, void *context)
 {
-	struct asking a = { .query = query, .filter = filter, .left = limit_of(filter),
-		.row = flow_row, .fn = &fn, .context = context };
+	struct asking a = { .query = query,
+		.filter = filter,
+		.left = limit_of(filter),
+		.row = flow_row,
+		.fn = &fn,
+		.context = context };
 	char sql[SQL_MAX];
 	struct out o = out_make(sql, sizeof(sql));
 	const char *order = filter->newest_first ? "DESC" : "ASC";
@@ -494,16 +502,21 @@ static int packets_row(struct asking *a, sqlite3_stmt *s)
 	return result;
 }
 
-int store_query_packets(struct store_query *query, uint64_t flow, store_packets_fn *fn,
-	void *context)
+int store_query_packets(
+	struct store_query *query, uint64_t flow, store_packets_fn *fn, void *context)
 {
 	struct store_filter filter = { .flow = flow };
-	struct asking a = { .query = query, .filter = &filter, .left = UINT64_MAX,
-		.row = packets_row, .fn = &fn, .context = context };
+	struct asking a = { .query = query,
+		.filter = &filter,
+		.left = UINT64_MAX,
+		.row = packets_row,
+		.fn = &fn,
+		.context = context };
 
-	return ask(&a, "SELECT segment.name, n, offsets FROM packet_index"
-		       " JOIN segment ON segment.id = packet_index.segment WHERE flow = :flow"
-		       " ORDER BY segment.name, packet_index.id",
+	return ask(&a,
+		"SELECT segment.name, n, offsets FROM packet_index"
+		" JOIN segment ON segment.id = packet_index.segment WHERE flow = :flow"
+		" ORDER BY segment.name, packet_index.id",
 		0, UINT32_MAX, false);
 }
 
@@ -523,7 +536,10 @@ static int segment_row(struct asking *a, sqlite3_stmt *s)
 
 int store_query_segments(struct store_query *query, store_segment_fn *fn, void *context)
 {
-	struct asking a = { .query = query, .left = UINT64_MAX, .row = segment_row, .fn = &fn,
+	struct asking a = { .query = query,
+		.left = UINT64_MAX,
+		.row = segment_row,
+		.fn = &fn,
 		.context = context };
 
 	return ask(&a, "SELECT name, first_ns, last_ns, packets FROM segment ORDER BY name", 0,
@@ -548,16 +564,21 @@ static int hour_row(struct asking *a, sqlite3_stmt *s)
 	return fn(a->context, &hour);
 }
 
-int store_query_hours(struct store_query *query, int64_t from_ns, int64_t to_ns, store_hour_fn *fn,
-	void *context)
+int store_query_hours(
+	struct store_query *query, int64_t from_ns, int64_t to_ns, store_hour_fn *fn, void *context)
 {
 	struct store_filter filter = { .from_ns = from_ns, .to_ns = to_ns };
-	struct asking a = { .query = query, .filter = &filter, .left = UINT64_MAX, .row = hour_row,
-		.fn = &fn, .context = context };
+	struct asking a = { .query = query,
+		.filter = &filter,
+		.left = UINT64_MAX,
+		.row = hour_row,
+		.fn = &fn,
+		.context = context };
 
-	return ask(&a, "SELECT hour, name.text, direction, port, records, packets, bytes FROM hourly"
-		       " JOIN name ON name.id = hourly.type"
-		       " WHERE hour > :from_floor - 3600000000 AND hour < :to ORDER BY hour",
+	return ask(&a,
+		"SELECT hour, name.text, direction, port, records, packets, bytes FROM hourly"
+		" JOIN name ON name.id = hourly.type"
+		" WHERE hour > :from_floor - 3600000000 AND hour < :to ORDER BY hour",
 		first_day(&filter), last_day(&filter), false);
 }
 
@@ -572,7 +593,10 @@ static int sum_row(struct asking *a, sqlite3_stmt *s)
 int store_query_count(struct store_query *query, const struct store_filter *filter, uint64_t *ret_n)
 {
 	uint64_t sum = 0;
-	struct asking a = { .query = query, .filter = filter, .left = UINT64_MAX, .row = sum_row,
+	struct asking a = { .query = query,
+		.filter = filter,
+		.left = UINT64_MAX,
+		.row = sum_row,
 		.context = &sum };
 	char sql[SQL_MAX];
 	struct out o = out_make(sql, sizeof(sql));

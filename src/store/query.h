@@ -27,14 +27,14 @@ struct store_filter {
 	struct ip_prefix host;
 	bool has_peer; /* ... and the other side in `peer` (without has_host: either side) */
 	struct ip_prefix peer;
-	int32_t port;  /* source or destination port; -1: any */
-	int16_t proto; /* IP protocol; -1: any */
+	int32_t port;         /* source or destination port; -1: any */
+	int16_t proto;        /* IP protocol; -1: any */
 	const char *honeypot; /* borrowed; NULL: any */
 	int32_t reason;       /* enum reason; -1: any */
 	uint64_t flow;        /* flow id; 0: any */
 	enum severity min_severity;
-	uint64_t after_seq;   /* only records with a greater sequence number */
-	uint64_t limit;       /* answers at most; 0: no limit */
+	uint64_t after_seq; /* only records with a greater sequence number */
+	uint64_t limit;     /* answers at most; 0: no limit */
 	bool newest_first;
 };
 
@@ -84,15 +84,16 @@ int store_query_flows(struct store_query *query, const struct store_filter *filt
 
 /* Where the packets of a flow are in one segment. */
 struct store_packets {
-	const char *segment;    /* file name as it was when indexed (without .zst) */
-	const uint64_t *offset; /* of each block from the start of the uncompressed file, ascending */
+	const char *segment; /* file name as it was when indexed (without .zst) */
+	const uint64_t
+		*offset; /* of each block from the start of the uncompressed file, ascending */
 	size_t n;
 };
 typedef int store_packets_fn(void *context, const struct store_packets *packets);
 
 /* Flow 0 asks for the packets that belong to no flow. Segments in the order of their names. */
-int store_query_packets(struct store_query *query, uint64_t flow, store_packets_fn *fn,
-	void *context);
+int store_query_packets(
+	struct store_query *query, uint64_t flow, store_packets_fn *fn, void *context);
 
 /* The segments that are indexed; the others have to be scanned. first_ns..last_ns: their packets. */
 struct store_segment {
@@ -121,8 +122,8 @@ int store_query_hours(struct store_query *query, int64_t from_ns, int64_t to_ns,
 	void *context);
 
 /* Records that the filter lets through, without reading them. */
-int store_query_count(struct store_query *query, const struct store_filter *filter,
-	uint64_t *ret_n);
+int store_query_count(
+	struct store_query *query, const struct store_filter *filter, uint64_t *ret_n);
 
 /* Greatest sequence number in the databases; 0: none. */
 int store_query_last_seq(struct store_query *query, uint64_t *ret_seq);

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (record_unpack(data, size, &record) < 0)
 		return 0;
-	if (record_pack(&record, again, sizeof(again)) != (int)size || memcmp(again, data, size) != 0)
+	if (record_pack(&record, again, sizeof(again)) != (int)size ||
+		memcmp(again, data, size) != 0)
 		abort();
 	record_json(&o, &record, NULL);
 	if (!out_ok(&o))

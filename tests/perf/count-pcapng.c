@@ -49,7 +49,7 @@ static int count_file(const char *path)
 		uint32_t len = le32(block + 4);
 
 		good = len >= 12 && len <= BLOCK_MAX && fread(block + 8, len - 8, 1, f) == 1 &&
-			le32(block + len - 4) == len;
+		       le32(block + len - 4) == len;
 		if (good && le32(block) == EPB && len >= 32) {
 			uint32_t captured = (le32(block + 20) + 3) & ~3u;
 

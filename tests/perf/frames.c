@@ -49,7 +49,7 @@ static uint16_t ip_checksum(const void *header)
 	for (int i = 0; i < 10; i++)
 		sum += word[i];
 	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)~((sum >> 16) + sum);
+	return (uint16_t) ~((sum >> 16) + sum);
 }
 
 struct packet {
@@ -75,17 +75,23 @@ static int open_nic(const char *nic, uint8_t mac[static 6])
 	return bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -1 : fd;
 }
 
-static void make_packets(struct packet packet[static BATCH], const uint8_t from[static 6], char **argv)
+static void make_packets(
+	struct packet packet[static BATCH], const uint8_t from[static 6], char **argv)
 {
 	for (int i = 0; i < BATCH; i++) {
 		struct packet *p = &packet[i];
 
 		*p = (struct packet){
 			.ether.ether_type = htons(ETHERTYPE_IP),
-			.ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
-				.tot_len = htons(FRAME_LEN - 14), .saddr = inet_addr(argv[4]),
+			.ip = { .version = 4,
+				.ihl = 5,
+				.ttl = 64,
+				.protocol = IPPROTO_UDP,
+				.tot_len = htons(FRAME_LEN - 14),
+				.saddr = inet_addr(argv[4]),
 				.daddr = inet_addr(argv[5]) },
-			.udp = { .source = htons((uint16_t)(20000 + i)), .dest = htons(9),
+			.udp = { .source = htons((uint16_t)(20000 + i)),
+				.dest = htons(9),
 				.len = htons(FRAME_LEN - 34) },
 		};
 		sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &p->ether.ether_dhost[0],
@@ -198,7 +204,8 @@ static int ping(char **argv)
 	}
 	qsort(took, (size_t)n, sizeof(*took), by_size);
 	if (n)
-		printf("%lld %lld %ld\n", (long long)took[n / 2], (long long)took[n * 99 / 100], lost);
+		printf("%lld %lld %ld\n", (long long)took[n / 2], (long long)took[n * 99 / 100],
+			lost);
 	free(took);
 	return n ? 0 : 1;
 }

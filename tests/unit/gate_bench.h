@@ -29,7 +29,7 @@ struct bench {
 	bool full; /* the sink takes nothing */
 	uint64_t n_records;
 	uint64_t by_type[EVENT_COUNT];
-	uint64_t flow_frames; /* of all flow records, as gate.h says */
+	uint64_t flow_frames;              /* of all flow records, as gate.h says */
 	struct record record[RECORDS_MAX]; /* texts that are not the gate's own are lost */
 };
 
@@ -43,7 +43,7 @@ __attribute__((unused)) static int bench_emit(void *context, const struct record
 	b->by_type[record->type]++;
 	if (record->type == EVENT_FLOW && !record->flow.parent_id)
 		b->flow_frames += record->flow.pkts_toserver + record->flow.pkts_toclient +
-			record->flow.icmp_errors;
+				  record->flow.icmp_errors;
 	return 0;
 }
 
@@ -54,9 +54,15 @@ __attribute__((unused)) static uint64_t bench_emitted(void *context)
 
 __attribute__((unused)) static void bench_open(struct bench *b, bool same_boot)
 {
-	struct gate_setup setup = { .conf = b->conf, .flow_memory = b->flow_memory,
-		.budget_memory = b->budget_memory, .emit = bench_emit, .emitted = bench_emitted,
-		.emit_context = b, .boot = 5, .same_boot = same_boot, .now = b->now };
+	struct gate_setup setup = { .conf = b->conf,
+		.flow_memory = b->flow_memory,
+		.budget_memory = b->budget_memory,
+		.emit = bench_emit,
+		.emitted = bench_emitted,
+		.emit_context = b,
+		.boot = 5,
+		.same_boot = same_boot,
+		.now = b->now };
 
 	if (gate_new(&setup, &b->gate) < 0)
 		abort();
@@ -112,8 +118,8 @@ __attribute__((unused)) static void bench_wait(struct bench *b, int64_t ns)
 	b->now.steady_ns += ns;
 }
 
-__attribute__((unused)) static struct gate_answer bench_send(struct bench *b, unsigned port,
-	const struct bytes *frame)
+__attribute__((unused)) static struct gate_answer bench_send(
+	struct bench *b, unsigned port, const struct bytes *frame)
 {
 	struct frame f;
 
@@ -128,5 +134,5 @@ __attribute__((unused)) static bool bench_counts_hold(struct bench *b)
 
 	gate_counts(b->gate, &c);
 	return c.received == c.passed + c.dropped && c.received == c.in_flows + c.other_frames &&
-		c.in_flows == b->flow_frames + c.open_frames;
+	       c.in_flows == b->flow_frames + c.open_frames;
 }

@@ -22,7 +22,8 @@ static uint64_t traffic_random(uint64_t *seed)
 
 static void traffic_make(struct bytes *f, unsigned pot, enum traffic kind, bool v6)
 {
-	const char *dst = v6 ? "2001:db8:9::" : "192.0.0.0", *dns = v6 ? "2001:db8::53" : "10.0.0.53";
+	const char *dst = v6 ? "2001:db8:9::" : "192.0.0.0",
+		   *dns = v6 ? "2001:db8::53" : "10.0.0.53";
 	char src[64];
 
 	snprintf(src, sizeof(src), v6 ? "2001:db8::%u" : "10.0.0.%u", pot + 1);
@@ -59,8 +60,8 @@ __attribute__((unused)) static void traffic_prepare(struct bench *b)
 }
 
 /* Sends the first frame of conversation `n`, which has not been before (DNS: not lately). */
-__attribute__((unused)) static struct gate_answer traffic_new(struct bench *b, unsigned pot,
-	enum traffic kind, bool v6, uint32_t n)
+__attribute__((unused)) static struct gate_answer traffic_new(
+	struct bench *b, unsigned pot, enum traffic kind, bool v6, uint32_t n)
 {
 	struct bytes *f = &traffic_frame[pot][kind][v6];
 	unsigned l4 = v6 ? 54 : 34, low = l4 - 3;

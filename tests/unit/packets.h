@@ -53,8 +53,8 @@ __attribute__((unused)) static void put_mac(struct bytes *b, unsigned n)
 	put(b, &mac, sizeof(mac));
 }
 
-__attribute__((unused)) static void put_ethernet(struct bytes *b, unsigned to, unsigned from,
-	unsigned type)
+__attribute__((unused)) static void put_ethernet(
+	struct bytes *b, unsigned to, unsigned from, unsigned type)
 {
 	b->len = 0;
 	put_mac(b, to);
@@ -101,8 +101,8 @@ __attribute__((unused)) static void put_ip6(struct bytes *b, const char *src, co
 	put(b, &d, 16);
 }
 
-__attribute__((unused)) static void put_ip(struct bytes *b, const char *src, const char *dst,
-	unsigned proto, unsigned len)
+__attribute__((unused)) static void put_ip(
+	struct bytes *b, const char *src, const char *dst, unsigned proto, unsigned len)
 {
 	if (strchr(src, ':'))
 		put_ip6(b, src, dst, proto, len, 64);
@@ -110,8 +110,8 @@ __attribute__((unused)) static void put_ip(struct bytes *b, const char *src, con
 		put_ip4(b, src, dst, proto, len, 7, 0);
 }
 
-__attribute__((unused)) static void put_tcp(struct bytes *b, unsigned sport, unsigned dport,
-	uint32_t seq, unsigned flags)
+__attribute__((unused)) static void put_tcp(
+	struct bytes *b, unsigned sport, unsigned dport, uint32_t seq, unsigned flags)
 {
 	put16(b, sport);
 	put16(b, dport);
@@ -123,8 +123,8 @@ __attribute__((unused)) static void put_tcp(struct bytes *b, unsigned sport, uns
 	put32(b, 0);
 }
 
-__attribute__((unused)) static void put_udp(struct bytes *b, unsigned sport, unsigned dport,
-	unsigned len)
+__attribute__((unused)) static void put_udp(
+	struct bytes *b, unsigned sport, unsigned dport, unsigned len)
 {
 	put16(b, sport);
 	put16(b, dport);
@@ -139,7 +139,8 @@ __attribute__((unused)) static unsigned type_of(const char *src)
 
 /* Whole frames: from MAC `from` to MAC `to`. */
 __attribute__((unused)) static void tcp_frame(struct bytes *b, unsigned to, unsigned from,
-	const char *src, unsigned sport, const char *dst, unsigned dport, uint32_t seq, unsigned flags)
+	const char *src, unsigned sport, const char *dst, unsigned dport, uint32_t seq,
+	unsigned flags)
 {
 	put_ethernet(b, to, from, type_of(src));
 	put_ip(b, src, dst, 6, 20);
@@ -168,8 +169,8 @@ __attribute__((unused)) static void icmp_frame(struct bytes *b, unsigned to, uns
 	put16(b, 1);
 }
 
-__attribute__((unused)) static void arp_frame(struct bytes *b, unsigned to, unsigned from, unsigned op,
-	const char *sender, const char *target)
+__attribute__((unused)) static void arp_frame(struct bytes *b, unsigned to, unsigned from,
+	unsigned op, const char *sender, const char *target)
 {
 	struct ip s = address(sender), t = address(target);
 

@@ -18,9 +18,9 @@ static inline uint64_t random_u64(void)
 
 static inline struct text random_text(void)
 {
-	static const char *const hostile[] = { "", "eth0", "\"},{\"a\":\"", "\\u0000", "\xff\xfe\x80",
-		"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x1b[2J\x07", "a\nb\r\n\t", "\xe2\x82",
-		"caf\xc3\xa9 \xf0\x9f\x90\x9f", "<script>", "\x7f\x01" };
+	static const char *const hostile[] = { "", "eth0", "\"},{\"a\":\"", "\\u0000",
+		"\xff\xfe\x80", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x1b[2J\x07",
+		"a\nb\r\n\t", "\xe2\x82", "caf\xc3\xa9 \xf0\x9f\x90\x9f", "<script>", "\x7f\x01" };
 	size_t n = (size_t)random() % 300, at = (size_t)random() % (sizeof(random_text_pool) - 300);
 
 	if (random() % 3)

@@ -121,8 +121,8 @@ static void test_index(void **state)
 		assert_int_equal(find(port), where[port]);
 		if (where[port] == FLOW_NONE) {
 			where[port] = add(port, 1);
-			assert_int_equal(where[port] == FLOW_NONE, flow_used(table) == SLOTS &&
-				where[port] == FLOW_NONE);
+			assert_int_equal(where[port] == FLOW_NONE,
+				flow_used(table) == SLOTS && where[port] == FLOW_NONE);
 			continue;
 		}
 		flow_end(table, where[port], FLOW_END_REUSED);

@@ -31,7 +31,8 @@ static void parse(void)
 	parse_len(b.len, FRAME_LINK_ETHERNET);
 }
 
-static void expect_packet(unsigned n, unsigned version, unsigned proto, unsigned sport, unsigned dport)
+static void expect_packet(
+	unsigned n, unsigned version, unsigned proto, unsigned sport, unsigned dport)
 {
 	assert_true(f.n_packets > n);
 	assert_int_equal(f.packet[n].version, version);

@@ -37,7 +37,8 @@ static void check(struct gate_answer answer, enum reason reason)
 	assert_int_equal(answer.out_ports != 0, answer.verdict == VERDICT_PASS);
 }
 
-static void out_tcp(const char *src, unsigned sport, uint32_t seq, unsigned flags, enum reason reason)
+static void out_tcp(
+	const char *src, unsigned sport, uint32_t seq, unsigned flags, enum reason reason)
 {
 	bool v6 = strchr(src, ':');
 
@@ -70,7 +71,8 @@ static void test_replies_are_free(void **state)
 	assert_int_equal(b->by_type[EVENT_INCIDENT], 0);
 }
 
-static void inbound(const char *src, unsigned sport, const char *dst, unsigned dport, unsigned flags)
+static void inbound(
+	const char *src, unsigned sport, const char *dst, unsigned dport, unsigned flags)
 {
 	tcp_frame(&f, 1, ROUTER, src, sport, dst, dport, 1, flags);
 	check(bench_send(b, GATE_OUTSIDE, &f), REASON_INBOUND);
@@ -126,7 +128,8 @@ static void test_spoofing(void **state)
 	send(1, REASON_SPOOF_IP);
 }
 
-static void nd_frame(unsigned type, const char *src, const char *dst, const char *target, unsigned mac)
+static void nd_frame(
+	unsigned type, const char *src, const char *dst, const char *target, unsigned mac)
 {
 	struct ip ip = address(target);
 
@@ -238,7 +241,8 @@ static void test_fence_and_tunnels(void **state)
 		continue;
 	for (unsigned i = 0; i < b->n_records; i++)
 		if (b->record[i].type == EVENT_FLOW && b->record[i].head.proto == 6 &&
-			b->record[i].flow.parent_id != 0 && b->record[i].head.verdict == VERDICT_PASS)
+			b->record[i].flow.parent_id != 0 &&
+			b->record[i].head.verdict == VERDICT_PASS)
 			return;
 	fail_msg("no record of the conversation inside the tunnel");
 }
@@ -336,7 +340,8 @@ static void test_refused_are_bounded(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++)
-		out_tcp("10.0.0.1", 1000 + i, i, SYN, i < 10 ? REASON_WITHIN_BUDGET : REASON_TCP_LIMIT);
+		out_tcp("10.0.0.1", 1000 + i, i, SYN,
+			i < 10 ? REASON_WITHIN_BUDGET : REASON_TCP_LIMIT);
 	gate_counts(b->gate, &c);
 	assert_int_equal(c.flows_active, 10 + GATE_REFUSED_MAX);
 	assert_int_equal(b->by_type[EVENT_DROP], GATE_DROPS_MAX);

@@ -25,7 +25,7 @@ enum { DEATHS = 200, SENT_MAX = 1 << 20, FRAMES_MAX = 1 << 22 };
 struct witness {
 	uint64_t seed, n;
 	struct gate_time now;
-	uint64_t records;                /* the record ring's next number */
+	uint64_t records;                 /* the record ring's next number */
 	uint64_t flow_frames[FRAMES_MAX]; /* sum of frames in the flow records up to this one */
 	uint64_t incidents;
 	uint64_t n_sent;
@@ -44,7 +44,7 @@ static int emit(void *context, const struct record *record)
 	(void)context;
 	if (record->type == EVENT_FLOW && !record->flow.parent_id)
 		sum += record->flow.pkts_toserver + record->flow.pkts_toclient +
-			record->flow.icmp_errors;
+		       record->flow.icmp_errors;
 	w->flow_frames[(w->records + 1) % FRAMES_MAX] = sum;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	w->records++;
@@ -59,9 +59,14 @@ static uint64_t emitted(void *context)
 
 static void open_gate(struct bench *b)
 {
-	struct gate_setup setup = { .conf = b->conf, .flow_memory = b->flow_memory,
-		.budget_memory = b->budget_memory, .emit = emit, .emitted = emitted, .boot = 1,
-		.same_boot = true, .now = w->now };
+	struct gate_setup setup = { .conf = b->conf,
+		.flow_memory = b->flow_memory,
+		.budget_memory = b->budget_memory,
+		.emit = emit,
+		.emitted = emitted,
+		.boot = 1,
+		.same_boot = true,
+		.now = w->now };
 
 	if (gate_new(&setup, &b->gate) < 0)
 		abort();
@@ -71,8 +76,8 @@ static void note_sent(unsigned pot, enum traffic kind)
 {
 	if (w->n_sent == SENT_MAX)
 		abort();
-	w->sent[w->n_sent] = (struct sent){ .at = w->now.steady_ns, .pot = (uint8_t)pot,
-		.kind = (uint8_t)kind };
+	w->sent[w->n_sent] =
+		(struct sent){ .at = w->now.steady_ns, .pot = (uint8_t)pot, .kind = (uint8_t)kind };
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	w->n_sent++;
 }
@@ -82,8 +87,8 @@ static void come_in(struct bench *b, uint32_t n)
 {
 	struct bytes f;
 
-	tcp_frame(&f, 1 + n % POTS, ROUTER, "192.0.2.1", n & 0xffff, n & 4 ? "10.0.0.1" : "10.0.0.2",
-		80, n, n & 1 ? 2 : 20);
+	tcp_frame(&f, 1 + n % POTS, ROUTER, "192.0.2.1", n & 0xffff,
+		n & 4 ? "10.0.0.1" : "10.0.0.2", 80, n, n & 1 ? 2 : 20);
 	bench_send(b, GATE_OUTSIDE, &f);
 }
 
@@ -135,7 +140,7 @@ static void check_budgets(const struct bench *b)
 					continue;
 				if (n >= limit[kind])
 					assert_true(w->sent[i].at - ring[n % limit[kind]] >=
-						3600 * SECOND);
+						    3600 * SECOND);
 				ring[n++ % limit[kind]] = w->sent[i].at;
 			}
 		}
@@ -169,8 +174,9 @@ static void test_killed(void **state)
 
 		if (child == 0)
 			live(b);
-		nanosleep(&(struct timespec){ .tv_nsec =
-				  (long)(4000000 + traffic_random(&dice) % 12000000) }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = (long)(4000000 +
+								traffic_random(&dice) % 12000000) },
+			NULL);
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		check_counts(b);

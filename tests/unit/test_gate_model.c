@@ -48,7 +48,8 @@ static bool model_allows(struct bench *b, unsigned pot, enum traffic kind)
 	int64_t now = model_now(b);
 	unsigned n = 0;
 
-	for (unsigned i = m.n[pot][kind]; i-- > 0 && m.time[pot][kind][i] > now - r->period_s * SECOND;)
+	for (unsigned i = m.n[pot][kind];
+		i-- > 0 && m.time[pot][kind][i] > now - r->period_s * SECOND;)
 		n++;
 	if (n >= r->count)
 		return false;

@@ -39,8 +39,11 @@ static int set_up(void **state)
 	file_len = pcapng_put_section(file, &section);
 	file_len += pcapng_put_interface(file + file_len, &interface);
 	for (uint64_t n = 0; n < PACKETS; n++) {
-		struct pcapng_packet packet = { .data = data, .len = sizeof(data),
-			.flow = flow_of(n), .packet = FIRST_ID + n, .time_ns = (int64_t)n * 1000 };
+		struct pcapng_packet packet = { .data = data,
+			.len = sizeof(data),
+			.flow = flow_of(n),
+			.packet = FIRST_ID + n,
+			.time_ns = (int64_t)n * 1000 };
 
 		offsets[n] = file_len;
 		file_len += pcapng_put_packet(file + file_len, &packet);

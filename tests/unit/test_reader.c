@@ -82,7 +82,8 @@ static void add_interface(uint16_t linktype, uint8_t tsresol)
 	memcpy(file + start + 4, file + file_len - 4, 4);
 }
 
-static struct capture_reader *read_all(const uint8_t *bytes, size_t len, unsigned *ret_n, int *ret_end)
+static struct capture_reader *read_all(
+	const uint8_t *bytes, size_t len, unsigned *ret_n, int *ret_end)
 {
 	struct capture_reader *r;
 	struct capture_packet packet;
@@ -110,13 +111,21 @@ static struct capture_reader *read_all(const uint8_t *bytes, size_t len, unsigne
 static void test_own_blocks(void **state)
 {
 	static const uint8_t data[61] = { 1, 2, 3 };
-	struct pcapng_section section = { .hardware = "h", .os = "o", .program = "fishbowl",
-		.comment = "c" };
-	struct pcapng_interface outside = { .name = "eth0", .description = "outside",
-		.has_mac = true };
-	struct pcapng_packet out = { .interface = 0, .time_ns = 1700000000123456789,
-		.data = data, .len = sizeof(data), .arrived = true, .packet = 77,
-		.flow = 0x1a2b, .verdict = VERDICT_DROP, .reason = REASON_TCP_LIMIT };
+	struct pcapng_section section = {
+		.hardware = "h", .os = "o", .program = "fishbowl", .comment = "c"
+	};
+	struct pcapng_interface outside = {
+		.name = "eth0", .description = "outside", .has_mac = true
+	};
+	struct pcapng_packet out = { .interface = 0,
+		.time_ns = 1700000000123456789,
+		.data = data,
+		.len = sizeof(data),
+		.arrived = true,
+		.packet = 77,
+		.flow = 0x1a2b,
+		.verdict = VERDICT_DROP,
+		.reason = REASON_TCP_LIMIT };
 	struct pcapng_statistics statistics = { .interface = 0, .delivered = 1, .comment = "x" };
 	struct capture_reader *r;
 	struct capture_packet packet;
@@ -182,8 +191,11 @@ static void test_packet_size(void **state)
 	(void)state;
 	for (uint32_t len = 0; len < 8; len++)
 		for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
-			struct pcapng_packet packet = { .data = data, .len = len,
-				.flow = UINT64_MAX, .reason = reason, .verdict = VERDICT_DROP };
+			struct pcapng_packet packet = { .data = data,
+				.len = len,
+				.flow = UINT64_MAX,
+				.reason = reason,
+				.verdict = VERDICT_DROP };
 			size_t n = pcapng_put_packet(at, &packet);
 
 			assert_true(n <= pcapng_packet_size(len));

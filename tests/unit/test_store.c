@@ -123,10 +123,15 @@ static int tear_down(void **state)
 
 static struct intake *new_intake_with(uint64_t journal_budget, uint64_t database_budget)
 {
-	struct intake_setup setup = { .journal_dir_fd = journal_fd, .db_dir_fd = db_fd,
-		.capture_dir_fd = -1, .journal_budget = journal_budget,
-		.database_budget = database_budget, .honeynet = "test", .boot = 1,
-		.n_sources = N_SOURCES, .counts = counts };
+	struct intake_setup setup = { .journal_dir_fd = journal_fd,
+		.db_dir_fd = db_fd,
+		.capture_dir_fd = -1,
+		.journal_budget = journal_budget,
+		.database_budget = database_budget,
+		.honeynet = "test",
+		.boot = 1,
+		.n_sources = N_SOURCES,
+		.counts = counts };
 	struct intake *intake;
 
 	for (int i = 0; i < N_SOURCES; i++) {
@@ -171,15 +176,21 @@ static bool produce_record(int source, const struct record *record)
 static struct record flow_record(uint64_t n)
 {
 	struct record record = { .type = EVENT_FLOW,
-		.head = { .time_ns = noon_ns + (int64_t)n * 1000000, .flow_id = n + 1,
+		.head = { .time_ns = noon_ns + (int64_t)n * 1000000,
+			.flow_id = n + 1,
 			.src = ip_from_v4((uint8_t[]){ 192, 0, 2, (uint8_t)(n % 50) }),
 			.sport = (uint16_t)(40000 + n % 1000),
 			.dst = ip_from_v4((uint8_t[]){ 10, 0, 0, 5 }),
-			.dport = n % 2 ? 22 : 80, .proto = 6,
+			.dport = n % 2 ? 22 : 80,
+			.proto = 6,
 			.honeypot = text_of(n % 3 ? "web" : "mail"),
-			.direction = DIRECTION_INBOUND, .reason = REASON_INBOUND },
-		.flow = { .pkts_toserver = 3, .pkts_toclient = 2, .bytes_toserver = 300,
-			.bytes_toclient = 200, .state = text_of("closed"),
+			.direction = DIRECTION_INBOUND,
+			.reason = REASON_INBOUND },
+		.flow = { .pkts_toserver = 3,
+			.pkts_toclient = 2,
+			.bytes_toserver = 300,
+			.bytes_toclient = 200,
+			.state = text_of("closed"),
 			.end_reason = text_of("closed") } };
 
 	record.flow.start_ns = record.head.time_ns - 1000000000;
@@ -203,8 +214,8 @@ static void ignore_fault(void *context, const struct journal_fault *fault)
 	if (context)
 		*(struct journal_fault *)context = *fault;
 	else
-		print_message("%s:%llu %s\n", fault->file, (unsigned long long)fault->line,
-			fault->what);
+		print_message(
+			"%s:%llu %s\n", fault->file, (unsigned long long)fault->line, fault->what);
 }
 
 static struct journal_verdict verify(void)
@@ -238,11 +249,13 @@ static sqlite3_stmt *statement_of(struct comparing *c, uint32_t date)
 			continue;
 		c->date[i] = date;
 		snprintf(path, sizeof(path), "%s/db/ev-%08u.db", state_dir, date);
-		assert_int_equal(sqlite3_open_v2(path, &c->sqlite[i], SQLITE_OPEN_READONLY, NULL),
-			0);
+		assert_int_equal(
+			sqlite3_open_v2(path, &c->sqlite[i], SQLITE_OPEN_READONLY, NULL), 0);
 		assert_int_equal(sqlite3_prepare_v2(c->sqlite[i],
-			"SELECT json FROM evd JOIN ev ON ev.seq = evd.seq WHERE evd.seq = ?", -1,
-			&c->statement[i], NULL), 0);
+					 "SELECT json FROM evd JOIN ev ON ev.seq = evd.seq WHERE "
+					 "evd.seq = ?",
+					 -1, &c->statement[i], NULL),
+			0);
 		return c->statement[i];
 	}
 	fail_msg("more days than expected");
@@ -384,9 +397,15 @@ static void on_marker(void *context, const void *payload, uint32_t size)
 
 static void test_marker(void **state)
 {
-	struct intake_setup setup = { .journal_dir_fd = journal_fd, .db_dir_fd = db_fd,
-		.capture_dir_fd = -1, .journal_budget = 1 << 30, .database_budget = 1 << 30,
-		.honeynet = "test", .n_sources = 1, .counts = counts, .marker = on_marker };
+	struct intake_setup setup = { .journal_dir_fd = journal_fd,
+		.db_dir_fd = db_fd,
+		.capture_dir_fd = -1,
+		.journal_budget = 1 << 30,
+		.database_budget = 1 << 30,
+		.honeynet = "test",
+		.n_sources = 1,
+		.counts = counts,
+		.marker = on_marker };
 	struct ring_entry *entry;
 	struct intake *intake;
 	void *at;
@@ -429,8 +448,8 @@ static pid_t start_store(void)
 
 static void test_killed(void **state)
 {
-	unsigned rounds = getenv("STORE_KILLS") ? (unsigned)strtoul(getenv("STORE_KILLS"), NULL, 10)
-						 : 60;
+	unsigned rounds =
+		getenv("STORE_KILLS") ? (unsigned)strtoul(getenv("STORE_KILLS"), NULL, 10) : 60;
 	uint64_t made[N_SOURCES] = { 0 }, frames = 0;
 	struct intake *intake;
 
@@ -459,8 +478,7 @@ static void test_killed(void **state)
 	intake = new_intake();
 	step_until_drained(intake);
 	intake_close(intake);
-	print_message("%u kills, %llu records\n", rounds,
-		(unsigned long long)compare_all(made));
+	print_message("%u kills, %llu records\n", rounds, (unsigned long long)compare_all(made));
 	verify();
 	assert_int_equal(counts->flow_frames, frames);
 }
@@ -484,8 +502,9 @@ static void test_rebuild(void **state)
 	produce_and_store(100, 200);
 	run_command("rm -rf db/*");
 	produce_and_store(200, 300);
-	run_command("chmod u+w db/ev-*.db && dd if=/dev/urandom of=db/ev-20260131.db bs=1000 seek=9 "
-		    "count=30 conv=notrunc status=none");
+	run_command(
+		"chmod u+w db/ev-*.db && dd if=/dev/urandom of=db/ev-20260131.db bs=1000 seek=9 "
+		"count=30 conv=notrunc status=none");
 	produce_and_store(300, 350);
 	run_command("chmod u+w db/ev-*.db && truncate -s 5000 db/ev-20260131.db");
 	produce_and_store(350, 400);
@@ -548,8 +567,8 @@ static void test_tampered(void **state)
 			line += bytes[i] == '\n';
 		assert_int_equal(pread(fd, &byte, 1, at), 1);
 		do
-			changed = (uint8_t)(round % 5 ? byte ^ (1u << (random() % 8)) :
-							(unsigned)"\n\"}0"[random() % 4]);
+			changed = (uint8_t)(round % 5 ? byte ^ (1u << (random() % 8))
+						      : (unsigned)"\n\"}0"[random() % 4]);
 		while (changed == byte);
 		assert_int_equal(pwrite(fd, &changed, 1, at), 1);
 		assert_int_equal(journal_verify(journal_fd, ignore_fault, &last, &verdict), 0);
@@ -566,8 +585,9 @@ static void test_tampered(void **state)
 	close(fd);
 	assert_int_equal(verify().lines, 200);
 	run_command("sed -i 100d journal/journal-20260131-000.jsonl");
-	assert_int_equal(journal_verify(journal_fd, ignore_fault, &(struct journal_fault){ 0 },
-		&verdict), 0);
+	assert_int_equal(
+		journal_verify(journal_fd, ignore_fault, &(struct journal_fault){ 0 }, &verdict),
+		0);
 	assert_int_equal(verdict.faults, 1);
 }
 
@@ -684,10 +704,14 @@ static void test_queries(void **state)
 	struct store_flow flow;
 	struct store_query *query;
 	struct record drop = { .type = EVENT_DROP,
-		.head = { .time_ns = noon_ns + day_ns, .reason = REASON_TCP_LIMIT,
-			.verdict = VERDICT_DROP, .flow_id = 12345,
+		.head = { .time_ns = noon_ns + day_ns,
+			.reason = REASON_TCP_LIMIT,
+			.verdict = VERDICT_DROP,
+			.flow_id = 12345,
 			.src = ip_from_v4((uint8_t[]){ 10, 0, 0, 5 }),
-			.dst = ip_from_v4((uint8_t[]){ 203, 0, 113, 1 }), .proto = 17, .dport = 53 },
+			.dst = ip_from_v4((uint8_t[]){ 203, 0, 113, 1 }),
+			.proto = 17,
+			.dport = 53 },
 		.drop = { .count = 4 } };
 	struct intake *intake = new_intake();
 	uint64_t last;

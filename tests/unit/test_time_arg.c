@@ -44,9 +44,9 @@ static void test_before_now(void **state)
 
 static void test_nonsense(void **state)
 {
-	static const char *const wrong[] = { "", "-", "-1", "-1y", "-1hh", "--1h", "2026", "26-1-31",
-		"2026-01-31X", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00+", "2026-13-01",
-		"tomorrow", "-99999999999999999999s" };
+	static const char *const wrong[] = { "", "-", "-1", "-1y", "-1hh", "--1h", "2026",
+		"26-1-31", "2026-01-31X", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00+",
+		"2026-13-01", "tomorrow", "-99999999999999999999s" };
 	int64_t ns = 7;
 
 	(void)state;

@@ -216,8 +216,10 @@ static int enter_jail(struct store *store)
 		{ store->setup.capture_dir_fd, JAIL_READ },
 		{ eve_dir, JAIL_READ | JAIL_WRITE },
 	};
-	struct jail jail = { .calls = calls, .n_calls = sizeof(calls) / sizeof(calls[0]),
-		.dirs = dirs, .n_dirs = eve_dir >= 0 ? 4 : 3 };
+	struct jail jail = { .calls = calls,
+		.n_calls = sizeof(calls) / sizeof(calls[0]),
+		.dirs = dirs,
+		.n_dirs = eve_dir >= 0 ? 4 : 3 };
 	int error = child_ready(&store->child, &jail);
 
 	if (eve_dir >= 0)

@@ -29,8 +29,8 @@ struct keeper {
 	_Atomic uint64_t open_number;
 	_Atomic uint64_t stored, removed;
 	_Atomic bool urgent, stop;
-	int64_t give_up_ns; /* after stop: when to leave the rest to the next start */
-	bool failed;        /* the last work failed and was told */
+	int64_t give_up_ns;   /* after stop: when to leave the rest to the next start */
+	bool failed;          /* the last work failed and was told */
 	pthread_mutex_t lock; /* of the news */
 	struct keeper_news news[NEWS_MAX];
 	size_t n_news;
@@ -59,8 +59,11 @@ static bool must_stop(void *context)
 /* A full queue loses news: the manifest has them all. */
 static void tell(struct keeper *k, const char *action, const struct manifest_line *line, int error)
 {
-	struct keeper_news news = { .action = action, .bytes = line->bytes, .error = error,
-		.first_packet = line->first_packet, .last_packet = line->last_packet };
+	struct keeper_news news = { .action = action,
+		.bytes = line->bytes,
+		.error = error,
+		.first_packet = line->first_packet,
+		.last_packet = line->last_packet };
 
 	memcpy(news.segment, line->name, sizeof(news.segment));
 	pthread_mutex_lock(&k->lock);
@@ -69,7 +72,8 @@ static void tell(struct keeper *k, const char *action, const struct manifest_lin
 	pthread_mutex_unlock(&k->lock);
 }
 
-static void tell_failure(struct keeper *k, const char *action, const struct manifest_line *line, int error)
+static void tell_failure(
+	struct keeper *k, const char *action, const struct manifest_line *line, int error)
 {
 	if (!k->failed)
 		tell(k, action, line, error);
@@ -103,7 +107,8 @@ static int describe_packets(struct keeper *k, int fd, struct manifest_line *line
 		return result;
 	while ((result = capture_reader_next(reader, &packet)) == 1) {
 		size_t number = (size_t)(packet.offset / MANIFEST_PIECE);
-		struct manifest_piece *piece = number < line->n_pieces ? &line->piece[number] : NULL;
+		struct manifest_piece *piece =
+			number < line->n_pieces ? &line->piece[number] : NULL;
 
 		if (line->packets++ == 0) {
 			line->first_packet = packet.id;
@@ -228,7 +233,8 @@ static int compress(struct keeper *k, const struct segment *segment)
  * on a disk too full for a line the file goes first. */
 static int discard(struct keeper *k, const struct segment *segment)
 {
-	struct manifest_line line = { .kind = MANIFEST_REMOVED, .bytes = segment->bytes,
+	struct manifest_line line = { .kind = MANIFEST_REMOVED,
+		.bytes = segment->bytes,
 		.was_sealed = manifest_state(k->manifest, segment->number) & MANIFEST_SEALED };
 	char packed[MANIFEST_NAME_MAX];
 	int dir = k->setup->dir_fd, result;

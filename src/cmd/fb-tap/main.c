@@ -14,38 +14,23 @@
 
 static const struct jail_call calls[] = {
 	/* files of the capture directory */
-	{ SCMP_SYS(openat), JAIL_FREE },
-	{ SCMP_SYS(close), JAIL_FREE },
-	{ SCMP_SYS(fcntl), JAIL_FREE },
-	{ SCMP_SYS(lseek), JAIL_FREE },
-	{ SCMP_SYS(pread64), JAIL_FREE },
-	{ SCMP_SYS(pwrite64), JAIL_FREE },
-	{ SCMP_SYS(pwritev), JAIL_FREE },
-	{ SCMP_SYS(ftruncate), JAIL_FREE },
-	{ SCMP_SYS(fallocate), JAIL_FREE },
-	{ SCMP_SYS(fdatasync), JAIL_FREE },
-	{ SCMP_SYS(fstat), JAIL_FREE },
-	{ SCMP_SYS(newfstatat), JAIL_FREE },
-	{ SCMP_SYS(fstatfs), JAIL_FREE },
-	{ SCMP_SYS(getdents64), JAIL_FREE },
-	{ SCMP_SYS(renameat), JAIL_FREE },
-	{ SCMP_SYS(unlinkat), JAIL_FREE },
+	{ SCMP_SYS(openat), JAIL_FREE }, { SCMP_SYS(close), JAIL_FREE },
+	{ SCMP_SYS(fcntl), JAIL_FREE }, { SCMP_SYS(lseek), JAIL_FREE },
+	{ SCMP_SYS(pread64), JAIL_FREE }, { SCMP_SYS(pwrite64), JAIL_FREE },
+	{ SCMP_SYS(pwritev), JAIL_FREE }, { SCMP_SYS(ftruncate), JAIL_FREE },
+	{ SCMP_SYS(fallocate), JAIL_FREE }, { SCMP_SYS(fdatasync), JAIL_FREE },
+	{ SCMP_SYS(fstat), JAIL_FREE }, { SCMP_SYS(newfstatat), JAIL_FREE },
+	{ SCMP_SYS(fstatfs), JAIL_FREE }, { SCMP_SYS(getdents64), JAIL_FREE },
+	{ SCMP_SYS(renameat), JAIL_FREE }, { SCMP_SYS(unlinkat), JAIL_FREE },
 	/* memory, and the keeper's thread */
-	{ SCMP_SYS(brk), JAIL_FREE },
-	{ SCMP_SYS(mmap), JAIL_NO_EXEC },
-	{ SCMP_SYS(mprotect), JAIL_NO_EXEC },
-	{ SCMP_SYS(mremap), JAIL_FREE },
-	{ SCMP_SYS(munmap), JAIL_FREE },
-	{ SCMP_SYS(madvise), JAIL_FREE },
+	{ SCMP_SYS(brk), JAIL_FREE }, { SCMP_SYS(mmap), JAIL_NO_EXEC },
+	{ SCMP_SYS(mprotect), JAIL_NO_EXEC }, { SCMP_SYS(mremap), JAIL_FREE },
+	{ SCMP_SYS(munmap), JAIL_FREE }, { SCMP_SYS(madvise), JAIL_FREE },
 	{ SCMP_SYS(rt_sigaction), JAIL_FREE }, /* of the first pthread_create */
-	{ SCMP_SYS(clone), JAIL_THREAD },
-	{ SCMP_SYS(clone3), JAIL_ABSENT },
-	{ SCMP_SYS(futex), JAIL_FREE },
-	{ SCMP_SYS(set_robust_list), JAIL_FREE },
-	{ SCMP_SYS(rseq), JAIL_FREE },
-	{ SCMP_SYS(sched_setscheduler), JAIL_FREE },
-	{ SCMP_SYS(clock_nanosleep), JAIL_FREE },
-	{ SCMP_SYS(nanosleep), JAIL_FREE },
+	{ SCMP_SYS(clone), JAIL_THREAD }, { SCMP_SYS(clone3), JAIL_ABSENT },
+	{ SCMP_SYS(futex), JAIL_FREE }, { SCMP_SYS(set_robust_list), JAIL_FREE },
+	{ SCMP_SYS(rseq), JAIL_FREE }, { SCMP_SYS(sched_setscheduler), JAIL_FREE },
+	{ SCMP_SYS(clock_nanosleep), JAIL_FREE }, { SCMP_SYS(nanosleep), JAIL_FREE },
 	{ SCMP_SYS(getrandom), JAIL_FREE },
 	{ SCMP_SYS(sysinfo), JAIL_FREE }, /* qsort asks how much memory there is */
 };
@@ -77,8 +62,7 @@ static int read_conf(struct child *child, struct tap_setup *setup)
 {
 	struct conf *conf;
 	char *faults = NULL;
-	int result =
-		conf_load_fd(child_fd(child, ROLE_CONF, 0), "configuration", &conf, &faults);
+	int result = conf_load_fd(child_fd(child, ROLE_CONF, 0), "configuration", &conf, &faults);
 
 	if (result < 0) {
 		fprintf(stderr, "fb-tap: %s\n", faults ? faults : strerror(-result));
@@ -106,7 +90,8 @@ static int read_setup(struct child *child, struct tap_setup *setup)
 	setup->counts = child_map(child, ROLE_COUNTS, &counts_size);
 	if (setup->dir_fd < 0 || !setup->ring || !setup->counts ||
 		counts_size < sizeof(*setup->counts)) {
-		fprintf(stderr, "fb-tap: START lacks the frame ring, its counts or the directory\n");
+		fprintf(stderr,
+			"fb-tap: START lacks the frame ring, its counts or the directory\n");
 		return -EBADMSG;
 	}
 	if (key >= 0) {
@@ -134,8 +119,10 @@ static int read_setup(struct child *child, struct tap_setup *setup)
 static int enter_jail(struct child *child, const struct tap_setup *setup)
 {
 	struct jail_dir dir = { .fd = setup->dir_fd, .rights = JAIL_READ | JAIL_WRITE };
-	struct jail jail = { .calls = calls, .n_calls = sizeof(calls) / sizeof(calls[0]),
-		.dirs = &dir, .n_dirs = 1 };
+	struct jail jail = { .calls = calls,
+		.n_calls = sizeof(calls) / sizeof(calls[0]),
+		.dirs = &dir,
+		.n_dirs = 1 };
 	uint8_t hash[MANIFEST_HASH];
 
 	/* The libraries look for their own files the first time. */

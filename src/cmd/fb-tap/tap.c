@@ -21,15 +21,15 @@ enum {
 	BATCH_BYTES_MIN = 64 * 1024,
 	ENTRY_MIN = 32, /* an Enhanced Packet Block of nothing */
 	NAP_MS = 5,
-	IDLE_MS = 20,      /* ... when nothing came for a while */
-	IDLE_AFTER = 100,  /* empty looks */
-	QUIET_LOOKS = 20,  /* empty looks before a drain is over */
+	IDLE_MS = 20,        /* ... when nothing came for a while */
+	IDLE_AFTER = 100,    /* empty looks */
+	QUIET_LOOKS = 20,    /* empty looks before a drain is over */
 	PLENTY = 256 * 1024, /* bytes in the ring that are worth going on without a nap */
 	SIDE_SIZE = 2 * RING_INTERFACES_MAX * 1024,
 };
 
-#define NS_PER_S 1000000000LL
-#define RETRY_NS NS_PER_S
+#define NS_PER_S  1000000000LL
+#define RETRY_NS  NS_PER_S
 #define CHORES_NS (100 * 1000000LL)
 
 /* What one writev takes: entries as they lie in the ring, and blocks of our own in `side`. It stays
@@ -52,8 +52,8 @@ struct tap {
 	struct keeper *keeper;
 	struct batch batch;
 	size_t batch_bytes_max;
-	bool bad;             /* the ring makes no sense: write what came before, then end */
-	int failing;          /* -errno while the disk does not take blocks */
+	bool bad;    /* the ring makes no sense: write what came before, then end */
+	int failing; /* -errno while the disk does not take blocks */
 	int64_t next_try_ns;
 	int64_t next_chores_ns;
 	unsigned empty_looks;
@@ -232,8 +232,10 @@ static void add_gap(struct tap *t, const struct ring_entry *entry)
 	struct batch *b = &t->batch;
 	char comment[SEGMENT_COMMENT_MAX];
 	struct pcapng_statistics statistics = { .time_ns = entry->time_ns,
-		.start_ns = t->writer.start_ns, .end_ns = entry->time_ns,
-		.delivered = b->after.account.frames[0], .comment = comment };
+		.start_ns = t->writer.start_ns,
+		.end_ns = entry->time_ns,
+		.delivered = b->after.account.frames[0],
+		.comment = comment };
 	struct record record = new_record(REASON_AUDIT_DIFFERS);
 	size_t len;
 
@@ -321,8 +323,8 @@ static int write_batch(struct tap *t)
 		ring_release(t->ring);
 	update_counts(t);
 	if (b->marker && t->setup->marked)
-		t->setup->marked(t->setup->context, t->writer.marker.marker,
-			total_frames(&t->writer));
+		t->setup->marked(
+			t->setup->context, t->writer.marker.marker, total_frames(&t->writer));
 	return 0;
 }
 
@@ -452,9 +454,10 @@ static int start(struct tap *t)
 {
 	const struct tap_setup *setup = t->setup;
 	bool fresh = setup->counts->segments == 0;
-	int result = setup->records && ring_open(setup->records, setup->records_size, &t->records) < 0
-			     ? -EBADMSG
-			     : ring_open(setup->ring, setup->ring_size, &t->ring);
+	int result =
+		setup->records && ring_open(setup->records, setup->records_size, &t->records) < 0
+			? -EBADMSG
+			: ring_open(setup->ring, setup->ring_size, &t->ring);
 
 	if (result < 0)
 		return result;
@@ -502,8 +505,8 @@ int tap_run(const struct tap_setup *setup)
 		return -ENOMEM;
 	t->setup = setup;
 	t->writer.fd = -1;
-	t->batch_bytes_max = setup->segment_size / 4 < BATCH_BYTES ? setup->segment_size / 4
-								   : BATCH_BYTES;
+	t->batch_bytes_max =
+		setup->segment_size / 4 < BATCH_BYTES ? setup->segment_size / 4 : BATCH_BYTES;
 	if (t->batch_bytes_max < BATCH_BYTES_MIN)
 		t->batch_bytes_max = BATCH_BYTES_MIN;
 	result = start(t);

@@ -22,10 +22,10 @@ enum tap_order {
 };
 
 struct tap_setup {
-	int dir_fd;  /* the capture directory */
-	int wake_fd; /* eventfd, readable when the ring passed an eighth; -1: none */
+	int dir_fd;   /* the capture directory */
+	int wake_fd;  /* eventfd, readable when the ring passed an eighth; -1: none */
 	int order_fd; /* readable when `order` should be asked at once; -1: none */
-	void *ring;  /* frame ring */
+	void *ring;   /* frame ring */
 	size_t ring_size;
 	void *records; /* record-tap.ring; NULL: no records */
 	size_t records_size;

@@ -61,9 +61,8 @@ static size_t put_header(const struct writer *w, uint8_t *buf)
 	};
 	size_t len;
 
-	snprintf(comment, sizeof(comment),
-		"honeynet %s, boot %" PRIx64 ", segment %" PRIu64, setup->honeynet, setup->boot,
-		w->number);
+	snprintf(comment, sizeof(comment), "honeynet %s, boot %" PRIx64 ", segment %" PRIu64,
+		setup->honeynet, setup->boot, w->number);
 	len = pcapng_put_section(buf, &section);
 	for (uint32_t i = 0; i < setup->n_interfaces; i++)
 		len += pcapng_put_interface(buf + len, &setup->interface[i]);
@@ -154,16 +153,20 @@ int writer_close(struct writer *w)
 static int close_foreign(int fd, const struct segment_scan *scan, const struct tap_setup *setup)
 {
 	struct tap_setup its = *setup;
-	struct writer w = { .setup = &its, .fd = fd, .size = scan->good_end, .place = scan->place,
-		.account = scan->account, .start_ns = scan->first_ns };
+	struct writer w = { .setup = &its,
+		.fd = fd,
+		.size = scan->good_end,
+		.place = scan->place,
+		.account = scan->account,
+		.start_ns = scan->first_ns };
 
-	its.n_interfaces = scan->n_interfaces < RING_INTERFACES_MAX
-				   ? (uint32_t)scan->n_interfaces
-				   : RING_INTERFACES_MAX;
+	its.n_interfaces = scan->n_interfaces < RING_INTERFACES_MAX ? (uint32_t)scan->n_interfaces
+								    : RING_INTERFACES_MAX;
 	return writer_close(&w);
 }
 
-static int scan_segment(const struct tap_setup *setup, const char *name, struct segment_scan *ret_scan)
+static int scan_segment(
+	const struct tap_setup *setup, const char *name, struct segment_scan *ret_scan)
 {
 	struct capture_reader *reader;
 	struct zfile *file;
@@ -236,8 +239,9 @@ int writer_resume(struct writer *w, const struct tap_setup *setup, uint64_t last
 
 	if (result < 0)
 		return result;
-	*w = (struct writer){ .setup = setup, .fd = -1, .number = last_number,
-		.start_ns = wall_ns() };
+	*w = (struct writer){
+		.setup = setup, .fd = -1, .number = last_number, .start_ns = wall_ns()
+	};
 	if (n > 0 && segment[n - 1].number > w->number)
 		w->number = segment[n - 1].number;
 	result = -ENOENT;

@@ -23,7 +23,7 @@ struct writer {
 	uint64_t first_id, last_id;
 	struct segment_place place; /* the ring entry that was written last */
 	int64_t opened_mono_ns;
-	int64_t start_ns;    /* wall time: since when the account counts */
+	int64_t start_ns; /* wall time: since when the account counts */
 	struct segment_account account;
 	struct ring_marker marker; /* the last one seen */
 };
@@ -31,14 +31,15 @@ struct writer {
 /* Finds out where to go on: reads the newest segment that has anything, cuts off a partial block,
  * opens it for writing when it is of this boot and not closed, closes it otherwise. `fresh`: the
  * account starts at zero. 0 or -errno. */
-int writer_resume(struct writer *writer, const struct tap_setup *setup, uint64_t last_number,
-	bool fresh);
+int writer_resume(
+	struct writer *writer, const struct tap_setup *setup, uint64_t last_number, bool fresh);
 /* A new segment. Nothing stays behind on failure. */
 int writer_open(struct writer *writer, int64_t mono_ns);
 /* Appends the blocks at iov[*at] and on; *at and that iov move with what was written. 0 when all
  * is, -errno. */
 int writer_append(struct writer *writer, struct iovec *iov, size_t n, size_t *at);
 /* Statistics blocks of all interfaces into `buf` (n_interfaces * PCAPNG_BLOCK_MAX is enough). */
-size_t writer_statistics(const struct writer *writer, const char *what, int64_t time_ns, uint8_t *buf);
+size_t writer_statistics(
+	const struct writer *writer, const char *what, int64_t time_ns, uint8_t *buf);
 /* Ends the segment with its statistics. On failure it stays open. */
 int writer_close(struct writer *writer);

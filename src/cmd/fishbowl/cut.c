@@ -27,7 +27,7 @@ struct cut {
 	uint32_t n_interfaces;
 	uint32_t map[RING_INTERFACES_MAX]; /* of the current segment */
 	uint32_t n_mapped;
-	int error; /* -errno of the output */
+	int error;    /* -errno of the output */
 	uint8_t *buf; /* of one block */
 	struct cut_segment *now;
 };
@@ -191,8 +191,8 @@ static bool is_wanted(const struct cut *c, const struct capture_packet *packet)
 
 /* ---- segments ---- */
 
-static int open_segment(struct cut *c, int dir_fd, struct zfile **ret_file,
-	struct capture_reader **ret_reader)
+static int open_segment(
+	struct cut *c, int dir_fd, struct zfile **ret_file, struct capture_reader **ret_reader)
 {
 	int result = zfile_open(dir_fd, c->now->name, ret_file);
 
@@ -272,7 +272,8 @@ static void copy(struct cut *c, int dir_fd, const struct cut_place *place, size_
 	zfile_close(file);
 }
 
-static const struct cut_place *find_places(const struct cut_plan *plan, uint64_t number, size_t *ret_n)
+static const struct cut_place *find_places(
+	const struct cut_plan *plan, uint64_t number, size_t *ret_n)
 {
 	size_t low = 0, high = plan->n_places, end;
 
@@ -324,8 +325,8 @@ static void put_section(struct cut *c)
 	put(c, c->buf, pcapng_put_section(c->buf, &section));
 }
 
-static int add_live_flows(int dir_fd, const char *name, const struct cut_query *query,
-	struct cut_plan *plan)
+static int add_live_flows(
+	int dir_fd, const char *name, const struct cut_query *query, struct cut_plan *plan)
 {
 	struct capture_reader *reader;
 	struct capture_packet packet;
@@ -385,7 +386,9 @@ int cut_plan_live_flows(int dir_fd, const struct cut_query *query, struct cut_pl
 int cut_run(int dir_fd, const struct cut_query *query, struct cut_plan *plan, FILE *out,
 	struct cut_result *ret_result)
 {
-	struct cut c = { .query = query, .plan = plan, .out = out,
+	struct cut c = { .query = query,
+		.plan = plan,
+		.out = out,
 		.buf = malloc(CAPTURE_PACKET_MAX + PCAPNG_BLOCK_MAX) };
 	struct cut_result result = { 0 };
 	struct segment *segment = NULL;

@@ -72,8 +72,8 @@ static int ask(struct store_query *store, int capture_fd, const struct cut_query
 	return result;
 }
 
-int cut_plan_from_store(const char *state_dir, int capture_fd, const struct cut_query *query,
-	struct cut_plan *plan)
+int cut_plan_from_store(
+	const char *state_dir, int capture_fd, const struct cut_query *query, struct cut_plan *plan)
 {
 	struct store_query *store;
 	int result = store_query_open(state_dir, &store);

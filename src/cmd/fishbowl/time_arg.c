@@ -80,9 +80,15 @@ static bool parse_date(const char *text, int64_t *ret_ns)
 	}
 	if (!parse_offset(at, &offset_s))
 		return false;
-	*ret_ns = ((int64_t)timegm(&(struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon,
-			   .tm_mday = tm.tm_mday, .tm_hour = tm.tm_hour, .tm_min = tm.tm_min,
-			   .tm_sec = tm.tm_sec }) - offset_s) * second_ns + ns;
+	*ret_ns = ((int64_t)timegm(&(struct tm){ .tm_year = tm.tm_year,
+			   .tm_mon = tm.tm_mon,
+			   .tm_mday = tm.tm_mday,
+			   .tm_hour = tm.tm_hour,
+			   .tm_min = tm.tm_min,
+			   .tm_sec = tm.tm_sec }) -
+			  offset_s) *
+			  second_ns +
+		  ns;
 	return true;
 }
 

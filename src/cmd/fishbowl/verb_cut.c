@@ -41,8 +41,10 @@ static const struct argp_option options[] = {
 	{ "peer", 'P', "ADDRESS", 0, "... and the other side in this one", 0 },
 	{ "port", 'p', "NUMBER", 0, "source or destination port", 0 },
 	{ "proto", 'r', "PROTO", 0, "tcp, udp, icmp, icmp6, sctp or a number", 0 },
-	{ "flow", 'F', "ID", 0, "flow id: decimal as in the records, or 0x and hex as in the comments", 0 },
-	{ "output", 'o', "FILE", 0, "write here, and FILE.manifest.json (or - for the packets only)", 0 },
+	{ "flow", 'F', "ID", 0,
+		"flow id: decimal as in the records, or 0x and hex as in the comments", 0 },
+	{ "output", 'o', "FILE", 0,
+		"write here, and FILE.manifest.json (or - for the packets only)", 0 },
 	{ "scan", KEY_SCAN, NULL, 0, "do not use the index", 0 },
 	{ "pin", KEY_PIN, NULL, 0, "keep the segments used: retention passes them over", 0 },
 	{ 0 },
@@ -119,8 +121,8 @@ static bool parse_query(struct cut_query *q, int key, const char *text)
 	case 'r':
 		return parse_proto(text, &q->proto);
 	default: /* 'F' */
-		return parse_whole(text, strncmp(text, "0x", 2) == 0 ? 16 : 10, UINT64_MAX,
-			       &q->flow) &&
+		return parse_whole(
+			       text, strncmp(text, "0x", 2) == 0 ? 16 : 10, UINT64_MAX, &q->flow) &&
 		       q->flow;
 	}
 }
@@ -153,8 +155,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			if (o->key == key) {
 				json_object_set_new(a->asked, o->name, json_string(text));
 				if (!parse_query(&a->query, key, text))
-					argp_error(state, "--%s %s: not understood; it is %s", o->name,
-						text, o->doc);
+					argp_error(state, "--%s %s: not understood; it is %s",
+						o->name, text, o->doc);
 			}
 		return 0;
 	case ARGP_KEY_ARG:
@@ -216,18 +218,18 @@ static int add_line(void *context, const char *text, size_t len, bool whole)
 	if (!whole || manifest_line_parse(text, len, &line) < 0)
 		return 0;
 	if (line.kind == MANIFEST_SEALED) {
-		json_array_foreach(l->segments, i, segment)
-			if (strcmp(json_string_value(json_object_get(segment, "name")),
-				    line.name) == 0)
-				json_object_set_new(segment, "sha256", hash_json(line.sha256));
+		json_array_foreach(l->segments, i,
+			segment) if (strcmp(json_string_value(json_object_get(segment, "name")),
+					     line.name) == 0)
+			json_object_set_new(segment, "sha256", hash_json(line.sha256));
 		if (line.packets && line.last_ns >= l->a->query.from_ns &&
 			line.first_ns < l->a->query.to_ns)
 			json_object_set_new(l->sealed, line.name, json_true());
 	} else if (line.kind == MANIFEST_REMOVED &&
 		   (!line.was_sealed || json_object_get(l->sealed, line.name))) {
-		json_array_append_new(l->gaps,
-			json_pack("{s:s, s:s}", "segment", line.name, "why",
-				"removed for the byte budget before this cut"));
+		json_array_append_new(
+			l->gaps, json_pack("{s:s, s:s}", "segment", line.name, "why",
+					 "removed for the byte budget before this cut"));
 	}
 	manifest_line_done(&line);
 	return 0;
@@ -236,8 +238,9 @@ static int add_line(void *context, const char *text, size_t len, bool whole)
 static void add_manifest(const struct cut_arguments *a, int dir_fd, json_t *segments, json_t *gaps)
 {
 	int fd = openat(dir_fd, MANIFEST_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct lines lines = { .a = a, .segments = segments, .gaps = gaps,
-		.sealed = json_object() };
+	struct lines lines = {
+		.a = a, .segments = segments, .gaps = gaps, .sealed = json_object()
+	};
 
 	if (fd >= 0) {
 		(void)manifest_walk(fd, add_line, &lines);
@@ -277,12 +280,12 @@ static json_t *make_statement(const struct cut_arguments *a, int dir_fd, const s
 	for (size_t i = 0; i < r->n_segments; i++) {
 		const struct cut_segment *s = &r->segment[i];
 
-		json_array_append_new(segments,
-			json_pack("{s:s, s:I, s:n}", "name", s->name, "packets",
-				(json_int_t)s->packets, "sha256"));
+		json_array_append_new(
+			segments, json_pack("{s:s, s:I, s:n}", "name", s->name, "packets",
+					  (json_int_t)s->packets, "sha256"));
 		if (s->error[0])
-			json_array_append_new(gaps,
-				json_pack("{s:s, s:s}", "segment", s->name, "why", s->error));
+			json_array_append_new(
+				gaps, json_pack("{s:s, s:s}", "segment", s->name, "why", s->error));
 	}
 	add_manifest(a, dir_fd, segments, gaps);
 	return json_pack("{s:i, s:o, s:s, s:O, s:I, s:o, s:o, s:o}", "v", 1, "made",
@@ -341,8 +344,9 @@ static int write_statement(const struct cut_arguments *a, const char *state_dir,
 		snprintf(path, sizeof(path), "%s.manifest.json", a->out);
 		result = out_ok(&o) ? write_text(path, &o) : -EMSGSIZE;
 		if (!signing)
-			fprintf(stderr, "fishbowl cut: the signing key cannot be read: %s is not "
-					"signed\n",
+			fprintf(stderr,
+				"fishbowl cut: the signing key cannot be read: %s is not "
+				"signed\n",
 				path);
 	}
 	free(text);
@@ -435,8 +439,10 @@ static int cut_with_conf(const struct cut_arguments *a)
 int verb_cut(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "",
-		"Copies packets out of the capture into one pcapng file. All that is given must hold.\v"
-		"Frames that belong to no conversation (ARP, STP, ...) are chosen by time alone, or in "
+		"Copies packets out of the capture into one pcapng file. All that is given must "
+		"hold.\v"
+		"Frames that belong to no conversation (ARP, STP, ...) are chosen by time alone, "
+		"or in "
 		"segments that are not indexed yet by their addresses.",
 		NULL, NULL, NULL };
 	struct cut_arguments a = { .conf = CONF_PATH_DEFAULT,

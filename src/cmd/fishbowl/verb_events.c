@@ -39,23 +39,26 @@ enum { LINE_MAX_SIZE = 4096, TERMINAL_ROWS = 100, POLL_MS = 300 };
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "the configuration", 0 },
 	{ "state-dir", KEY_STATE_DIR, "DIR", 0, "the records in DIR, without a configuration", 0 },
-	{ "type", 't', "TYPE", 0, "flow, drop, incident, control, capture, audit, stats, anomaly", 1 },
+	{ "type", 't', "TYPE", 0, "flow, drop, incident, control, capture, audit, stats, anomaly",
+		1 },
 	{ "host", KEY_HOST, "ADDRESS", 0, "source or destination; an address or a network", 1 },
 	{ "peer", KEY_PEER, "ADDRESS", 0, "the other side of --host", 1 },
 	{ "port", KEY_PORT, "NUMBER", 0, "source or destination port", 1 },
 	{ "proto", KEY_PROTO, "PROTOCOL", 0, "IP protocol: tcp, udp, icmp, ... or its number", 1 },
 	{ "honeypot", KEY_HONEYPOT, "NAME", 0, "its name in the configuration", 1 },
 	{ "reason", KEY_REASON, "REASON", 0, "why: see fishbowl-events(7)", 1 },
-	{ "severity", KEY_SEVERITY, "LEVEL", 0, "debug, info, notice, warning, alert: at least this",
-		1 },
+	{ "severity", KEY_SEVERITY, "LEVEL", 0,
+		"debug, info, notice, warning, alert: at least this", 1 },
 	{ "from", KEY_FROM, "TIME", 0,
-		"not before: 2026-01-31T12:00:00Z, '2026-01-31 12:00', -1h, today. Times without an "
-		"offset are UTC", 1 },
+		"not before: 2026-01-31T12:00:00Z, '2026-01-31 12:00', -1h, today. Times without "
+		"an "
+		"offset are UTC",
+		1 },
 	{ "to", KEY_TO, "TIME", 0, "before", 1 },
 	{ "flow", KEY_FLOW, "ID", 0,
 		"one conversation: a number as in records, or 0x... as in packet comments", 1 },
-	{ "number", 'n', "COUNT", 0,
-		"the last COUNT records; 0: all (100 on a terminal, else all)", 2 },
+	{ "number", 'n', "COUNT", 0, "the last COUNT records; 0: all (100 on a terminal, else all)",
+		2 },
 	{ "follow", 'f', NULL, 0, "go on with new records", 2 },
 	{ "json", KEY_JSON, NULL, 0, "EVE JSON, one record a line", 2 },
 	{ 0 },
@@ -155,8 +158,8 @@ static bool parse_filter(int key, char *value, struct argp_state *state, struct 
 	switch (key) {
 	case 't':
 		f->type = event_type_find(value);
-		require(state, f->type != EVENT_NONE, "type of record; fishbowl-events(7) lists them",
-			value);
+		require(state, f->type != EVENT_NONE,
+			"type of record; fishbowl-events(7) lists them", value);
 		return true;
 	case KEY_HOST:
 		require(state, f->has_host = parse_network(value, &f->host), "address or network",
@@ -293,8 +296,8 @@ static void put_table_line(struct out *o, const struct record *record)
 	record_story(o, record);
 }
 
-static void print_table_line(const struct events *events, const char *json, size_t len,
-	enum severity severity)
+static void print_table_line(
+	const struct events *events, const char *json, size_t len, enum severity severity)
 {
 	char text[LINE_MAX_SIZE * 5];
 	struct out o = out_make(text, sizeof(text));
@@ -312,8 +315,8 @@ static void print_table_line(const struct events *events, const char *json, size
 	line_free(line);
 }
 
-static int print_event(const struct events *events, const char *json, size_t len,
-	enum severity severity)
+static int print_event(
+	const struct events *events, const char *json, size_t len, enum severity severity)
 {
 	if (events->json) {
 		fwrite(json, 1, len, stdout);
@@ -433,8 +436,10 @@ static int report(const struct events *events, int error)
 	if (error == -EPIPE)
 		return 0; /* whoever read us has had enough */
 	if (error == -EIO)
-		fprintf(stderr, "fishbowl events: a day in %s/db could not be read; what the others "
-				"hold is shown\n", events->state_dir);
+		fprintf(stderr,
+			"fishbowl events: a day in %s/db could not be read; what the others "
+			"hold is shown\n",
+			events->state_dir);
 	else if (error)
 		fprintf(stderr, "fishbowl events: %s/db: %s\n", events->state_dir,
 			strerror(-error));

@@ -128,8 +128,9 @@ static int print_totals(const struct report *r, const struct verify_totals *t)
 {
 	clear_progress(r);
 	if (r->json)
-		printf("{\"segments\":%" PRIu64 ",\"packets\":%" PRIu64 ",\"manifest_lines\":%" PRIu64
-		       ",\"removed\":%" PRIu64 ",\"unsealed\":%" PRIu64 ",\"faults\":%" PRIu64 "}\n",
+		printf("{\"segments\":%" PRIu64 ",\"packets\":%" PRIu64
+		       ",\"manifest_lines\":%" PRIu64 ",\"removed\":%" PRIu64
+		       ",\"unsealed\":%" PRIu64 ",\"faults\":%" PRIu64 "}\n",
 			t->segments, t->packets, t->lines, t->removed, t->unsealed, t->faults);
 	else
 		printf("%" PRIu64 " segments with %" PRIu64 " packets compared, %" PRIu64
@@ -171,8 +172,7 @@ static int find_key(const struct verify_arguments *a, const char *dir, uint8_t *
 	}
 	if (result == -ENOENT)
 		fprintf(stderr,
-			"fishbowl verify: no public key beside %s; name it with --key FILE\n",
-			dir);
+			"fishbowl verify: no public key beside %s; name it with --key FILE\n", dir);
 	return result;
 }
 
@@ -199,13 +199,15 @@ static int find_dir(const struct verify_arguments *a, char path[static PATH_SIZE
 int verb_verify(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "",
-		"Compares every sealed segment with the signed manifest and names what was changed.\v"
+		"Compares every sealed segment with the signed manifest and names what was "
+		"changed.\v"
 		"Exit status: 0 nothing was changed, 1 something was, 2 it could not be looked at.",
 		NULL, NULL, NULL };
 	struct verify_arguments a = { .conf = CONF_PATH_DEFAULT };
 	struct report report = { 0 };
-	struct verify_setup setup = { .finding = on_finding, .progress = on_progress,
-		.context = &report };
+	struct verify_setup setup = {
+		.finding = on_finding, .progress = on_progress, .context = &report
+	};
 	struct verify_totals totals;
 	char dir[PATH_SIZE];
 	int result;
