@@ -73,7 +73,7 @@ static void begin(struct supervisor *s, const struct conf *conf)
 	}
 	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
 		s->port[i].fd = -1;
-	s->run_dir = s->state_dir = s->lock_fd = -1;
+	s->run_dir = s->ram_dir = s->state_dir = s->lock_fd = -1;
 	s->signal_fd = s->clock_fd = s->ctl_fd = -1;
 	s->watch_fd[0] = s->watch_fd[1] = -1;
 	s->started_ns = sup_now();
@@ -382,6 +382,8 @@ static void stop(struct supervisor *s)
 		sup_nics_restore(s);
 	if (s->run_dir >= 0)
 		unlinkat(s->run_dir, "ctl.sock", 0);
+	if (s->running && s->stopping == 1)
+		sup_files_forget(s);
 	sup_files_close(s);
 }
 

@@ -72,6 +72,8 @@ struct supervisor {
 	const struct conf *conf;
 	char honeynet[CHAN_NAME_MAX];
 	int run_dir, state_dir, lock_fd;
+	int ram_dir; /* of rings, flow table and counters: run_dir, or one in /dev/shm */
+	char ram_name[48];
 	int fd[ROLE_COUNT]; /* -1: none. COUNTS and PORT are elsewhere */
 	int counts_fd[CHAN_PROCESSES];
 	void *counts[CHAN_PROCESSES];
@@ -119,6 +121,8 @@ int sup_lock(struct supervisor *s);
 bool sup_files_fit(const struct supervisor *s);
 /* True when there is anything to drain; then the files are open as they are. */
 bool sup_files_open_old(struct supervisor *s);
+/* After a clean stop: gives the memory back that is not in run_dir. What is not written yet stays. */
+void sup_files_forget(struct supervisor *s);
 void sup_files_close(struct supervisor *s);
 int sup_files_open(struct supervisor *s);
 int sup_conf_snapshot(struct supervisor *s);

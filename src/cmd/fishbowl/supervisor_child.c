@@ -198,8 +198,12 @@ static void on_end(struct supervisor *s, struct sup_child *child, int status)
 	chan_close(&child->chan);
 	child->pid = 0;
 	s->audit.undisturbed = false;
-	sup_control(s, asked ? REASON_STOPPED : REASON_DIED, process_name(child->process), "%s",
-		child->why);
+	/* Of the store's own orderly end nobody is left to make a record. */
+	if (asked && s->stopping && child->process == CHAN_STORE && status == 0)
+		sup_say("%s: %s", process_name(child->process), child->why);
+	else
+		sup_control(s, asked ? REASON_STOPPED : REASON_DIED, process_name(child->process),
+			"%s", child->why);
 	child->why[0] = 0;
 	if (asked && !s->stopping && s->running)
 		child->backoff_ns = 0; /* restarted for new ports */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run leaves in run_dir and what the next one makes of it. `run.state` holds "kernel boot id,
+/* What a run leaves in memory and what the next one makes of it. Rings, flow table and counters are
+ * files in run_dir, or, when that is not on a tmpfs, in a directory of /dev/shm that belongs to it (as
+ * on a system whose /run is a disk: there the kernel would write the rings out for ever). `run.state`
+ * holds "kernel boot id,
  * number of this run's records (boot), layout": it is written last, so its presence says that the
  * rings beside it are formatted. */
 #include "cmd/fishbowl/supervisor.h"
@@ -84,6 +87,80 @@ static int open_state_dirs(struct supervisor *s)
 	return r;
 }
 
+/* run_dir itself where it is in memory. Else a directory of /dev/shm with the number of run_dir in its
+ * name, root's own: anybody may make names there. */
+static int open_ram_dir(struct supervisor *s)
+{
+	static const struct jail_user root = { 0 };
+	struct stat st;
+	int shm, r;
+
+	s->ram_dir = s->run_dir;
+	if (file_is_tmpfs(s->run_dir))
+		return 0;
+	if (fstat(s->run_dir, &st) < 0)
+		return -errno;
+	snprintf(s->ram_name, sizeof(s->ram_name), "fishbowl-%" PRIx64 "-%" PRIx64,
+		(uint64_t)st.st_dev, (uint64_t)st.st_ino);
+	shm = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = shm < 0               ? -errno
+	    : !file_is_tmpfs(shm) ? -ENOTSUP
+				  : file_subdir_open(shm, s->ram_name, &root, 0700, &s->ram_dir);
+	if (shm >= 0)
+		close(shm);
+	if (r < 0) {
+		s->ram_dir = s->run_dir;
+		sup_say("hint: neither run_dir %s nor /dev/shm is on a tmpfs; rings on a disk cost "
+			"speed",
+			s->conf->top.run_dir);
+	}
+	return 0;
+}
+
+static bool ring_is_empty(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	struct ring *ring;
+	bool empty = false;
+
+	if (memory == MAP_FAILED)
+		return false;
+	if (ring_open(memory, size, &ring) == 0) {
+		empty = ring_used(ring) == 0;
+		ring_free(ring);
+	}
+	munmap(memory, size);
+	return empty;
+}
+
+/* Everything in memory is on the disk: no entry waits, no conversation is open. */
+static bool all_written(const struct supervisor *s)
+{
+	const struct counts_gate *gate = s->counts[CHAN_GATE];
+
+	for (size_t i = 0; i < N_SHARED; i++)
+		if (shared[i].is_ring &&
+			!ring_is_empty(s->fd[shared[i].role], file_size(s, shared[i].role)))
+			return false;
+	return gate && gate->flows_active == 0;
+}
+
+void sup_files_forget(struct supervisor *s)
+{
+	char path[64];
+
+	if (s->ram_dir < 0 || s->ram_dir == s->run_dir || !all_written(s))
+		return;
+	unlinkat(s->ram_dir, "run.state", 0);
+	for (size_t i = 0; i < N_SHARED; i++)
+		if (!shared[i].in_state_dir)
+			unlinkat(s->ram_dir, shared[i].name, 0);
+	for (size_t i = 0; i < CHAN_PROCESSES; i++)
+		unlinkat(s->ram_dir, counts_name[i], 0);
+	snprintf(path, sizeof(path), "/dev/shm/%s", s->ram_name);
+	rmdir(path);
+}
+
 int sup_dirs_open(struct supervisor *s)
 {
 	const char *state = s->conf->top.state_dir, *run = s->conf->top.run_dir;
@@ -101,9 +178,7 @@ int sup_dirs_open(struct supervisor *s)
 		return complain("cannot write below state_dir", state, r,
 			"it must be writable for root: look at the mount (read-only?) and its "
 			"owner");
-	if (!file_is_tmpfs(s->run_dir))
-		sup_say("hint: run_dir %s is not on a tmpfs; rings on a disk cost speed", run);
-	return 0;
+	return open_ram_dir(s);
 }
 
 static bool ctl_answers(const struct supervisor *s)
@@ -177,7 +252,7 @@ int sup_lock(struct supervisor *s)
 
 static int shared_dir(const struct supervisor *s, const struct shared_file *file)
 {
-	return file->in_state_dir ? s->state_dir : s->run_dir;
+	return file->in_state_dir ? s->state_dir : s->ram_dir;
 }
 
 static bool has_size(int dir, const char *name, size_t size)
@@ -192,7 +267,7 @@ static bool read_state(
 {
 	char text[128];
 
-	return file_text_read(s->run_dir, "run.state", text, sizeof(text)) == 0 &&
+	return file_text_read(s->ram_dir, "run.state", text, sizeof(text)) == 0 &&
 	       sscanf(text, "%39s %" SCNu64 " %d", kernel, ret_boot, ret_layout) == 3;
 }
 
@@ -207,10 +282,10 @@ bool sup_files_fit(const struct supervisor *s)
 		return false;
 	for (size_t i = 0; i < N_SHARED; i++)
 		if (!shared[i].in_state_dir &&
-			!has_size(s->run_dir, shared[i].name, file_size(s, shared[i].role)))
+			!has_size(s->ram_dir, shared[i].name, file_size(s, shared[i].role)))
 			return false;
 	for (size_t i = 0; i < CHAN_PROCESSES; i++)
-		if (!has_size(s->run_dir, counts_name[i], COUNTS_SIZE))
+		if (!has_size(s->ram_dir, counts_name[i], COUNTS_SIZE))
 			return false;
 	return true;
 }
@@ -225,12 +300,12 @@ bool sup_files_open_old(struct supervisor *s)
 	for (size_t i = 0; i < N_SHARED; i++) {
 		if (!shared[i].is_ring)
 			continue;
-		s->fd[shared[i].role] = openat(s->run_dir, shared[i].name, O_RDWR | O_CLOEXEC);
+		s->fd[shared[i].role] = openat(s->ram_dir, shared[i].name, O_RDWR | O_CLOEXEC);
 		if (s->fd[shared[i].role] < 0)
 			return false;
 	}
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
-		s->counts_fd[i] = openat(s->run_dir, counts_name[i], O_RDWR | O_CLOEXEC);
+		s->counts_fd[i] = openat(s->ram_dir, counts_name[i], O_RDWR | O_CLOEXEC);
 		if (s->counts_fd[i] < 0)
 			return false;
 	}
@@ -292,7 +367,7 @@ static int open_shared(struct supervisor *s, const struct shared_file *file, boo
 	bool fresh;
 	int r;
 
-	if (!go_on && !file->in_state_dir && unlinkat(s->run_dir, file->name, 0) < 0 &&
+	if (!go_on && !file->in_state_dir && unlinkat(s->ram_dir, file->name, 0) < 0 &&
 		errno != ENOENT)
 		return -errno;
 	r = file_shared_open(shared_dir(s, file), file->name, size, &s->fd[file->role], &fresh);
@@ -307,8 +382,8 @@ static int open_counts(struct supervisor *s, enum chan_process p, bool go_on)
 	int r;
 
 	if (!go_on)
-		unlinkat(s->run_dir, counts_name[p], 0);
-	r = file_shared_open(s->run_dir, counts_name[p], COUNTS_SIZE, &s->counts_fd[p], &fresh);
+		unlinkat(s->ram_dir, counts_name[p], 0);
+	r = file_shared_open(s->ram_dir, counts_name[p], COUNTS_SIZE, &s->counts_fd[p], &fresh);
 	if (r < 0)
 		return r;
 	s->counts[p] = mmap(NULL, COUNTS_SIZE, PROT_READ, MAP_SHARED, s->counts_fd[p], 0);
@@ -361,7 +436,7 @@ static int note_run(struct supervisor *s, bool go_on)
 	snprintf(text, sizeof(text), "%" PRIu64 " %s", s->boot, kernel);
 	r = file_text_write(s->state_dir, "boot", text);
 	snprintf(text, sizeof(text), "%s %" PRIu64 " %d", kernel, s->boot, LAYOUT);
-	return r < 0 ? r : file_text_write(s->run_dir, "run.state", text);
+	return r < 0 ? r : file_text_write(s->ram_dir, "run.state", text);
 }
 
 static int open_all(struct supervisor *s, bool go_on)
@@ -369,7 +444,7 @@ static int open_all(struct supervisor *s, bool go_on)
 	int r = 0;
 
 	if (!go_on)
-		unlinkat(s->run_dir, "run.state", 0);
+		unlinkat(s->ram_dir, "run.state", 0);
 	for (size_t i = 0; i < N_SHARED && r == 0; i++)
 		r = open_shared(s, &shared[i], go_on);
 	for (enum chan_process p = 0; p < CHAN_PROCESSES && r == 0; p++)
@@ -385,7 +460,7 @@ int sup_files_open(struct supervisor *s)
 	int r = open_all(s, go_on);
 
 	if (r == -EBADMSG && go_on) { /* a ring that is none: nothing can be drained from it */
-		sup_say("the rings in run_dir are damaged: fresh ones are made");
+		sup_say("the rings of an earlier run are damaged: fresh ones are made");
 		sup_files_close(s);
 		r = open_all(s, false);
 	}
