@@ -36,7 +36,7 @@ install-deps: deps-build deps-lab
 lab: deps-lab build
 	build/src/cmd/fishbowl/fishbowl lab up --attack
 
-check: deps-build deps-lab deps-check
+check: deps-build deps-lab deps-check deps-bench
 	src/cmd/fb-lab/mount-root tools/check all
 
 quickcheck: deps-build deps-check
