@@ -111,17 +111,22 @@ static pid_t eldest(void)
 	return found;
 }
 
+/* With that process's root, too: it may be in a chroot, and setns() goes to the root of all. */
 static void enter_mounts(pid_t pid)
 {
 	char path[64];
-	int fd;
+	int mounts, root;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)!setns(fd, CLONE_NEWNS);
-		close(fd);
-	}
+	mounts = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (mounts >= 0 && root >= 0 && setns(mounts, CLONE_NEWNS) == 0 && fchdir(root) == 0)
+		(void)!chroot(".");
+	if (mounts >= 0)
+		close(mounts);
+	if (root >= 0)
+		close(root);
 }
 
 static int pin_new(const char *name, pid_t mounts)
