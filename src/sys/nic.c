@@ -38,7 +38,8 @@ struct nic_set {
 	int origin_watch, data_watch; /* rtnetlink for news */
 	char ns_name[NS_NAME_MAX];    /* "" when the NICs stay */
 	char table[NS_NAME_MAX];
-	bool own; /* nothing else lives in the data namespace */
+	bool own;       /* nothing else lives in the data namespace */
+	bool automatic; /* the data namespace has a name of ours */
 	unsigned n;
 	struct nic nic[NIC_MAX];
 };
@@ -129,6 +130,22 @@ static void enter_mounts(pid_t pid)
 		close(root);
 }
 
+/* Runs `work` in a child, because there is no way back from other mounts. */
+static int in_child(int (*work)(const char *name, pid_t mounts), const char *name)
+{
+	pid_t mounts = eldest(), child = fork();
+	int status;
+
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		_exit(-work(name, mounts));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
 static int pin_new(const char *name, pid_t mounts)
 {
 	char path[128];
@@ -149,20 +166,15 @@ static int pin_new(const char *name, pid_t mounts)
 	return mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-/* In a child, because there is no way back from other mounts. */
-static int make_namespace(struct nic_set *set)
+static int unpin(const char *name, pid_t mounts)
 {
-	pid_t mounts = eldest(), child = fork();
-	int status;
+	char path[128];
 
-	if (child < 0)
+	enter_mounts(mounts);
+	snprintf(path, sizeof(path), NETNS_DIR "/%s", name);
+	if (umount2(path, MNT_DETACH) < 0)
 		return -errno;
-	if (child == 0)
-		_exit(-pin_new(set->ns_name, mounts));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+	return unlink(path) < 0 ? -errno : 0;
 }
 
 /* As the eldest ancestor sees it, else as we do. */
@@ -272,12 +284,29 @@ static void stay(struct nic_set *set)
 	set->ns_name[0] = 0;
 }
 
+/* fishbowl-data-OUTSIDE; in a network namespace other than the machine's own with its number behind
+ * it, since another honeynet's may have a NIC of the same name. */
+static void name_namespace(struct nic_set *set)
+{
+	const char *outside = set->table + strlen("fishbowl-");
+	struct stat machine, here;
+
+	snprintf(set->ns_name, sizeof(set->ns_name), "fishbowl-data-%s", outside);
+	if (fstat(set->origin_ns, &here) < 0)
+		return;
+	if (stat("/proc/1/ns/net", &machine) == 0 && machine.st_ino == here.st_ino)
+		return;
+	snprintf(set->ns_name, sizeof(set->ns_name), "fishbowl-data-%s-%llx", outside,
+		(unsigned long long)here.st_ino);
+}
+
 static int choose_namespace(
 	struct nic_set *set, const char *data_netns, struct nic_error *ret_error)
 {
 	bool automatic = !strcmp(data_netns, "auto"), needed = true;
 	int r;
 
+	set->automatic = automatic;
 	set->data_ns = set->origin_ns;
 	if (!strcmp(data_netns, "no"))
 		return 0;
@@ -285,8 +314,10 @@ static int choose_namespace(
 		return nic_fail(ret_error, -EINVAL,
 			"data_netns: \"%s\" is not a namespace name (letters, digits, - _ .)",
 			data_netns);
-	snprintf(set->ns_name, sizeof(set->ns_name), "%s%s", automatic ? "fishbowl-data-" : "",
-		automatic ? set->table + strlen("fishbowl-") : data_netns);
+	if (automatic)
+		name_namespace(set);
+	else
+		snprintf(set->ns_name, sizeof(set->ns_name), "%s", data_netns);
 	r = open_namespace(set);
 	if (r && r != -ENOENT)
 		return nic_fail(
@@ -295,7 +326,7 @@ static int choose_namespace(
 		stay(set);
 		return 0;
 	}
-	if (r == -ENOENT && !(r = make_namespace(set)))
+	if (r == -ENOENT && !(r = in_child(pin_new, set->ns_name)))
 		r = open_namespace(set);
 	if (r)
 		return nic_fail(ret_error, r,
@@ -573,6 +604,16 @@ int nic_port_open(struct nic_set *set, unsigned nic, int *ret_fd, struct port_in
 	return r;
 }
 
+/* An empty namespace that we named is not left behind. */
+static void forget_namespace(struct nic_set *set)
+{
+	unsigned others, nics;
+
+	if (set->automatic && moves(set) && count_links(set, set->data_link, &others, &nics) == 0 &&
+		others + nics == 0)
+		(void)in_child(unpin, set->ns_name);
+}
+
 int nic_restore(struct nic_set *set)
 {
 	int result = 0;
@@ -588,6 +629,7 @@ int nic_restore(struct nic_set *set)
 			r = nic_link_move(set->data_link, link.ifindex, set->origin_ns);
 		result = result ? result : r;
 	}
+	forget_namespace(set);
 	return result;
 }
 

@@ -45,7 +45,7 @@ struct nic_event {
 
 /*
  * Finds and prepares the NICs, in the order given (the outside first). `data_netns`: "no" = they stay;
- * "auto" = a namespace of their own (fishbowl-data-OUTSIDE) unless this one holds nothing else; or
+ * "auto" = a namespace of their own (fishbowl-data-OUTSIDE[-NUMBER]) unless this one holds nothing else; or
  * the name of a namespace, made if missing (kept in /run/netns as by `ip netns add`). NICs that an
  * earlier, killed run left there are found. Failure: -errno and *ret_error; NICs that could not be
  * prepared are down or gated, never open.
