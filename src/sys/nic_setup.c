@@ -5,14 +5,17 @@
 #include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
-#include <nftables/libnftables.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/out.h"
@@ -86,24 +89,72 @@ int nic_setup_namespace(struct nic_error *ret_error)
 
 /* ---- nft ---- */
 
-static int run_nft(const char *script, struct nic_error *ret_error)
-{
-	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-	const char *error;
-	int r = 0;
+/* The program, not libnftables: that is GPL-2.0-only, which does not go together with our licence in
+ * one program (doc/design/dependencies.md). */
+static const char *const nft_paths[] = { "/usr/sbin/nft", "/sbin/nft", "/usr/local/sbin/nft" };
 
-	if (!nft)
-		return nic_fail(ret_error, -ENOMEM, "nftables: out of memory");
-	nft_ctx_buffer_output(nft);
-	nft_ctx_buffer_error(nft);
-	if (nft_run_cmd_from_buffer(nft, script)) {
-		error = nft_ctx_get_error_buffer(nft);
+/* The script as its standard input, its messages into `messages`; in our network namespace. */
+static int spawn_nft(int script, int messages, pid_t *ret_pid)
+{
+	char *argv[] = { strdup("nft"), strdup("-f"), strdup("-"), NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int r = ENOENT;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, script, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, messages, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO);
+	posix_spawnattr_init(&attributes);
+	sigemptyset(&none);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	for (size_t i = 0; i < sizeof(nft_paths) / sizeof(nft_paths[0]) && r == ENOENT; i++)
+		r = posix_spawn(ret_pid, nft_paths[i], &actions, &attributes, argv, NULL);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	for (size_t i = 0; argv[i]; i++)
+		free(argv[i]);
+	return -r;
+}
+
+/* A file in memory with this text, read from its beginning. */
+static int text_file(const char *text)
+{
+	int fd = memfd_create("nft", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text)) {
+		close(fd);
+		return -ENOSPC;
+	}
+	return fd;
+}
+
+static int run_nft(const char *text, struct nic_error *ret_error)
+{
+	int script = text_file(text), messages = text_file(""), status = -1, r;
+	char said[160] = "";
+	pid_t pid;
+
+	r = script < 0 ? script : messages < 0 ? messages : spawn_nft(script, messages, &pid);
+	if (r == 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (r < 0)
+		r = nic_fail(ret_error, r, "the program nft: %s; it is in the package nftables",
+			strerror(-r));
+	else if (status != 0 && pread(messages, said, sizeof(said) - 1, 0) >= 0)
 		r = nic_fail(ret_error, -EPROTO,
 			"nftables refuses the gate (the kernel needs nf_tables netdev egress, "
 			"Linux 5.16): %.*s",
-			(int)strcspn(error, "\n"), error);
-	}
-	nft_ctx_free(nft);
+			(int)strcspn(said, "\n"), said);
+	if (script >= 0)
+		close(script);
+	if (messages >= 0)
+		close(messages);
 	return r;
 }
 
