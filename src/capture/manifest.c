@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/out.h"
+#include "capture/note.h"
 
 enum {
 	READ_SIZE = 256 * 1024,
@@ -52,15 +53,15 @@ static int write_file(int dir_fd, const char *name, mode_t mode, const uint8_t *
 	return result;
 }
 
-int manifest_key_create(int keys_dir_fd)
+int manifest_key_create(int keys_dir_fd, const char *secret_name, const char *public_name)
 {
 	struct manifest_key key;
 	int result;
 
 	if (sodium_init() < 0)
 		return -EIO;
-	if (faccessat(keys_dir_fd, MANIFEST_SECRET, F_OK, 0) == 0) {
-		int fd = openat(keys_dir_fd, MANIFEST_SECRET, O_RDONLY | O_CLOEXEC);
+	if (faccessat(keys_dir_fd, secret_name, F_OK, 0) == 0) {
+		int fd = openat(keys_dir_fd, secret_name, O_RDONLY | O_CLOEXEC);
 
 		if (fd < 0)
 			return -errno;
@@ -68,11 +69,11 @@ int manifest_key_create(int keys_dir_fd)
 		close(fd);
 	} else {
 		crypto_sign_keypair(key.public, key.secret);
-		result = write_file(keys_dir_fd, MANIFEST_SECRET, 0600, key.secret,
+		result = write_file(keys_dir_fd, secret_name, 0600, key.secret,
 			sizeof(key.secret));
 	}
-	if (result == 0 && faccessat(keys_dir_fd, MANIFEST_PUBLIC, F_OK, 0) < 0)
-		result = write_file(keys_dir_fd, MANIFEST_PUBLIC, 0644, key.public,
+	if (result == 0 && faccessat(keys_dir_fd, public_name, F_OK, 0) < 0)
+		result = write_file(keys_dir_fd, public_name, 0644, key.public,
 			sizeof(key.public));
 	sodium_memzero(&key, sizeof(key));
 	return result;
@@ -298,17 +299,21 @@ bool manifest_line_signed(const char *text, size_t len,
 	const uint8_t public[static MANIFEST_PUBLIC_LEN])
 {
 	enum { TAIL = sizeof(sig_key) - 1 + 2 * crypto_sign_BYTES + 2 };
+	char hex[2 * crypto_sign_BYTES + 1];
 	uint8_t signature[crypto_sign_BYTES];
+	const char *sig;
 	size_t body, got;
 
 	if (len < TAIL)
 		return false;
 	body = len - TAIL;
+	sig = text + body + sizeof(sig_key) - 1;
 	return memcmp(text + body, sig_key, sizeof(sig_key) - 1) == 0 &&
 	       memcmp(text + len - 2, "\"}", 2) == 0 &&
-	       sodium_hex2bin(signature, sizeof(signature), text + body + sizeof(sig_key) - 1,
-		       2 * crypto_sign_BYTES, NULL, &got, NULL) == 0 &&
+	       sodium_hex2bin(signature, sizeof(signature), sig, 2 * crypto_sign_BYTES, NULL, &got,
+		       NULL) == 0 &&
 	       got == sizeof(signature) &&
+	       memcmp(sodium_bin2hex(hex, sizeof(hex), signature, got), sig, 2 * got) == 0 &&
 	       crypto_sign_verify_detached(signature, (const uint8_t *)text, body, public) == 0;
 }
 
@@ -444,10 +449,44 @@ int manifest_walk(int fd, manifest_line_fn *fn, void *context)
 	return result;
 }
 
+/* ---- how far it goes ---- */
+
+static struct out head_text(char text[static NOTE_MAX], const struct manifest_head *head)
+{
+	struct out o = out_make(text, NOTE_MAX);
+
+	out_fmt(&o, "{\"v\":1,\"kind\":\"manifest\",\"lines\":%" PRIu64, head->lines);
+	put_hash(&o, "last", head->last);
+	return o;
+}
+
+int manifest_head_read(int dir_fd, const uint8_t *public, struct manifest_head *ret_head)
+{
+	struct manifest_head head = { 0 };
+	char text[NOTE_MAX];
+	json_t *object;
+	size_t len;
+	int result = note_read(dir_fd, MANIFEST_HEAD, public, text, &len);
+	bool good;
+
+	if (result < 0)
+		return result;
+	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	good = get_u64(object, "lines", &head.lines) &&
+	       get_hash_text(json_object_get(object, "last"), head.last);
+	json_decref(object);
+	if (!good)
+		return -EBADMSG;
+	*ret_head = head;
+	return 0;
+}
+
 /* ---- the writer ---- */
 
 struct manifest {
+	int dir_fd;
 	int fd;
+	uint64_t lines;
 	const struct manifest_key *key;
 	uint8_t prev[MANIFEST_HASH];
 	uint64_t size;
@@ -491,6 +530,7 @@ static int load_line(void *context, const char *text, size_t len, bool whole)
 	if (!whole)
 		return 0; /* a crash while it was written: cut off */
 	manifest_sha256(text, len, m->prev);
+	m->lines++;
 	m->size += len + 1;
 	/* A damaged line stays as it is, for verify to show; the chain goes on behind it. */
 	if (manifest_line_parse(text, len, &line) < 0)
@@ -499,6 +539,30 @@ static int load_line(void *context, const char *text, size_t len, bool whole)
 		result = note(m, segment.number, line.kind);
 	manifest_line_done(&line);
 	return result;
+}
+
+/* A full disk has no room for a new note: the old one stays and tells less. */
+static void write_head(const struct manifest *m)
+{
+	struct manifest_head head = { .lines = m->lines };
+	char text[NOTE_MAX];
+	struct out o;
+
+	memcpy(head.last, m->prev, sizeof(head.last));
+	o = head_text(text, &head);
+	(void)note_write(m->dir_fd, MANIFEST_HEAD, m->key, &o);
+}
+
+/* Behind lines that were taken away the chain goes on where it was. */
+static void follow_head(struct manifest *m)
+{
+	struct manifest_head head;
+
+	if (manifest_head_read(m->dir_fd, m->key ? m->key->public : NULL, &head) < 0 ||
+		head.lines <= m->lines)
+		return;
+	m->lines = head.lines;
+	memcpy(m->prev, head.last, sizeof(m->prev));
 }
 
 int manifest_open(int dir_fd, const struct manifest_key *key, struct manifest **ret_manifest)
@@ -513,6 +577,7 @@ int manifest_open(int dir_fd, const struct manifest_key *key, struct manifest **
 		return -EIO;
 	}
 	m->key = key;
+	m->dir_fd = dir_fd;
 	m->fd = openat(dir_fd, MANIFEST_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	result = m->fd < 0 ? -errno : manifest_walk(m->fd, load_line, m);
 	if (result == 0 && ftruncate(m->fd, (off_t)m->size) < 0)
@@ -521,6 +586,7 @@ int manifest_open(int dir_fd, const struct manifest_key *key, struct manifest **
 		manifest_close(m);
 		return result;
 	}
+	follow_head(m);
 	*ret_manifest = m;
 	return 0;
 }
@@ -596,6 +662,8 @@ int manifest_add(struct manifest *m, struct manifest_line *line)
 	result = append(m, text, len + 1);
 	if (result == 0) {
 		manifest_sha256(text, len, m->prev);
+		m->lines++;
+		write_head(m);
 		result = note(m, segment.number, line->kind);
 	}
 	free(text);

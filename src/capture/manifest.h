@@ -20,6 +20,7 @@
 struct out;
 
 #define MANIFEST_FILE       "manifest.jsonl"
+#define MANIFEST_HEAD       "manifest.head"
 #define MANIFEST_SECRET     "capture.key"
 #define MANIFEST_PUBLIC     "capture.pub"
 #define MANIFEST_PIECE      (1024 * 1024)
@@ -34,7 +35,7 @@ struct manifest_key {
 };
 
 /* Makes both files in the directory unless they are there (0600 and 0644). 0 or -errno. */
-int manifest_key_create(int keys_dir_fd);
+int manifest_key_create(int keys_dir_fd, const char *secret_name, const char *public_name);
 /* Reads from the descriptor's start. -EBADMSG: not a key. */
 int manifest_key_read(int fd, struct manifest_key *ret_key);
 int manifest_key_read_public(int fd, uint8_t ret_public[static MANIFEST_PUBLIC_LEN]);
@@ -77,7 +78,7 @@ int manifest_line_parse(const char *text, size_t len, struct manifest_line *ret_
 /* Ends a JSON object in `o` (which must begin the buffer and lack only its closing brace) with the
  * signature, as in a line. */
 void manifest_put_signature(struct out *o, const struct manifest_key *key);
-/* Whether the line carries a valid signature of that key. */
+/* Whether the line carries a valid signature of that key, in the one way to write it. */
 bool manifest_line_signed(const char *text, size_t len,
 	const uint8_t public[static MANIFEST_PUBLIC_LEN]);
 void manifest_sha256(const void *bytes, size_t len, uint8_t ret_sha256[static MANIFEST_HASH]);
@@ -87,10 +88,19 @@ void manifest_sha256(const void *bytes, size_t len, uint8_t ret_sha256[static MA
 typedef int manifest_line_fn(void *context, const char *text, size_t len, bool whole);
 int manifest_walk(int fd, manifest_line_fn *fn, void *context);
 
+/* How far the file goes, in MANIFEST_HEAD (a note): brought up to date behind each line. */
+struct manifest_head {
+	uint64_t lines;
+	uint8_t last[MANIFEST_HASH]; /* SHA-256 of the last line */
+};
+/* `public` NULL: the signature is not looked at. -ENOENT; -EBADMSG: it was changed. */
+int manifest_head_read(int dir_fd, const uint8_t *public, struct manifest_head *ret_head);
+
 /* The writer. */
 struct manifest;
 
-/* Opens or creates the file, cuts off a line that a crash left unfinished. */
+/* Opens or creates the file, cuts off a line that a crash left unfinished. When lines are missing at its
+ * end, the next one follows those: the gap stays visible. `dir_fd` and `key` stay the caller's. */
 int manifest_open(int dir_fd, const struct manifest_key *key, struct manifest **ret_manifest);
 struct manifest *manifest_close(struct manifest *manifest);
 /* The enum manifest_kind bits said about the segment of that number. */

@@ -31,6 +31,9 @@ struct verify {
 	uint64_t offset;        /* in the manifest */
 	uint8_t prev[MANIFEST_HASH];
 	bool prev_good;
+	bool gap; /* lines are missing, and that was told */
+	bool again; /* the manifest is read once more: nothing is told, nothing counted */
+	uint64_t size; /* of the manifest when it was read */
 	uint64_t all_bytes; /* to read */
 	uint8_t *buf;       /* of one piece */
 };
@@ -45,6 +48,8 @@ const char *verify_kind_name(enum verify_kind kind)
 
 static void tell(struct verify *v, struct verify_finding finding)
 {
+	if (v->again)
+		return;
 	finding.fault = finding.kind != VERIFY_UNSEALED && finding.kind != VERIFY_LEFTOVER;
 	v->totals.faults += finding.fault;
 	v->setup->finding(v->setup->context, &finding);
@@ -119,7 +124,6 @@ static int take_line(struct verify *v, struct manifest_line *line)
 		manifest_line_done(&entry->sealed);
 		manifest_line_done(&entry->compressed);
 		manifest_line_done(line);
-		v->totals.removed++;
 		break;
 	}
 	return 0;
@@ -150,9 +154,11 @@ static int check_line(void *context, const char *text, size_t len, bool whole)
 		good = false;
 	}
 	/* Behind a changed line the chain is broken anyway; that is one fault, not two. */
-	if (good && v->prev_good && memcmp(line.prev, v->prev, MANIFEST_HASH) != 0)
+	if (good && v->prev_good && memcmp(line.prev, v->prev, MANIFEST_HASH) != 0) {
+		v->gap = true;
 		tell_line(v, VERIFY_CHAIN, len,
 			"a line before this one was taken out, put in or moved");
+	}
 	if (good)
 		result = take_line(v, &line);
 	manifest_sha256(text, len, v->prev);
@@ -161,18 +167,61 @@ static int check_line(void *context, const char *text, size_t len, bool whole)
 	return result;
 }
 
+/* Lines cut off the end, or all of them: the note beside names the last one there was. */
+static void check_end(struct verify *v, int result, const struct manifest_head *head)
+{
+	if (result == -ENOENT && v->totals.lines > 0)
+		tell_file(v, VERIFY_MISSING, MANIFEST_HEAD,
+			"it tells how many lines the manifest has, and is not there");
+	else if (result == -EBADMSG)
+		tell_file(v, VERIFY_LINE, MANIFEST_HEAD,
+			"it was changed, or was not signed with this key");
+	else if (result < 0 && result != -ENOENT)
+		tell_file(v, VERIFY_UNREADABLE, MANIFEST_HEAD, strerror(-result));
+	else if (result == 0 && v->totals.lines < head->lines && !v->gap)
+		tell(v, (struct verify_finding){ .kind = VERIFY_CHAIN, .file = MANIFEST_FILE,
+				.line = v->totals.lines + 1, .from = 1,
+				.text = v->totals.lines ? "the lines from here to the end were cut off"
+							: "the whole manifest is gone" });
+}
+
+/* A running gateway compresses and removes while we look: have lines been added since? */
+static void read_again(struct verify *v)
+{
+	int fd = openat(v->setup->dir_fd, MANIFEST_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t lines = v->totals.lines;
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_size != v->size) {
+		v->size = (uint64_t)st.st_size;
+		v->again = true;
+		(void)manifest_walk(fd, check_line, v);
+		v->again = false;
+		v->totals.lines = lines;
+	}
+	close(fd);
+}
+
 static int check_manifest(struct verify *v)
 {
+	struct manifest_head head = { 0 };
+	/* Before the lines: what is written meanwhile is more, not less. */
+	int known = manifest_head_read(v->setup->dir_fd, v->setup->public, &head);
 	int fd = openat(v->setup->dir_fd, MANIFEST_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int result;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0; /* nothing was sealed yet; segments show as unsealed */
-	if (fd < 0)
+	if (fd < 0 && errno != ENOENT)
 		return -errno;
 	v->prev_good = true;
-	result = manifest_walk(fd, check_line, v);
-	close(fd);
+	/* Without the file nothing was sealed yet; then segments show as unsealed. */
+	result = fd < 0 ? 0 : manifest_walk(fd, check_line, v);
+	v->size = v->offset;
+	if (fd >= 0)
+		close(fd);
+	if (result == 0)
+		check_end(v, known, &head);
 	return result;
 }
 
@@ -286,24 +335,37 @@ static int check_compressed(struct verify *v, const struct entry *entry)
 	return 0;
 }
 
-static void check_entry(struct verify *v, const struct entry *entry)
+static int check_content(struct verify *v, size_t i)
 {
+	const struct entry *entry = &v->entry[i];
 	int result = -ENOENT;
 
 	if (entry->removed || !entry->sealed.kind)
-		return;
+		return -ECANCELED;
 	if (entry->compressed.kind)
 		result = check_compressed(v, entry);
 	if (result == -ENOENT)
 		result = check_file(v, &entry->sealed, &entry->sealed);
+	return result;
+}
+
+static void check_entry(struct verify *v, size_t i)
+{
+	int result = check_content(v, i);
+
+	if (result == -ENOENT) {
+		read_again(v);
+		result = check_content(v, i);
+	}
 	if (result == -ENOENT)
-		tell_file(v, VERIFY_MISSING, entry->name, "sealed, never removed, and not there");
-	else if (result < 0)
-		tell_file(v, VERIFY_UNREADABLE, entry->name, strerror(-result));
+		tell_file(v, VERIFY_MISSING, v->entry[i].name,
+			"sealed, never removed, and not there");
+	else if (result < 0 && result != -ECANCELED)
+		tell_file(v, VERIFY_UNREADABLE, v->entry[i].name, strerror(-result));
 	if (result < 0)
 		return;
 	v->totals.segments++;
-	v->totals.packets += entry->sealed.packets;
+	v->totals.packets += v->entry[i].sealed.packets;
 }
 
 /* ---- the directory ---- */
@@ -318,7 +380,8 @@ static bool has_suffix(const char *name, const char *suffix)
 static bool is_ours(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       strcmp(name, MANIFEST_FILE) == 0 || strcmp(name, MANIFEST_SECRET) == 0 ||
+	       strcmp(name, MANIFEST_FILE) == 0 || strcmp(name, MANIFEST_HEAD) == 0 ||
+	       strcmp(name, MANIFEST_HEAD ".new") == 0 || strcmp(name, MANIFEST_SECRET) == 0 ||
 	       strcmp(name, MANIFEST_PUBLIC) == 0;
 }
 
@@ -332,6 +395,20 @@ static bool is_beside_segment(const char *name, const char *suffix)
 	snprintf(segment_file, sizeof(segment_file), "%.*s", (int)(strlen(name) - strlen(suffix)),
 		name);
 	return segment_parse(segment_file, &segment);
+}
+
+static bool is_extra(const struct verify *v, const struct entry *entry, const struct segment *segment)
+{
+	if (!entry)
+		return segment->number <= v->last_number;
+	return !entry->removed && entry->sealed.kind && segment->compressed &&
+	       !entry->compressed.kind;
+}
+
+static void tell_unsealed(struct verify *v, const char *name)
+{
+	v->totals.unsealed++;
+	tell_file(v, VERIFY_UNSEALED, name, "open or not sealed yet: nothing to compare with");
 }
 
 static void check_name(struct verify *v, const char *name)
@@ -350,16 +427,18 @@ static void check_name(struct verify *v, const char *name)
 		return;
 	}
 	entry = find(v, &segment);
-	if (entry && entry->removed) {
-		tell_file(v, VERIFY_LEFTOVER, name, "removed for the budget, and still there");
-	} else if (entry && entry->sealed.kind && segment.compressed && !entry->compressed.kind) {
-		tell_file(v, VERIFY_EXTRA, name, "compressed, but the manifest does not say so");
-	} else if (!entry && segment.number <= v->last_number) {
-		tell_file(v, VERIFY_EXTRA, name, "later segments are sealed and this one is not");
-	} else if (!entry || !entry->sealed.kind) {
-		v->totals.unsealed++;
-		tell_file(v, VERIFY_UNSEALED, name, "open or not sealed yet: nothing to compare with");
+	if (is_extra(v, entry, &segment)) {
+		read_again(v);
+		entry = find(v, &segment);
 	}
+	if (is_extra(v, entry, &segment))
+		tell_file(v, VERIFY_EXTRA, name,
+			entry ? "compressed, but the manifest does not say so"
+			      : "later segments are sealed and this one is not");
+	else if (entry && entry->removed)
+		tell_file(v, VERIFY_LEFTOVER, name, "removed for the budget, and still there");
+	else if (!entry || !entry->sealed.kind)
+		tell_unsealed(v, name);
 }
 
 static int check_directory(struct verify *v)
@@ -396,10 +475,11 @@ int verify_run(const struct verify_setup *setup, struct verify_totals *ret_total
 		result = check_manifest(&v);
 	count_work(&v);
 	for (size_t i = 0; i < v.n && result == 0; i++)
-		check_entry(&v, &v.entry[i]);
+		check_entry(&v, i);
 	if (result == 0)
 		result = check_directory(&v);
 	for (size_t i = 0; i < v.n; i++) {
+		v.totals.removed += v.entry[i].removed;
 		manifest_line_done(&v.entry[i].sealed);
 		manifest_line_done(&v.entry[i].compressed);
 	}

@@ -65,6 +65,7 @@ struct intake {
 	int failed_errno; /* the journal cannot be written since ... */
 	int64_t failed_time_ns;
 	bool db_failed;
+	uint64_t missing;                  /* lines gone from the journal's end, not yet recorded */
 	uint64_t refused;                  /* not yet recorded */
 	uint64_t sink_dropped;             /* not yet recorded */
 	char (*segment)[SEGMENT_NAME_MAX]; /* closed, to be indexed */
@@ -169,12 +170,14 @@ static int recover(struct intake *in)
 
 static int open_journal(struct intake *in)
 {
-	int error = journal_open(in->set.journal_dir_fd, in->set.journal_budget, &in->journal);
+	int error = journal_open(
+		in->set.journal_dir_fd, in->set.journal_budget, in->set.journal_key, &in->journal);
 
 	if (!error)
 		error = recover(in);
 	if (error < 0)
 		in->journal = journal_close(in->journal);
+	in->missing = in->journal ? journal_missing(in->journal) : 0;
 	return error;
 }
 
@@ -301,6 +304,15 @@ static void report_own(struct intake *in)
 {
 	char detail[160];
 
+	if (in->missing > 0) {
+		snprintf(detail, sizeof(detail),
+			"the last %llu lines of the journal are gone: they were there when it was "
+			"last "
+			"signed",
+			(unsigned long long)in->missing);
+		in->missing = 0;
+		take_own(in, REASON_TAMPERED, wall_ns(), detail);
+	}
 	if (in->refused > 0) {
 		snprintf(detail, sizeof(detail), "%llu ill-formed records refused",
 			(unsigned long long)in->refused);

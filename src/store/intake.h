@@ -17,6 +17,7 @@
 #include "sys/counts.h"
 
 struct intake;
+struct manifest_key;
 struct ring;
 struct sinks;
 
@@ -34,6 +35,7 @@ struct intake_setup {
 	int journal_dir_fd; /* all descriptors stay the caller's */
 	int db_dir_fd;
 	int capture_dir_fd; /* -1: no segments are indexed */
+	const struct manifest_key *journal_key; /* NULL: the journal's head is not signed */
 	uint64_t journal_budget;
 	uint64_t database_budget;
 	const char *honeynet;

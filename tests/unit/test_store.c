@@ -222,7 +222,7 @@ static struct journal_verdict verify(void)
 {
 	struct journal_verdict verdict;
 
-	assert_int_equal(journal_verify(journal_fd, ignore_fault, NULL, &verdict), 0);
+	assert_int_equal(journal_verify(journal_fd, NULL, ignore_fault, NULL, &verdict), 0);
 	assert_int_equal(verdict.faults, 0);
 	return verdict;
 }
@@ -541,6 +541,56 @@ static void test_fresh_rings(void **state)
 	assert_int_equal(counts->flow_frames, 200);
 }
 
+static struct journal_fault fault_after(const char *command, uint64_t want_faults)
+{
+	struct journal_fault last = { 0 };
+	struct journal_verdict verdict;
+
+	run_command("rm -rf saved; cp -a journal saved");
+	run_command(command);
+	assert_int_equal(journal_verify(journal_fd, NULL, ignore_fault, &last, &verdict), 0);
+	assert_int_equal(verdict.faults, want_faults);
+	run_command("cp -a saved/. journal");
+	return last;
+}
+
+/* Lines cut off an end leave a good chain; head knows better. */
+static void check_ends(void)
+{
+	struct journal_fault f = fault_after("sed -i '$d' journal/journal-*.jsonl", 1);
+
+	assert_int_equal(f.line, 199);
+	assert_int_equal(f.from, 200);
+	assert_int_equal(f.to, 200);
+	f = fault_after("sed -i 1,3d journal/journal-*.jsonl", 1);
+	assert_int_equal(f.line, 1);
+	assert_int_equal(f.from, 1);
+	assert_int_equal(f.to, 3);
+	f = fault_after("rm journal/journal-*.jsonl", 1);
+	assert_int_equal(f.to, 200);
+	f = fault_after("rm journal/head", 1);
+	assert_string_equal(f.file, "head");
+}
+
+/* A writer that finds less than was signed says so, and the gap stays. */
+static void test_cut_end(void **state)
+{
+	struct journal_fault last = { 0 };
+	struct journal_verdict verdict;
+
+	(void)state;
+	produce_and_store(0, 100);
+	run_command("sed -i 91,100d journal/journal-20260131-000.jsonl");
+	produce_and_store(100, 120);
+	run_command("grep -q tampered journal/*.jsonl");
+	assert_int_equal(journal_verify(journal_fd, NULL, ignore_fault, &last, &verdict), 0);
+	assert_int_equal(verdict.faults, 1);
+	assert_int_equal(last.line, 91);
+	assert_int_equal(last.from, 91);
+	assert_int_equal(last.to, 100);
+	assert_int_equal(verdict.last_seq, 121);
+}
+
 static void test_tampered(void **state)
 {
 	struct journal_verdict verdict;
@@ -571,7 +621,8 @@ static void test_tampered(void **state)
 						      : (unsigned)"\n\"}0"[random() % 4]);
 		while (changed == byte);
 		assert_int_equal(pwrite(fd, &changed, 1, at), 1);
-		assert_int_equal(journal_verify(journal_fd, ignore_fault, &last, &verdict), 0);
+		assert_int_equal(
+			journal_verify(journal_fd, NULL, ignore_fault, &last, &verdict), 0);
 		/* The very last newline makes the last line look unfinished. */
 		if (at == st.st_size - 1)
 			assert_true(verdict.partial);
@@ -584,9 +635,10 @@ static void test_tampered(void **state)
 	munmap(bytes, (size_t)st.st_size);
 	close(fd);
 	assert_int_equal(verify().lines, 200);
+	check_ends();
 	run_command("sed -i 100d journal/journal-20260131-000.jsonl");
-	assert_int_equal(
-		journal_verify(journal_fd, ignore_fault, &(struct journal_fault){ 0 }, &verdict),
+	assert_int_equal(journal_verify(journal_fd, NULL, ignore_fault,
+				 &(struct journal_fault){ 0 }, &verdict),
 		0);
 	assert_int_equal(verdict.faults, 1);
 }
@@ -817,6 +869,7 @@ int main(void)
 		TEST(test_partial_line),
 		TEST(test_fresh_rings),
 		TEST(test_tampered),
+		TEST(test_cut_end),
 		TEST(test_retention),
 		TEST(test_disk_full),
 		TEST(test_queries),

@@ -109,7 +109,7 @@ static void start_bench(const char *dir)
 		.context = &b,
 	};
 	assert_true(b.setup.dir_fd >= 0);
-	assert_int_equal(manifest_key_create(b.setup.dir_fd), 0);
+	assert_int_equal(manifest_key_create(b.setup.dir_fd, MANIFEST_SECRET, MANIFEST_PUBLIC), 0);
 	int key = openat(b.setup.dir_fd, MANIFEST_SECRET, O_RDONLY | O_CLOEXEC);
 
 	assert_int_equal(manifest_key_read(key, &b.setup.key), 0);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/ring.h"
+#include "capture/manifest.h"
 #include "conf/conf.h"
 #include "store/intake.h"
 #include "store/sinks.h"
@@ -84,6 +85,7 @@ struct store {
 	struct intake *intake;
 	struct intake_setup setup;
 	struct sinks *sinks;
+	struct manifest_key journal_key;
 };
 
 static int64_t monotonic_ns(void)
@@ -163,6 +165,17 @@ static int open_sinks(struct store *store)
 	return sinks_new(&setup, &store->sinks);
 }
 
+static int read_key(struct store *store)
+{
+	int fd = child_fd(&store->child, ROLE_JOURNAL_KEY, 0);
+	int error = fd < 0 ? -ENOENT : manifest_key_read(fd, &store->journal_key);
+
+	if (error)
+		return fail("the journal's signing key cannot be read", error);
+	store->setup.journal_key = &store->journal_key;
+	return 0;
+}
+
 static int set_up(struct store *store)
 {
 	const struct child *child = &store->child;
@@ -176,6 +189,9 @@ static int set_up(struct store *store)
 	store->counts = child_map(child, ROLE_COUNTS, &size);
 	if (!store->counts || size < sizeof(*store->counts))
 		return fail("counts", -EINVAL);
+	error = read_key(store);
+	if (error)
+		return error;
 	error = open_sinks(store);
 	if (error)
 		return fail("outputs", error);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "capture/manifest.h"
+#include "store/journal.h"
 #include "sys/files.h"
 #include "sys/notify.h"
 
@@ -300,15 +301,25 @@ static int drain_old(struct supervisor *s)
 	return r;
 }
 
-/* The key is root's; fb-tap gets it as a descriptor. */
-static int open_key(struct supervisor *s)
+static int open_key(struct supervisor *s, const char *secret, const char *public, int *ret_fd)
 {
-	int r = manifest_key_create(s->state_dir);
+	int r = manifest_key_create(s->state_dir, secret, public);
 
 	if (r < 0)
 		return r;
-	s->fd[ROLE_SIGNING_KEY] = openat(s->state_dir, MANIFEST_SECRET, O_RDONLY | O_CLOEXEC);
-	return s->fd[ROLE_SIGNING_KEY] < 0 ? -errno : 0;
+	r = openat(s->state_dir, secret, O_RDONLY | O_CLOEXEC);
+	if (r < 0)
+		return -errno;
+	*ret_fd = r;
+	return 0;
+}
+
+/* The keys are root's; fb-tap and fb-store get one each, as descriptors. */
+static int open_keys(struct supervisor *s)
+{
+	int r = open_key(s, MANIFEST_SECRET, MANIFEST_PUBLIC, &s->fd[ROLE_SIGNING_KEY]);
+
+	return r < 0 ? r : open_key(s, JOURNAL_SECRET, JOURNAL_PUBLIC, &s->fd[ROLE_JOURNAL_KEY]);
 }
 
 static int prepare(struct supervisor *s)
@@ -319,7 +330,7 @@ static int prepare(struct supervisor *s)
 		return r;
 	if ((r = open_signals(s)) < 0)
 		return r;
-	r = open_key(s);
+	r = open_keys(s);
 	if (r < 0) {
 		fprintf(stderr, "fishbowl: key of the manifest in %s: %s\n", s->conf->top.state_dir,
 			strerror(-r));

@@ -28,7 +28,7 @@ static const uint32_t gets[CHAN_PROCESSES] = {
 		     R(SIGNING_KEY) | R(LOCK),
 	[CHAN_STORE] = R(CONF) | R(GATE_RECORDS) | R(TAP_RECORDS) | R(SUPERVISOR_RECORDS) |
 		       R(CAPTURE_DIR) | R(JOURNAL_DIR) | R(DB_DIR) | R(EVE_FILE) | R(EVE_SOCKET) |
-		       R(SYSLOG) | R(LOCK),
+		       R(SYSLOG) | R(JOURNAL_KEY) | R(LOCK),
 };
 
 static void add_fd(
