@@ -383,6 +383,16 @@ int cut_plan_live_flows(int dir_fd, const struct cut_query *query, struct cut_pl
 	return result;
 }
 
+int cut_plan_by_scan(int dir_fd, const struct cut_query *query, struct cut_plan *plan)
+{
+	if (cut_query_is_time_only(query))
+		return 0;
+	if (query->flow)
+		return cut_plan_add((void **)&plan->flow, &plan->n_flows, &plan->flows_room,
+			&query->flow, sizeof(query->flow));
+	return cut_plan_live_flows(dir_fd, query, plan);
+}
+
 int cut_run(int dir_fd, const struct cut_query *query, struct cut_plan *plan, FILE *out,
 	struct cut_result *ret_result)
 {

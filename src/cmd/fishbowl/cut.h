@@ -54,6 +54,8 @@ int cut_plan_from_store(const char *state_dir, int capture_fd, const struct cut_
 	struct cut_plan *plan);
 /* Adds the flow ids of the frames wanted in the segments that are not indexed. */
 int cut_plan_live_flows(int capture_fd, const struct cut_query *query, struct cut_plan *plan);
+/* The same question without any database: all segments are read. */
+int cut_plan_by_scan(int capture_fd, const struct cut_query *query, struct cut_plan *plan);
 int cut_plan_add(void **array, size_t *n, size_t *room, const void *element, size_t size);
 void cut_plan_done(struct cut_plan *plan);
 

@@ -377,10 +377,14 @@ static int run(const struct cut_arguments *a, const char *state_dir, int dir_fd,
 	struct cut_plan plan = { 0 };
 	int result = a->scan ? 0 : cut_plan_from_store(state_dir, dir_fd, &a->query, &plan);
 
-	if (result < 0) {
+	if (result < 0)
 		fprintf(stderr, "fishbowl cut: the index cannot be used (%s); reading everything\n",
 			strerror(-result));
+	if (result < 0 || a->scan) {
 		cut_plan_done(&plan);
+		result = cut_plan_by_scan(dir_fd, &a->query, &plan);
+		if (result < 0)
+			return result;
 	}
 	result = cut_run(dir_fd, &a->query, &plan, out, ret_result);
 	cut_plan_done(&plan);
@@ -448,7 +452,10 @@ int verb_cut(int argc, char **argv)
 	struct cut_arguments a = { .conf = CONF_PATH_DEFAULT,
 		.query = { .from_ns = INT64_MIN, .to_ns = INT64_MAX, .port = -1, .proto = -1 },
 		.asked = json_object() };
-	int result = argp_parse(&argp, argc, argv, 0, NULL, &a) == 0 && sodium_init() >= 0
+	int result;
+
+	argv[0] = (char[]){ "fishbowl cut" }; /* for argp's messages */
+	result = argp_parse(&argp, argc, argv, 0, NULL, &a) == 0 && sodium_init() >= 0
 			     ? cut_with_conf(&a)
 			     : -EINVAL;
 
