@@ -69,12 +69,10 @@ int manifest_key_create(int keys_dir_fd, const char *secret_name, const char *pu
 		close(fd);
 	} else {
 		crypto_sign_keypair(key.public, key.secret);
-		result = write_file(keys_dir_fd, secret_name, 0600, key.secret,
-			sizeof(key.secret));
+		result = write_file(keys_dir_fd, secret_name, 0600, key.secret, sizeof(key.secret));
 	}
 	if (result == 0 && faccessat(keys_dir_fd, public_name, F_OK, 0) < 0)
-		result = write_file(keys_dir_fd, public_name, 0644, key.public,
-			sizeof(key.public));
+		result = write_file(keys_dir_fd, public_name, 0644, key.public, sizeof(key.public));
 	sodium_memzero(&key, sizeof(key));
 	return result;
 }
@@ -168,18 +166,18 @@ static int describe_piece(struct describing *d, manifest_read_fn *read, void *co
 	if (done > 0) {
 		if (add_piece(&d->line, &d->room) < 0)
 			return -ENOMEM;
-		EVP_DigestFinal_ex(
-			d->piece, d->line.piece[d->line.n_pieces - 1].sha256, NULL);
+		EVP_DigestFinal_ex(d->piece, d->line.piece[d->line.n_pieces - 1].sha256, NULL);
 		d->line.bytes += done;
 	}
 	return n > 0;
 }
 
-int manifest_describe(manifest_read_fn *read, void *context, bool (*stop)(void *), void *stop_context,
-	struct manifest_line *ret_line)
+int manifest_describe(manifest_read_fn *read, void *context, bool (*stop)(void *),
+	void *stop_context, struct manifest_line *ret_line)
 {
-	struct describing d = { .whole = EVP_MD_CTX_new(), .piece = EVP_MD_CTX_new(),
-		.buf = malloc(READ_SIZE) };
+	struct describing d = {
+		.whole = EVP_MD_CTX_new(), .piece = EVP_MD_CTX_new(), .buf = malloc(READ_SIZE)
+	};
 	int result = d.whole && d.piece && d.buf ? 1 : -ENOMEM;
 
 	if (result == 1)
@@ -211,8 +209,9 @@ void manifest_sha256(const void *bytes, size_t len, uint8_t ret_sha256[static MA
 
 static const char *kind_name(enum manifest_kind kind)
 {
-	return kind == MANIFEST_SEALED ? "sealed" : kind == MANIFEST_COMPRESSED ? "compressed"
-										: "removed";
+	return kind == MANIFEST_SEALED       ? "sealed"
+	       : kind == MANIFEST_COMPRESSED ? "compressed"
+					     : "removed";
 }
 
 static void put_hash(struct out *o, const char *name, const uint8_t *hash)
@@ -249,7 +248,8 @@ static void put_body(struct out *o, const struct manifest_line *line)
 	if (line->kind == MANIFEST_SEALED) {
 		out_fmt(o,
 			",\"packets\":%" PRIu64 ",\"first_packet\":%" PRIu64
-			",\"last_packet\":%" PRIu64 ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64,
+			",\"last_packet\":%" PRIu64 ",\"first_ns\":%" PRId64
+			",\"last_ns\":%" PRId64,
 			line->packets, line->first_packet, line->last_packet, line->first_ns,
 			line->last_ns);
 	}
@@ -295,8 +295,8 @@ int manifest_line_text(const struct manifest_line *line, const struct manifest_k
 	return 0;
 }
 
-bool manifest_line_signed(const char *text, size_t len,
-	const uint8_t public[static MANIFEST_PUBLIC_LEN])
+bool manifest_line_signed(
+	const char *text, size_t len, const uint8_t public[static MANIFEST_PUBLIC_LEN])
 {
 	enum { TAIL = sizeof(sig_key) - 1 + 2 * crypto_sign_BYTES + 2 };
 	char hex[2 * crypto_sign_BYTES + 1];
@@ -438,9 +438,8 @@ int manifest_walk(int fd, manifest_line_fn *fn, void *context)
 	while (result == 0 && (errno = 0, len = getline(&text, &size, file)) > 0) {
 		bool whole = text[len - 1] == '\n';
 
-		result = len > MANIFEST_LINE_MAX
-				 ? -EMSGSIZE
-				 : fn(context, text, (size_t)len - whole, whole);
+		result = len > MANIFEST_LINE_MAX ? -EMSGSIZE
+						 : fn(context, text, (size_t)len - whole, whole);
 	}
 	if (result == 0 && ferror(file))
 		result = errno ? -errno : -EIO;

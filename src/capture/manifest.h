@@ -52,7 +52,7 @@ enum manifest_kind { MANIFEST_SEALED = 1, MANIFEST_COMPRESSED = 2, MANIFEST_REMO
 struct manifest_line {
 	enum manifest_kind kind;
 	char name[MANIFEST_NAME_MAX]; /* of the segment; COMPRESSED: with ".zst" */
-	int64_t time_ns; /* when the line was written */
+	int64_t time_ns;              /* when the line was written */
 	uint64_t bytes;
 	uint8_t sha256[MANIFEST_HASH]; /* not of REMOVED */
 	struct manifest_piece *piece;  /* owned */
@@ -67,8 +67,8 @@ void manifest_line_done(struct manifest_line *line);
 /* Reads a file to its end: bytes, hashes and pieces of *ret_line. `stop` (may be NULL) is asked before
  * each piece; when it is true the result is -ECANCELED. */
 typedef ssize_t manifest_read_fn(void *context, void *buf, size_t n);
-int manifest_describe(manifest_read_fn *read, void *context, bool (*stop)(void *), void *stop_context,
-	struct manifest_line *ret_line);
+int manifest_describe(manifest_read_fn *read, void *context, bool (*stop)(void *),
+	void *stop_context, struct manifest_line *ret_line);
 
 /* The text of a line without newline: malloc'd. `key` NULL: an empty signature. */
 int manifest_line_text(const struct manifest_line *line, const struct manifest_key *key,
@@ -79,8 +79,8 @@ int manifest_line_parse(const char *text, size_t len, struct manifest_line *ret_
  * signature, as in a line. */
 void manifest_put_signature(struct out *o, const struct manifest_key *key);
 /* Whether the line carries a valid signature of that key, in the one way to write it. */
-bool manifest_line_signed(const char *text, size_t len,
-	const uint8_t public[static MANIFEST_PUBLIC_LEN]);
+bool manifest_line_signed(
+	const char *text, size_t len, const uint8_t public[static MANIFEST_PUBLIC_LEN]);
 void manifest_sha256(const void *bytes, size_t len, uint8_t ret_sha256[static MANIFEST_HASH]);
 
 /* Calls fn with each line, without its newline; `whole` is false for a last one that has none.

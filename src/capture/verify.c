@@ -27,13 +27,13 @@ struct verify {
 	struct verify_totals totals;
 	struct entry *entry;
 	size_t n, room;
-	uint64_t last_number;   /* greatest one sealed */
-	uint64_t offset;        /* in the manifest */
+	uint64_t last_number; /* greatest one sealed */
+	uint64_t offset;      /* in the manifest */
 	uint8_t prev[MANIFEST_HASH];
 	bool prev_good;
-	bool gap; /* lines are missing, and that was told */
-	bool again; /* the manifest is read once more: nothing is told, nothing counted */
-	uint64_t size; /* of the manifest when it was read */
+	bool gap;           /* lines are missing, and that was told */
+	bool again;         /* the manifest is read once more: nothing is told, nothing counted */
+	uint64_t size;      /* of the manifest when it was read */
 	uint64_t all_bytes; /* to read */
 	uint8_t *buf;       /* of one piece */
 };
@@ -131,8 +131,11 @@ static int take_line(struct verify *v, struct manifest_line *line)
 
 static void tell_line(struct verify *v, enum verify_kind kind, size_t len, const char *text)
 {
-	tell(v, (struct verify_finding){ .kind = kind, .file = MANIFEST_FILE,
-			.line = v->totals.lines, .from = v->offset, .to = v->offset + len,
+	tell(v, (struct verify_finding){ .kind = kind,
+			.file = MANIFEST_FILE,
+			.line = v->totals.lines,
+			.from = v->offset,
+			.to = v->offset + len,
 			.text = text });
 }
 
@@ -179,10 +182,13 @@ static void check_end(struct verify *v, int result, const struct manifest_head *
 	else if (result < 0 && result != -ENOENT)
 		tell_file(v, VERIFY_UNREADABLE, MANIFEST_HEAD, strerror(-result));
 	else if (result == 0 && v->totals.lines < head->lines && !v->gap)
-		tell(v, (struct verify_finding){ .kind = VERIFY_CHAIN, .file = MANIFEST_FILE,
-				.line = v->totals.lines + 1, .from = 1,
-				.text = v->totals.lines ? "the lines from here to the end were cut off"
-							: "the whole manifest is gone" });
+		tell(v, (struct verify_finding){ .kind = VERIFY_CHAIN,
+				.file = MANIFEST_FILE,
+				.line = v->totals.lines + 1,
+				.from = 1,
+				.text = v->totals.lines
+						? "the lines from here to the end were cut off"
+						: "the whole manifest is gone" });
 }
 
 /* A running gateway compresses and removes while we look: have lines been added since? */
@@ -228,7 +234,8 @@ static int check_manifest(struct verify *v)
 /* ---- the files ---- */
 
 /* The packets that lie in piece i, at least in part: from the last one that begins before it. */
-static void add_packets(const struct manifest_line *sealed, size_t i, struct verify_finding *finding)
+static void add_packets(
+	const struct manifest_line *sealed, size_t i, struct verify_finding *finding)
 {
 	const struct manifest_piece *piece = sealed->piece;
 	uint64_t first = sealed->first_packet, last = sealed->last_packet;
@@ -261,8 +268,11 @@ static void check_piece(struct verify *v, struct zfile *file, const struct manif
 	uint64_t from = (uint64_t)i * MANIFEST_PIECE;
 	uint64_t want = line->bytes - from < MANIFEST_PIECE ? line->bytes - from : MANIFEST_PIECE;
 	ssize_t got = zfile_read_at(file, from, v->buf, (size_t)want);
-	struct verify_finding finding = { .kind = VERIFY_CHANGED, .file = line->name, .from = from,
-		.to = from + want - 1, .text = text };
+	struct verify_finding finding = { .kind = VERIFY_CHANGED,
+		.file = line->name,
+		.from = from,
+		.to = from + want - 1,
+		.text = text };
 	uint8_t hash[MANIFEST_HASH];
 
 	if (got < 0 && got != -EBADMSG) {
@@ -288,14 +298,16 @@ static void check_pieces(struct verify *v, struct zfile *file, const struct mani
 			v->setup->progress(v->setup->context, v->totals.bytes, v->all_bytes);
 	}
 	if (zfile_size(file) > line->bytes)
-		tell(v, (struct verify_finding){ .kind = VERIFY_CHANGED, .file = line->name,
-				.from = line->bytes, .to = zfile_size(file) - 1,
+		tell(v, (struct verify_finding){ .kind = VERIFY_CHANGED,
+				.file = line->name,
+				.from = line->bytes,
+				.to = zfile_size(file) - 1,
 				.text = "bytes were added at the end" });
 }
 
 /* Opens the file of a line and compares its bytes as they are. -ENOENT: it is not there. */
-static int check_file(struct verify *v, const struct manifest_line *line,
-	const struct manifest_line *content)
+static int check_file(
+	struct verify *v, const struct manifest_line *line, const struct manifest_line *content)
 {
 	int fd = openat(v->setup->dir_fd, line->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct zfile *file;
@@ -397,7 +409,8 @@ static bool is_beside_segment(const char *name, const char *suffix)
 	return segment_parse(segment_file, &segment);
 }
 
-static bool is_extra(const struct verify *v, const struct entry *entry, const struct segment *segment)
+static bool is_extra(
+	const struct verify *v, const struct entry *entry, const struct segment *segment)
 {
 	if (!entry)
 		return segment->number <= v->last_number;
@@ -460,8 +473,9 @@ static void count_work(struct verify *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		if (!v->entry[i].removed)
-			v->all_bytes += MANIFEST_PIECE * (uint64_t)(v->entry[i].sealed.n_pieces +
-							 v->entry[i].compressed.n_pieces);
+			v->all_bytes +=
+				MANIFEST_PIECE * (uint64_t)(v->entry[i].sealed.n_pieces +
+							    v->entry[i].compressed.n_pieces);
 }
 
 int verify_run(const struct verify_setup *setup, struct verify_totals *ret_totals)

@@ -34,7 +34,7 @@ typedef void intake_marker_fn(void *context, const void *payload, uint32_t size)
 struct intake_setup {
 	int journal_dir_fd; /* all descriptors stay the caller's */
 	int db_dir_fd;
-	int capture_dir_fd; /* -1: no segments are indexed */
+	int capture_dir_fd;                     /* -1: no segments are indexed */
 	const struct manifest_key *journal_key; /* NULL: the journal's head is not signed */
 	uint64_t journal_budget;
 	uint64_t database_budget;

@@ -27,7 +27,7 @@ struct journal {
 	uint64_t committed_seq;
 	uint8_t link[JOURNAL_LINK_SIZE]; /* of the last line, the buffer's included */
 	const struct manifest_key *key;
-	struct journal_head head;    /* as of the last commit */
+	struct journal_head head; /* as of the last commit */
 	uint64_t missing;
 	bool dirty;
 	uint32_t buffer_day;
@@ -65,9 +65,8 @@ bool journal_line_number(const char *json, const char *name, uint64_t *ret_numbe
 	return errno == 0 && (*end == ',' || *end == '}');
 }
 
-
-static int recover_file(struct journal *j, const struct journal_place *place, bool newest,
-	bool *ret_found)
+static int recover_file(
+	struct journal *j, const struct journal_place *place, bool newest, bool *ret_found)
 {
 	struct journal_place end = *place;
 	char name[JOURNAL_NAME_MAX];
@@ -128,8 +127,8 @@ static int recover(struct journal *j)
 	return error;
 }
 
-int journal_open(int dir_fd, uint64_t budget, const struct manifest_key *key,
-	struct journal **ret_journal)
+int journal_open(
+	int dir_fd, uint64_t budget, const struct manifest_key *key, struct journal **ret_journal)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 	int error;
@@ -190,7 +189,8 @@ uint64_t journal_bytes(const struct journal *j)
 
 bool journal_has_room(const struct journal *j)
 {
-	return j->done == 0 && JOURNAL_BUFFER_SIZE - j->used >= RECORD_JSON_MAX + JOURNAL_SUFFIX_SIZE + 1;
+	return j->done == 0 &&
+	       JOURNAL_BUFFER_SIZE - j->used >= RECORD_JSON_MAX + JOURNAL_SUFFIX_SIZE + 1;
 }
 
 int journal_add(struct journal *j, int64_t time_ns, const char *json, size_t len)
@@ -328,8 +328,8 @@ int journal_retain(struct journal *j)
 		error = remove_file(j, &places[i]);
 		if (error)
 			break;
-		j->older_bytes -= places[i].offset < j->older_bytes ? places[i].offset :
-								       j->older_bytes;
+		j->older_bytes -=
+			places[i].offset < j->older_bytes ? places[i].offset : j->older_bytes;
 		removed++;
 	}
 	free(places);
@@ -395,11 +395,12 @@ static int read_file(int dir_fd, struct reading *r)
 	return result;
 }
 
-int journal_read(int dir_fd, struct journal_place *place, uint64_t max, journal_line_fn *fn,
-	void *context)
+int journal_read(
+	int dir_fd, struct journal_place *place, uint64_t max, journal_line_fn *fn, void *context)
 {
-	struct reading r = { .place = place, .left = max ? max : UINT64_MAX, .fn = fn,
-		.context = context };
+	struct reading r = {
+		.place = place, .left = max ? max : UINT64_MAX, .fn = fn, .context = context
+	};
 	struct journal_place *places;
 	size_t n;
 	int result = journal_files_list(dir_fd, &places, &n);

@@ -40,8 +40,8 @@ struct journal_place {
 /* Opens for appending and recovers: a partial last line is cut off. `dir_fd` and `key` stay the caller's;
  * `key` NULL: head is not signed.
  * One process at a time; others may read. -EROFS, -EACCES: nothing was changed, try again later. */
-int journal_open(int dir_fd, uint64_t budget, const struct manifest_key *key,
-	struct journal **ret_journal);
+int journal_open(
+	int dir_fd, uint64_t budget, const struct manifest_key *key, struct journal **ret_journal);
 struct journal *journal_close(struct journal *journal); /* what is not committed is lost */
 
 /* How many lines that were safe on the disk journal_open did not find any more. */
@@ -77,8 +77,8 @@ typedef int journal_line_fn(void *context, const struct journal_line *line);
 /* Lines from `*place` on, at most `max` (0: all); *place moves behind the last one given. A place in a
  * file that is gone moves on to the next one. Ill-formed lines are skipped. 0 at the end, 1 when there
  * may be more, what the callback returned, or -errno. */
-int journal_read(int dir_fd, struct journal_place *place, uint64_t max, journal_line_fn *fn,
-	void *context);
+int journal_read(
+	int dir_fd, struct journal_place *place, uint64_t max, journal_line_fn *fn, void *context);
 /* Where the last two files begin: what a crash can have left unfinished is behind it. */
 int journal_tail(int dir_fd, struct journal_place *ret_place);
 
@@ -98,8 +98,9 @@ struct journal_verdict {
 	uint64_t faults;
 	uint64_t first_seq;
 	uint64_t last_seq;
-	uint64_t unsigned_lines; /* behind the one that head names: the chain alone vouches for them */
-	bool partial; /* the last line is being written (or was when its writer died) */
+	uint64_t
+		unsigned_lines; /* behind the one that head names: the chain alone vouches for them */
+	bool partial;           /* the last line is being written (or was when its writer died) */
 };
 
 /* Checks every line of all files (link, number, form) and both ends against head. `public` NULL: not the

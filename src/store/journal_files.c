@@ -18,8 +18,8 @@
 
 void journal_file_name(const struct journal_place *place, char ret_name[static JOURNAL_NAME_MAX])
 {
-	snprintf(ret_name, JOURNAL_NAME_MAX, "journal-%08" PRIu32 "-%03" PRIu32 ".jsonl", place->day,
-		place->number);
+	snprintf(ret_name, JOURNAL_NAME_MAX, "journal-%08" PRIu32 "-%03" PRIu32 ".jsonl",
+		place->day, place->number);
 }
 
 /* Only the names that journal_file_name makes. */
@@ -97,8 +97,8 @@ void journal_line_link(const uint8_t before[static JOURNAL_LINK_SIZE], const cha
 	crypto_generichash_final(&state, ret_link, JOURNAL_LINK_SIZE);
 }
 
-bool journal_line_split(char *line, size_t len, size_t *ret_len,
-	uint8_t ret_link[static JOURNAL_LINK_SIZE])
+bool journal_line_split(
+	char *line, size_t len, size_t *ret_len, uint8_t ret_link[static JOURNAL_LINK_SIZE])
 {
 	char *at, again[2 * JOURNAL_LINK_SIZE + 1];
 	size_t n;
@@ -121,7 +121,8 @@ bool journal_line_split(char *line, size_t len, size_t *ret_len,
 	return true;
 }
 
-int journal_file_load(int dir_fd, const struct journal_place *place, char **ret_bytes, size_t *ret_len)
+int journal_file_load(
+	int dir_fd, const struct journal_place *place, char **ret_bytes, size_t *ret_len)
 {
 	char name[JOURNAL_NAME_MAX];
 	struct stat st;
@@ -158,8 +159,8 @@ int journal_file_load(int dir_fd, const struct journal_place *place, char **ret_
 	return 0;
 }
 
-size_t journal_last_line(char *bytes, size_t len, uint64_t *ret_seq,
-	uint8_t ret_link[static JOURNAL_LINK_SIZE])
+size_t journal_last_line(
+	char *bytes, size_t len, uint64_t *ret_seq, uint8_t ret_link[static JOURNAL_LINK_SIZE])
 {
 	while (len > 0) {
 		char *line, *newline = memrchr(bytes, '\n', len);
@@ -200,7 +201,8 @@ static bool get_link(const char *hex, uint8_t ret_link[static JOURNAL_LINK_SIZE]
 {
 	size_t len;
 
-	return sodium_hex2bin(ret_link, JOURNAL_LINK_SIZE, hex, strlen(hex), NULL, &len, NULL) == 0 &&
+	return sodium_hex2bin(ret_link, JOURNAL_LINK_SIZE, hex, strlen(hex), NULL, &len, NULL) ==
+		       0 &&
 	       len == JOURNAL_LINK_SIZE;
 }
 

@@ -15,18 +15,19 @@ int journal_place_compare(const struct journal_place *a, const struct journal_pl
 int journal_files_list(int dir_fd, struct journal_place **ret_places, size_t *ret_n);
 
 /* A whole file in memory, NUL-terminated; to be freed. */
-int journal_file_load(int dir_fd, const struct journal_place *place, char **ret_bytes, size_t *ret_len);
+int journal_file_load(
+	int dir_fd, const struct journal_place *place, char **ret_bytes, size_t *ret_len);
 
 #define JOURNAL_SUFFIX_SIZE (9 + 2 * JOURNAL_LINK_SIZE + 2) /* ,"link":"HEX"} */
 
 void journal_line_link(const uint8_t before[static JOURNAL_LINK_SIZE], const char *json, size_t len,
 	uint8_t ret_link[static JOURNAL_LINK_SIZE]);
 /* Cuts the link member off a line without newline, in place. False: it has none. */
-bool journal_line_split(char *line, size_t len, size_t *ret_len,
-	uint8_t ret_link[static JOURNAL_LINK_SIZE]);
+bool journal_line_split(
+	char *line, size_t len, size_t *ret_len, uint8_t ret_link[static JOURNAL_LINK_SIZE]);
 /* Finds the last whole, well-formed line: where it ends; 0: there is none. Spoils `bytes` behind it. */
-size_t journal_last_line(char *bytes, size_t len, uint64_t *ret_seq,
-	uint8_t ret_link[static JOURNAL_LINK_SIZE]);
+size_t journal_last_line(
+	char *bytes, size_t len, uint64_t *ret_seq, uint8_t ret_link[static JOURNAL_LINK_SIZE]);
 
 /* How far the journal goes and where it begins, as of the last time it was safe on the disk: JOURNAL_HEAD,
  * a note (capture/note.h). */

@@ -18,8 +18,8 @@ struct verifying {
 	void *context;
 	const char *file;
 	uint64_t line;
-	bool known;   /* the links below are those of the line before */
-	bool doubt;   /* that line was changed: its link may be the one written or the one computed */
+	bool known; /* the links below are those of the line before */
+	bool doubt; /* that line was changed: its link may be the one written or the one computed */
 	uint8_t written[JOURNAL_LINK_SIZE];
 	uint8_t computed[JOURNAL_LINK_SIZE];
 };
@@ -37,8 +37,8 @@ static void fault(struct verifying *v, const char *what)
 
 static void fault_missing(struct verifying *v, uint64_t from, uint64_t to, const char *what)
 {
-	tell(v, (struct journal_fault){ .file = v->file, .line = v->line, .from = from, .to = to,
-			.what = what });
+	tell(v, (struct journal_fault){
+			.file = v->file, .line = v->line, .from = from, .to = to, .what = what });
 }
 
 /* A line whose number is not the next one: what is between is gone. */

@@ -456,8 +456,8 @@ int verb_cut(int argc, char **argv)
 
 	argv[0] = (char[]){ "fishbowl cut" }; /* for argp's messages */
 	result = argp_parse(&argp, argc, argv, 0, NULL, &a) == 0 && sodium_init() >= 0
-			     ? cut_with_conf(&a)
-			     : -EINVAL;
+			 ? cut_with_conf(&a)
+			 : -EINVAL;
 
 	json_decref(a.asked);
 	return result < 0 ? EXIT_CANNOT : 0;
