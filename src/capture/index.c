@@ -115,41 +115,84 @@ static void count(struct capture_index_total *total, const struct capture_packet
 	total->last_id = packet->id;
 }
 
-static int index_packets(struct capture_reader *reader, struct run *run, capture_index_fn *fn,
-	void *context, struct capture_index_total *total)
+struct capture_index {
+	struct capture_reader *reader;
+	struct run run;
+	capture_index_fn *fn;
+	void *context;
+	struct capture_index_total total;
+};
+
+int capture_index_new(struct capture_reader *reader, capture_index_fn *fn, void *context,
+	struct capture_index **ret_index)
+{
+	struct capture_index *index = calloc(1, sizeof(*index));
+
+	if (!index)
+		return -ENOMEM;
+	index->reader = reader;
+	index->fn = fn;
+	index->context = context;
+	index->run.place = malloc(CAPTURE_INDEX_RUN * sizeof(*index->run.place));
+	if (!index->run.place) {
+		capture_index_free(index);
+		return -ENOMEM;
+	}
+	*ret_index = index;
+	return 0;
+}
+
+struct capture_index *capture_index_free(struct capture_index *index)
+{
+	if (index) {
+		free(index->run.place);
+		free(index->run.blob);
+		free(index);
+	}
+	return NULL;
+}
+
+struct capture_index_total capture_index_sum(const struct capture_index *index)
+{
+	return index->total;
+}
+
+int capture_index_step(struct capture_index *index, size_t max)
 {
 	struct capture_packet packet;
-	int end, result;
+	struct run *run = &index->run;
+	int result, end = 1;
 
-	while ((end = capture_reader_next(reader, &packet)) == 1) {
+	while (max-- > 0 && (end = capture_reader_next(index->reader, &packet)) == 1) {
 		run->place[run->n++] = (struct place){
 			.flow = pcapng_comment_flow(packet.comment.at, packet.comment.len),
 			.offset = packet.offset,
 			.id = packet.id,
 			.time_ns = packet.time_ns,
 		};
-		count(total, &packet);
-		if (run->n == CAPTURE_INDEX_RUN && (result = yield_run(run, fn, context)) != 0)
+		count(&index->total, &packet);
+		if (run->n == CAPTURE_INDEX_RUN &&
+			(result = yield_run(run, index->fn, index->context)) != 0)
 			return result;
 	}
-	result = yield_run(run, fn, context);
+	if (end == 1)
+		return 1;
+	result = yield_run(run, index->fn, index->context);
 	return result ? result : end;
 }
 
 int capture_index_reader(struct capture_reader *reader, capture_index_fn *fn, void *context,
 	struct capture_index_total *ret_total)
 {
-	struct capture_index_total total = { 0 };
-	struct run run = { .place = malloc(CAPTURE_INDEX_RUN * sizeof(*run.place)) };
-	int result;
+	struct capture_index *index;
+	int result = capture_index_new(reader, fn, context, &index);
 
-	if (!run.place)
-		return -ENOMEM;
-	result = index_packets(reader, &run, fn, context, &total);
-	free(run.place);
-	free(run.blob);
+	if (result < 0)
+		return result;
+	result = capture_index_step(index, SIZE_MAX);
 	if (ret_total && (result == 0 || result == -EBADMSG))
-		*ret_total = total;
+		*ret_total = index->total;
+	capture_index_free(index);
 	return result;
 }
 

@@ -29,6 +29,8 @@ enum statement {
 	ADD_PACKETS,
 	DROP_PACKETS,
 	DROP_SEGMENT,
+	DROP_SOME,
+	DROP_UNFINISHED,
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -49,11 +51,14 @@ static const char *const statement_sql[STATEMENTS] = {
 		    " bytes = bytes + excluded.bytes, first = min(first, excluded.first),"
 		    " last = max(last, excluded.last)",
 	[ADD_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
-	[ADD_SEGMENT] = "INSERT INTO segment(name, first_ns, last_ns, packets) VALUES(?,?,?,?)",
+	[ADD_SEGMENT] = "INSERT INTO segment VALUES(?,?,?,?,?)",
 	[ADD_PACKETS] = "INSERT INTO packet_index(flow, segment, n, offsets) VALUES(?,?,?,?)",
 	[DROP_PACKETS] = ("DELETE FROM packet_index WHERE segment ="
 			  " (SELECT id FROM segment WHERE name = ?)"),
 	[DROP_SEGMENT] = "DELETE FROM segment WHERE name = ?",
+	[DROP_SOME] = "DELETE FROM packet_index WHERE id IN (SELECT id FROM packet_index"
+		      " WHERE segment = (SELECT id FROM segment WHERE name = ?) LIMIT ?)",
+	[DROP_UNFINISHED] = "DELETE FROM packet_index WHERE segment >= ?",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
@@ -329,7 +334,7 @@ static int run(struct day *day, enum statement which)
 	return error_of(code);
 }
 
-static int begin(struct day *day)
+int day_begin(struct day *day)
 {
 	int error = day->in_transaction ? 0 : run(day, BEGIN);
 
@@ -493,7 +498,7 @@ int day_add(
 {
 	sqlite3_stmt *evd = day->statement[ADD_EVD];
 	const char *name = event_type_name(record->type);
-	int type = 0, error = begin(day);
+	int type = 0, error = day_begin(day);
 
 	if (!error)
 		error = name_id(day, name, strlen(name), &type);
@@ -569,7 +574,7 @@ static int write_meta(struct day *day, const char *key, uint64_t value)
 
 int day_commit(struct day *day, const struct journal_place *place, uint64_t seq)
 {
-	int error = begin(day);
+	int error = day_begin(day);
 
 	error = error ? error : write_hourly(day);
 	error = error ? error : write_src(day);
@@ -600,26 +605,53 @@ void day_rollback(struct day *day)
 	tally_clear(&day->src);
 }
 
-int day_add_segment(struct day *day, const struct day_segment *segment, int64_t *ret_id)
+static int run_with_name(struct day *day, enum statement which, const char *name)
 {
-	static const enum statement drop[] = { DROP_PACKETS, DROP_SEGMENT };
-	sqlite3_stmt *s = day->statement[ADD_SEGMENT];
-	int error = begin(day);
+	sqlite3_bind_text(day->statement[which], 1, name, -1, SQLITE_STATIC);
+	return run(day, which);
+}
 
-	for (int i = 0; i < 2 && !error; i++) {
-		sqlite3_bind_text(day->statement[drop[i]], 1, segment->name, -1, SQLITE_STATIC);
-		error = run(day, drop[i]);
+int day_begin_segment(struct day *day, const char *name, int64_t *ret_id)
+{
+	int error = day_begin(day);
+	int64_t id = 0;
+
+	error = error ? error : run_with_name(day, DROP_PACKETS, name);
+	error = error ? error : run_with_name(day, DROP_SEGMENT, name);
+	if (!error) {
+		id = pragma(day, "SELECT coalesce(max(id), 0) + 1 FROM segment", 0);
+		sqlite3_bind_int64(day->statement[DROP_UNFINISHED], 1, id);
+		error = id > 0 ? run(day, DROP_UNFINISHED) : -EIO;
 	}
+	if (!error)
+		*ret_id = id;
+	return error;
+}
+
+int day_end_segment(struct day *day, int64_t segment_id, const struct day_segment *segment)
+{
+	sqlite3_stmt *s = day->statement[ADD_SEGMENT];
+	int error = day_begin(day);
+
+	sqlite3_bind_int64(s, 1, segment_id);
+	sqlite3_bind_text(s, 2, segment->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, segment->first_ns);
+	sqlite3_bind_int64(s, 4, segment->last_ns);
+	sqlite3_bind_int64(s, 5, (sqlite3_int64)segment->packets);
+	return error ? error : run(day, ADD_SEGMENT);
+}
+
+int day_forget_segment(struct day *day, const char *name, int max)
+{
+	int error = day_begin(day);
+
+	sqlite3_bind_int(day->statement[DROP_SOME], 2, max);
+	error = error ? error : run_with_name(day, DROP_SOME, name);
 	if (error)
 		return error;
-	sqlite3_bind_text(s, 1, segment->name, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(s, 2, segment->first_ns);
-	sqlite3_bind_int64(s, 3, segment->last_ns);
-	sqlite3_bind_int64(s, 4, (sqlite3_int64)segment->packets);
-	error = run(day, ADD_SEGMENT);
-	if (!error)
-		*ret_id = sqlite3_last_insert_rowid(day->sqlite);
-	return error;
+	if (sqlite3_changes(day->sqlite) == max)
+		return 1;
+	return run_with_name(day, DROP_SEGMENT, name);
 }
 
 int day_add_packets(struct day *day, int64_t segment_id, uint64_t flow, uint64_t n,

@@ -14,10 +14,14 @@
 
 #include "base/cur.h"
 #include "capture/index.h"
+#include "capture/reader.h"
+#include "capture/segment.h"
+#include "capture/zfile.h"
 #include "store/day.h"
 #include "store/line.h"
 
-enum { OPEN_MAX_DAYS = 2, DAYS_MAX = 4096 };
+/* Of one step of indexing: packets read, rows written. */
+enum { OPEN_MAX_DAYS = 2, DAYS_MAX = 4096, READ_STEP = 32768, WRITE_STEP = 4000 };
 
 static const char days_name[] = "days", days_new[] = "days.new";
 
@@ -43,7 +47,10 @@ struct db {
 	int error;
 	struct journal_place place; /* before it everything is in */
 	uint64_t seq;
+	struct indexing *work; /* NULL: none */
 };
+
+static struct indexing *indexing_free(struct indexing *work);
 
 static bool days_find(const struct db *db, uint32_t date, size_t *ret_at)
 {
@@ -448,6 +455,7 @@ struct db *db_close(struct db *db)
 {
 	if (!db)
 		return NULL;
+	indexing_free(db->work);
 	for (int i = 0; i < OPEN_MAX_DAYS; i++)
 		day_close(db->slot[i].day, true);
 	free(db);
@@ -546,57 +554,143 @@ static int keep_entry(void *context, const struct capture_index_entry *entry)
 	return 0;
 }
 
-static void free_entries(struct entries *e)
+/* The segment that is being indexed. */
+struct indexing {
+	char name[SEGMENT_NAME_MAX];
+	struct zfile *file;
+	struct capture_reader *reader;
+	struct capture_index *index;
+	struct entries entries;
+	struct day_segment segment;
+	int64_t id; /* in the day; 0: it was read, nothing is written */
+	uint32_t day;
+	size_t written; /* entries */
+	bool was_read;
+};
+
+static struct indexing *indexing_free(struct indexing *work)
 {
-	for (size_t i = 0; i < e->n; i++)
-		free((void *)(uintptr_t)e->entry[i].blob);
-	free(e->entry);
+	if (!work)
+		return NULL;
+	for (size_t i = 0; i < work->entries.n; i++)
+		free((void *)(uintptr_t)work->entries.entry[i].blob);
+	free(work->entries.entry);
+	capture_index_free(work->index);
+	if (work->reader)
+		capture_reader_free(work->reader);
+	if (work->file)
+		zfile_close(work->file);
+	free(work);
+	return NULL;
 }
 
-static int write_index(struct day *day, const struct day_segment *segment, const struct entries *e)
+static int indexing_begin(struct db *db, int capture_dir_fd, const char *name)
 {
-	int64_t id = 0;
-	int error = day_add_segment(day, segment, &id);
+	struct indexing *work = calloc(1, sizeof(*work));
+	int error = work ? zfile_open(capture_dir_fd, name, &work->file) : -ENOMEM;
 
-	for (size_t i = 0; i < e->n && !error; i++)
-		error = day_add_packets(day, id, e->entry[i].flow, e->entry[i].n_packets,
-			e->entry[i].blob, e->entry[i].blob_len);
+	if (error) {
+		free(work);
+		return error;
+	}
+	snprintf(work->name, sizeof(work->name), "%s", name);
+	error = capture_reader_new_source(zfile_read, work->file, &work->reader);
+	if (!error)
+		error = capture_index_new(work->reader, keep_entry, &work->entries, &work->index);
+	if (error)
+		indexing_free(work);
+	else
+		db->work = work;
 	return error;
+}
+
+static int indexing_read(struct indexing *work)
+{
+	struct capture_index_total total;
+	int result = capture_index_step(work->index, READ_STEP);
+
+	if (result != 0)
+		return result;
+	total = capture_index_sum(work->index);
+	work->segment = (struct day_segment){ .name = work->name,
+		.first_ns = total.first_ns,
+		.last_ns = total.last_ns,
+		.packets = total.packets };
+	work->day = journal_day(total.last_ns);
+	work->was_read = true;
+	return total.packets > 0;
+}
+
+static int write_some(struct indexing *work, struct day *day)
+{
+	size_t end = work->entries.n - work->written < WRITE_STEP ? work->entries.n
+								  : work->written + WRITE_STEP;
+	int error = work->id ? day_begin(day) : day_begin_segment(day, work->name, &work->id);
+
+	for (; work->written < end && !error; work->written++) {
+		const struct capture_index_entry *e = &work->entries.entry[work->written];
+
+		error = day_add_packets(day, work->id, e->flow, e->n_packets, e->blob, e->blob_len);
+	}
+	if (!error && end == work->entries.n)
+		error = day_end_segment(day, work->id, &work->segment);
+	return error ? error : end < work->entries.n;
 }
 
 /* Between transactions of records; the place in the journal stays where it is. */
-static int store_index(struct db *db, const struct day_segment *segment, const struct entries *e)
+static int indexing_write(struct db *db, struct indexing *work)
 {
 	struct slot *slot = NULL;
-	int error = find_slot(db, journal_day(segment->last_ns), &slot);
+	int result = find_slot(db, work->day, &slot), error = 0;
 
-	if (!error)
-		error = write_index(slot->day, segment, e);
-	if (!error) {
+	if (result == 0)
+		result = write_some(work, slot->day);
+	if (result >= 0) {
 		slot->used_s = db->now_s;
 		error = day_commit(slot->day, &db->place, db->seq);
 	}
-	if (error && slot && slot->day)
+	if (error)
+		result = error;
+	if (result < 0 && slot && slot->day)
 		day_rollback(slot->day);
-	return error;
+	return result;
 }
 
-int db_index_segment(struct db *db, const char *name, int fd)
+int db_index_step(struct db *db, int capture_dir_fd, const char *name)
 {
-	struct capture_index_total total = { 0 };
-	struct entries entries = { 0 };
-	struct day_segment segment = { .name = name };
-	int error;
+	int result = 0;
 
 	if (!db->live)
 		return -EAGAIN;
-	error = capture_index_segment(fd, keep_entry, &entries, &total);
-	if (error == 0 && total.packets > 0) {
-		segment.first_ns = total.first_ns;
-		segment.last_ns = total.last_ns;
-		segment.packets = total.packets;
-		error = store_index(db, &segment, &entries);
+	if (db->work && strcmp(db->work->name, name) != 0)
+		db->work = indexing_free(db->work);
+	if (!db->work)
+		result = indexing_begin(db, capture_dir_fd, name);
+	if (result == 0)
+		result =
+			db->work->was_read ? indexing_write(db, db->work) : indexing_read(db->work);
+	if (result != 1)
+		db->work = indexing_free(db->work);
+	return result;
+}
+
+int db_forget_step(struct db *db, const char *name)
+{
+	int result = 0;
+
+	if (!db->live)
+		return -EAGAIN;
+	for (int i = 0; i < OPEN_MAX_DAYS && result == 0; i++) {
+		struct day *day = db->slot[i].day;
+		int error;
+
+		if (!day)
+			continue;
+		result = day_forget_segment(day, name, WRITE_STEP);
+		error = result < 0 ? 0 : day_commit(day, &db->place, db->seq);
+		result = error ? error : result;
+		if (result < 0)
+			day_rollback(day);
 	}
-	free_entries(&entries);
-	return error;
+	return result;
 }

@@ -38,8 +38,12 @@ int db_catch_up(struct db *db, const struct journal_place *end, uint64_t max);
 /* The last error that put the database behind, 0 when there was none; reading it clears it. */
 int db_error(struct db *db);
 
-/* Indexes a closed segment. 0; -EAGAIN while behind; -errno of the file or the database. */
-int db_index_segment(struct db *db, const char *name, int fd);
+/* Indexes a closed segment, compressed or not, in steps of some 20 ms: call it with the same name until it
+ * does not say 1 (more). 0: done. -EAGAIN while behind; -errno of the file or the database: the work done
+ * so far is forgotten. `name` is without ".zst". */
+int db_index_step(struct db *db, int capture_dir_fd, const char *name);
+/* The same for a segment that is gone: takes it out of the open days. Finished ones stay as they are. */
+int db_forget_step(struct db *db, const char *name);
 
 /* Removes the oldest days beyond the budget, never an open one; how many, or -errno. */
 int db_retain(struct db *db);

@@ -13,6 +13,7 @@
 
 #include "base/out.h"
 #include "base/ring.h"
+#include "capture/segment.h"
 #include "event/event.h"
 #include "store/db.h"
 #include "store/journal.h"
@@ -25,7 +26,6 @@ enum {
 	BATCH_MAX = 5000,
 	CATCH_UP_LINES = 2000,
 	MARKER_MAX = 512,
-	SEGMENT_NAME_MAX = 64,
 	SEGMENTS_MAX = 8192,
 	IDLE_DAY_S = 600,
 	RETAIN_S = 10,
@@ -70,6 +70,8 @@ struct intake {
 	uint64_t sink_dropped;             /* not yet recorded */
 	char (*segment)[SEGMENT_NAME_MAX]; /* closed, to be indexed */
 	size_t n_segments;
+	char (*removed)[SEGMENT_NAME_MAX]; /* to be taken out of the index */
+	size_t n_removed;
 	bool segments_listed;
 	char line[RECORD_JSON_MAX];
 	uint8_t packed[RECORD_PACKED_MAX];
@@ -96,8 +98,9 @@ int intake_new(const struct intake_setup *setup, struct intake **ret_intake)
 		return -ENOMEM;
 	in->set = *setup;
 	in->segment = calloc(SEGMENTS_MAX, sizeof(*in->segment));
-	if (!in->segment) {
-		free(in);
+	in->removed = calloc(SEGMENTS_MAX, sizeof(*in->removed));
+	if (!in->segment || !in->removed) {
+		intake_close(in);
 		return -ENOMEM;
 	}
 	in->n_sources = setup->n_sources;
@@ -183,17 +186,30 @@ static int open_journal(struct intake *in)
 
 /* --- records into the batch --- */
 
-static void queue_segment(struct intake *in, const char *name, size_t len)
+static void queue(struct intake *in, char (*names)[SEGMENT_NAME_MAX], size_t *n, struct text name)
 {
-	static const char tail[] = ".pcapng";
-	size_t tail_len = sizeof(tail) - 1;
+	struct segment segment;
+	char text[SEGMENT_NAME_MAX];
 
-	if (in->set.capture_dir_fd < 0 || in->n_segments == SEGMENTS_MAX || len <= tail_len ||
-		len >= SEGMENT_NAME_MAX || memchr(name, '/', len) || memchr(name, '\0', len) ||
-		name[0] == '.' || memcmp(name + len - tail_len, tail, tail_len) != 0)
+	if (in->set.capture_dir_fd < 0 || *n == SEGMENTS_MAX || name.len >= sizeof(text))
 		return;
-	memcpy(in->segment[in->n_segments], name, len);
-	in->segment[in->n_segments++][len] = '\0';
+	memcpy(text, name.at, name.len);
+	text[name.len] = '\0';
+	if (strlen(text) == name.len && segment_parse(text, &segment))
+		memcpy(names[(*n)++], segment.name, sizeof(segment.name));
+}
+
+static bool text_is(struct text text, const char *word)
+{
+	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
+}
+
+static void note_segment(struct intake *in, const struct event_capture *capture)
+{
+	if (text_is(capture->action, "closed"))
+		queue(in, in->segment, &in->n_segments, capture->segment);
+	else if (text_is(capture->action, "removed"))
+		queue(in, in->removed, &in->n_removed, capture->segment);
 }
 
 static void take_record(
@@ -205,7 +221,6 @@ static void take_record(
 		.origin = source->origin,
 		.origin_seq = origin_seq };
 	struct out o = out_make(in->line, sizeof(in->line));
-	static const char closed[] = "closed";
 
 	record_json(&o, record, &identity);
 	/* Cannot fail: room was asked for, and every record that can be packed can be printed. */
@@ -220,9 +235,8 @@ static void take_record(
 		in->batch_frames += frames_of(record);
 	db_add(in->db, identity.seq, record, in->line, o.len);
 	sinks_add(in->set.sinks, record, in->line, o.len);
-	if (record->type == EVENT_CAPTURE && record->capture.action.len == sizeof(closed) - 1 &&
-		memcmp(record->capture.action.at, closed, sizeof(closed) - 1) == 0)
-		queue_segment(in, record->capture.segment.at, record->capture.segment.len);
+	if (record->type == EVENT_CAPTURE)
+		note_segment(in, &record->capture);
 }
 
 static void take_own(struct intake *in, enum reason reason, int64_t time_ns, const char *detail)
@@ -463,43 +477,56 @@ static void list_segments(struct intake *in)
 {
 	int fd = openat(in->set.capture_dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	char newest[SEGMENT_NAME_MAX] = "";
-	struct timespec newest_time = { 0 };
+	struct segment segment, newest = { 0 };
 	struct store_query *query;
 	struct dirent *entry;
-	struct stat st;
 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		size_t before = in->n_segments;
-
-		queue_segment(in, entry->d_name, strlen(entry->d_name));
-		if (in->n_segments == before ||
-			fstatat(in->set.capture_dir_fd, entry->d_name, &st, 0) < 0)
-			continue;
-		if (st.st_mtim.tv_sec > newest_time.tv_sec ||
-			(st.st_mtim.tv_sec == newest_time.tv_sec &&
-				st.st_mtim.tv_nsec >= newest_time.tv_nsec)) {
-			newest_time = st.st_mtim;
-			memcpy(newest, in->segment[before], sizeof(newest));
-		}
+		queue(in, in->segment, &in->n_segments, text_of(entry->d_name));
+		if (segment_parse(entry->d_name, &segment) && segment.number >= newest.number)
+			newest = segment;
 	}
 	closedir(dir);
-	know_segment(in, &(struct store_segment){ .name = newest });
+	know_segment(in, &(struct store_segment){ .name = newest.name });
 	if (store_query_open_at(in->set.db_dir_fd, &query) == 0) {
 		(void)store_query_segments(query, know_segment, in);
 		store_query_close(query);
 	}
 }
 
-/* One segment a round, between transactions. */
-static void index_one(struct intake *in)
+static bool is_disk_error(int error)
 {
-	const char *name;
-	int fd, error = 0;
+	return error == -ENOSPC || error == -EROFS || error == -EBUSY || error == -EIO;
+}
 
-	if (in->segments_listed && in->n_segments == 0)
+/* The first segment of the queue, one step; what is gone or damaged is left to `fishbowl cut`, which
+ * scans. */
+static void index_step(struct intake *in)
+{
+	int result = db_index_step(in->db, in->set.capture_dir_fd, in->segment[0]);
+
+	if (is_disk_error(result))
+		in->next_db_try_ns = in->now_ns + second_ns;
+	else if (result <= 0 && result != -EAGAIN)
+		memmove(in->segment, in->segment + 1, --in->n_segments * sizeof(*in->segment));
+}
+
+static void forget_step(struct intake *in)
+{
+	int result = db_forget_step(in->db, in->removed[0]);
+
+	if (is_disk_error(result))
+		in->next_db_try_ns = in->now_ns + second_ns;
+	else if (result <= 0 && result != -EAGAIN)
+		memmove(in->removed, in->removed + 1, --in->n_removed * sizeof(*in->removed));
+}
+
+/* A short step a round, between transactions. */
+static void look_after_index(struct intake *in)
+{
+	if (in->segments_listed && in->n_segments == 0 && in->n_removed == 0)
 		return;
 	commit_db(in);
 	if (!db_is_live(in->db) || in->uncommitted > 0 || in->now_ns < in->next_db_try_ns)
@@ -507,19 +534,10 @@ static void index_one(struct intake *in)
 	if (!in->segments_listed && in->set.capture_dir_fd >= 0)
 		list_segments(in);
 	in->segments_listed = true;
-	if (in->n_segments == 0)
-		return;
-	name = in->segment[in->n_segments - 1];
-	fd = openat(in->set.capture_dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0) {
-		error = db_index_segment(in->db, name, fd);
-		close(fd);
-	}
-	/* Gone, compressed or damaged segments are left to `fishbowl cut`, which scans. */
-	if (error == -ENOSPC || error == -EROFS || error == -EBUSY || error == -EIO)
-		in->next_db_try_ns = in->now_ns + second_ns;
-	else
-		in->n_segments--;
+	if (in->n_removed > 0)
+		forget_step(in);
+	else if (in->n_segments > 0)
+		index_step(in);
 }
 
 /* --- each second --- */
@@ -590,12 +608,12 @@ bool intake_step(struct intake *in, int64_t now_ns)
 	if (in->uncommitted >= BATCH_MAX)
 		commit_db(in);
 	look_after_db(in);
-	index_one(in);
+	look_after_index(in);
 	if (now_ns >= in->second_at_ns) {
 		in->second_at_ns = now_ns + second_ns;
 		each_second(in);
 	}
-	return !empty || !db_is_live(in->db) || in->n_segments > 0;
+	return !empty || !db_is_live(in->db) || in->n_segments + in->n_removed > 0;
 }
 
 bool intake_is_drained(const struct intake *in)
@@ -613,8 +631,9 @@ static void index_rest(struct intake *in)
 {
 	time_t until = time(NULL) + INDEX_REST_S;
 
-	for (size_t left = in->n_segments; left > 0 && time(NULL) < until; left--)
-		index_one(in);
+	while (in->n_segments + in->n_removed > 0 && in->next_db_try_ns <= in->now_ns &&
+		db_is_live(in->db) && time(NULL) < until)
+		look_after_index(in);
 }
 
 struct intake *intake_close(struct intake *in)
@@ -629,6 +648,7 @@ struct intake *intake_close(struct intake *in)
 	db_close(in->db);
 	journal_close(in->journal);
 	free(in->segment);
+	free(in->removed);
 	free(in);
 	return NULL;
 }
