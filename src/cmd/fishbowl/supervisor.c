@@ -22,7 +22,7 @@
 #include "sys/files.h"
 #include "sys/notify.h"
 
-enum { TICK_MS = 100, EVE_MODE = 0640 };
+enum { TICK_MS = 100, EVE_MODE = 0640, START_TRIES = 8 };
 static const int64_t jump_ns = SUP_NS_PER_S; /* a smaller step is the work of NTP */
 static const int64_t first_ready_ns = 30 * SUP_NS_PER_S;
 
@@ -232,41 +232,53 @@ static void serve(struct supervisor *s, int wait_ms)
 
 /* ---- start ---- */
 
+static int start_one(struct supervisor *s, enum chan_process process)
+{
+	int r = sup_child_start(s, process);
+
+	if (r < 0)
+		fprintf(stderr,
+			"fishbowl: %s: %s; is the installation complete? "
+			"(FISHBOWL_LIBEXEC names another directory)\n",
+			process_name(process), strerror(-r));
+	return r;
+}
+
+/* 1 when it is ready, 0 not yet. One that was killed (by hand, or for want of memory) gets another
+ * try; one that ends by itself would do so again. */
+static int look_after(struct supervisor *s, enum chan_process process)
+{
+	struct sup_child *child = &s->child[process];
+
+	if (child->pid != 0)
+		return child->state == SUP_UP;
+	if (child->was_killed && child->starts < START_TRIES)
+		return start_one(s, process);
+	fprintf(stderr, "fishbowl: %s ended while it started (see above)\n",
+		process_name(process));
+	return -ECHILD;
+}
+
 /* Starts these processes and waits until all are ready. */
 static int start_and_wait(struct supervisor *s, const enum chan_process *which, size_t n)
 {
 	int64_t until = sup_now() + first_ready_ns;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int r = sup_child_start(s, which[i]);
-
-		if (r < 0) {
-			fprintf(stderr,
-				"fishbowl: %s: %s; is the installation complete? "
-				"(FISHBOWL_LIBEXEC names another directory)\n",
-				process_name(which[i]), strerror(-r));
-			return r;
-		}
-	}
-	for (;;) {
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = start_one(s, which[i]);
+	while (r >= 0) {
 		size_t up = 0;
 
-		for (size_t i = 0; i < n; i++) {
-			const struct sup_child *child = &s->child[which[i]];
-
-			up += child->state == SUP_UP;
-			if (child->pid == 0) {
-				fprintf(stderr, "fishbowl: %s ended while it started (see above)\n",
-					process_name(which[i]));
-				return -ECHILD;
-			}
-		}
-		if (up == n)
-			return 0;
+		for (size_t i = 0; i < n && (r = look_after(s, which[i])) >= 0; i++)
+			up += r == 1;
+		if (r < 0 || up == n)
+			break;
 		if (s->stopping || sup_now() > until)
 			return -ETIMEDOUT;
 		serve(s, TICK_MS);
 	}
+	return r < 0 ? r : 0;
 }
 
 static void stop_all(struct supervisor *s)

@@ -37,6 +37,7 @@ struct sup_child {
 	int64_t backoff_ns;
 	unsigned starts;
 	int landlock_abi;
+	bool was_killed; /* its last end was a SIGKILL: not its own fault */
 	char why[96]; /* the last end, in words */
 };
 

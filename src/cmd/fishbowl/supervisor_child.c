@@ -14,7 +14,7 @@
 enum { MAX_FILES = 256 };
 static const int64_t hung_ns = 10 * SUP_NS_PER_S, start_ns = 20 * SUP_NS_PER_S;
 static const int64_t first_backoff_ns = 100000000, last_backoff_ns = 5 * SUP_NS_PER_S;
-static const int64_t good_ns = 60 * SUP_NS_PER_S; /* up so long: the next death starts afresh */
+enum { GOOD = 10 }; /* up that many times its last wait: the next death starts afresh */
 static const int64_t stop_ns[CHAN_PROCESSES] = { 15 * SUP_NS_PER_S, 60 * SUP_NS_PER_S,
 	60 * SUP_NS_PER_S };
 
@@ -79,7 +79,7 @@ static void plan_restart(struct sup_child *child)
 {
 	int64_t now = sup_now();
 
-	if (child->state == SUP_UP && now - child->since_ns > good_ns)
+	if (child->state == SUP_UP && now - child->since_ns > GOOD * child->backoff_ns)
 		child->backoff_ns = 0;
 	child->restart_at_ns = now + child->backoff_ns;
 	child->backoff_ns = child->backoff_ns == 0 ? first_backoff_ns : child->backoff_ns * 2;
@@ -197,6 +197,7 @@ static void on_end(struct supervisor *s, struct sup_child *child, int status)
 	describe_end(child, status);
 	chan_close(&child->chan);
 	child->pid = 0;
+	child->was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	s->audit.undisturbed = false;
 	/* Of the store's own orderly end nobody is left to make a record. */
 	if (asked && s->stopping && child->process == CHAN_STORE && status == 0)
