@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("FISHBOWL_KILLS", "60"))
 SEED = int(os.environ.get("FISHBOWL_KILL_SEED", "1"))
 BLOCK = 30  # kills between two looks at the capture
 PAUSE = 0.35  # seconds between two kills, in the mean
-BURST = 8  # frames a far end sends at once
+BURST = 16  # frames a far end sends at once
 GAP = 0.005
 UDP_LIMIT, UDP_PERIOD, TCP_LIMIT = 40, 20, 60
 
