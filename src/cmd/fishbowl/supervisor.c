@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,7 +74,7 @@ static void begin(struct supervisor *s, const struct conf *conf)
 	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
 		s->port[i].fd = -1;
 	s->run_dir = s->ram_dir = s->state_dir = s->lock_fd = -1;
-	s->signal_fd = s->clock_fd = s->ctl_fd = -1;
+	s->signal_fd = s->ctl_fd = -1;
 	s->watch_fd[0] = s->watch_fd[1] = -1;
 	s->started_ns = sup_now();
 	s->watchdog_ns = notify_watchdog_ns();
@@ -99,28 +98,19 @@ static int open_signals(struct supervisor *s)
 
 /* ---- the clock ---- */
 
-static void arm_clock(struct supervisor *s)
+static int64_t clock_offset(void)
 {
-	struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
-
-	timerfd_settime(s->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
-	s->clock_offset_ns = sup_wall() - read_clock(CLOCK_BOOTTIME);
+	return sup_wall() - read_clock(CLOCK_BOOTTIME);
 }
 
-static void open_clock(struct supervisor *s)
-{
-	s->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	arm_clock(s);
-}
-
+/* Someone set the clock: times of records before and after cannot be compared. */
 static void check_clock(struct supervisor *s)
 {
-	int64_t offset = sup_wall() - read_clock(CLOCK_BOOTTIME),
-		step = offset - s->clock_offset_ns;
+	int64_t offset = clock_offset(), step = offset - s->clock_offset_ns;
 
+	s->clock_offset_ns = offset;
 	if (step > jump_ns || step < -jump_ns)
 		sup_control(s, REASON_CLOCK_JUMP, "clock", "%+.3f s", (double)step / 1e9);
-	arm_clock(s);
 }
 
 /* ---- sinks of fb-store that only root can open ---- */
@@ -194,8 +184,10 @@ static void tick(struct supervisor *s)
 	int64_t now = sup_now();
 
 	sup_children_tick(s);
-	if (s->running && !s->stopping)
+	if (s->running && !s->stopping) {
+		check_clock(s);
 		sup_audit_tick(s);
+	}
 	if (s->watchdog_ns && now >= s->next_watchdog_ns) {
 		notify_send("WATCHDOG=1");
 		s->next_watchdog_ns = now + s->watchdog_ns;
@@ -204,27 +196,25 @@ static void tick(struct supervisor *s)
 
 static void serve(struct supervisor *s, int wait_ms)
 {
-	struct pollfd wait[5 + CHAN_PROCESSES] = {
+	enum { OTHERS = 4 };
+	struct pollfd wait[OTHERS + CHAN_PROCESSES] = {
 		{ .fd = s->signal_fd, .events = POLLIN },
-		{ .fd = s->clock_fd, .events = POLLIN },
 		{ .fd = s->ctl_fd, .events = POLLIN },
 		{ .fd = s->watch_fd[0], .events = POLLIN },
 		{ .fd = s->watch_fd[1], .events = POLLIN },
 	};
 
 	for (size_t i = 0; i < CHAN_PROCESSES; i++)
-		wait[5 + i] = (struct pollfd){ .fd = s->child[i].chan.fd, .events = POLLIN };
-	if (poll(wait, 5 + CHAN_PROCESSES, wait_ms) > 0) {
+		wait[OTHERS + i] = (struct pollfd){ .fd = s->child[i].chan.fd, .events = POLLIN };
+	if (poll(wait, OTHERS + CHAN_PROCESSES, wait_ms) > 0) {
 		for (size_t i = 0; i < CHAN_PROCESSES; i++)
-			if (wait[5 + i].revents && s->child[i].chan.fd >= 0)
+			if (wait[OTHERS + i].revents && s->child[i].chan.fd >= 0)
 				sup_child_message(s, &s->child[i]);
 		if (wait[0].revents)
 			take_signals(s);
 		if (wait[1].revents)
-			check_clock(s);
-		if (wait[2].revents)
 			sup_ctl_serve(s);
-		if (wait[3].revents || wait[4].revents)
+		if (wait[2].revents || wait[3].revents)
 			sup_nics_watch(s);
 	}
 	tick(s);
@@ -254,8 +244,7 @@ static int look_after(struct supervisor *s, enum chan_process process)
 		return child->state == SUP_UP;
 	if (child->was_killed && child->starts < START_TRIES)
 		return start_one(s, process);
-	fprintf(stderr, "fishbowl: %s ended while it started (see above)\n",
-		process_name(process));
+	fprintf(stderr, "fishbowl: %s ended while it started (see above)\n", process_name(process));
 	return -ECHILD;
 }
 
@@ -387,7 +376,7 @@ static int start(struct supervisor *s)
 		sup_say("capabilities that are not needed any more could not be given up");
 	s->same_boot = true;
 	s->running = true;
-	open_clock(s);
+	s->clock_offset_ns = clock_offset();
 	sup_control(s, REASON_STARTED, "fishbowl", "version %s, honeynet %s, boot %llu",
 		FISHBOWL_VERSION, s->honeynet, (unsigned long long)s->boot);
 	sup_say("forwarding; `fishbowl status` tells more, ^C stops");

@@ -90,7 +90,7 @@ struct supervisor {
 	struct sup_port port[CHAN_PORTS_MAX];
 	unsigned n_ports;
 	struct nic_set *nics;
-	int signal_fd, clock_fd, ctl_fd;
+	int signal_fd, ctl_fd;
 	int watch_fd[2];         /* of the NICs, borrowed */
 	int64_t clock_offset_ns; /* CLOCK_REALTIME - CLOCK_BOOTTIME when last looked */
 	int64_t started_ns;
