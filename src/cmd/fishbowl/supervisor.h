@@ -38,7 +38,7 @@ struct sup_child {
 	unsigned starts;
 	int landlock_abi;
 	bool was_killed; /* its last end was a SIGKILL: not its own fault */
-	char why[96]; /* the last end, in words */
+	char why[96];    /* the last end, in words */
 };
 
 struct sup_port {
@@ -47,8 +47,9 @@ struct sup_port {
 	struct port_info info;
 	bool present;
 	bool link;
-	/* Frames the NIC counts less those the gate has accounted for, when this gate started. */
-	uint64_t base;
+	/* Frames the NIC counts less those the gate has accounted for, when this gate started: before
+	 * and after its socket was opened. */
+	uint64_t base, base_open;
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
@@ -146,8 +147,9 @@ void sup_ports_close(struct supervisor *s);
 void sup_nics_watch(struct supervisor *s);
 void sup_nics_count(struct supervisor *s);
 /* Sum over all present ports, less what belongs to gates before. */
-uint64_t sup_nics_received(struct supervisor *s);
-void sup_nics_rebase(struct supervisor *s);
+void sup_nics_received(const struct supervisor *s, uint64_t *ret_least, uint64_t *ret_most);
+/* Around the opening of a new gate's sockets. */
+void sup_nics_rebase(struct supervisor *s, bool open);
 void sup_nics_restore(struct supervisor *s);
 
 /* supervisor_audit.c */

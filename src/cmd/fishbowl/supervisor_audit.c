@@ -124,6 +124,7 @@ void sup_audit_begin(struct supervisor *s)
 {
 	struct sup_audit *audit = &s->audit;
 	struct message_audit message = { .id = audit->id + 1 };
+	uint64_t most;
 
 	if (audit->state != SUP_AUDIT_IDLE || s->child[CHAN_GATE].state != SUP_UP)
 		return;
@@ -132,7 +133,7 @@ void sup_audit_begin(struct supervisor *s)
 	audit->undisturbed = true;
 	audit->id = message.id;
 	sup_nics_count(s);
-	audit->nic_before = sup_nics_received(s);
+	sup_nics_received(s, &audit->nic_before, &most);
 	if (chan_send(&s->child[CHAN_GATE].chan, MESSAGE_AUDIT, &message, NULL, 0) < 0)
 		return;
 	audit->state = SUP_AUDIT_WAITS;
@@ -143,6 +144,7 @@ void sup_audit_answer(
 	struct supervisor *s, enum chan_process process, const struct message_audited *answer)
 {
 	struct sup_audit *audit = &s->audit;
+	uint64_t least;
 
 	if (audit->state != SUP_AUDIT_WAITS || answer->id != audit->id || audit->answered[process])
 		return;
@@ -150,7 +152,7 @@ void sup_audit_answer(
 	audit->answer[process] = *answer;
 	if (process == CHAN_GATE) {
 		sup_nics_count(s);
-		audit->nic_after = sup_nics_received(s);
+		sup_nics_received(s, &least, &audit->nic_after);
 		if (!answer->ok) {
 			finish(s, "not compared with files and log: a ring is full");
 			return;

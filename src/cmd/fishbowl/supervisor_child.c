@@ -117,8 +117,9 @@ int sup_child_start(struct supervisor *s, enum chan_process process)
 	int r = 0;
 
 	if (process == CHAN_GATE) { /* fresh sockets: what waited in old ones is never sent */
-		sup_nics_rebase(s);
+		sup_nics_rebase(s, false);
 		r = sup_ports_open(s);
+		sup_nics_rebase(s, true);
 	}
 	if (r == 0)
 		r = spawn_child(s, child);

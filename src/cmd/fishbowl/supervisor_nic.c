@@ -172,24 +172,33 @@ void sup_nics_count(struct supervisor *s)
 	}
 }
 
-uint64_t sup_nics_received(struct supervisor *s)
+void sup_nics_received(const struct supervisor *s, uint64_t *ret_least, uint64_t *ret_most)
 {
-	uint64_t n = 0;
+	uint64_t least = 0, most = 0;
 
-	for (unsigned i = 0; i < s->n_ports; i++)
-		n += s->port[i].rx_packets - s->port[i].base;
-	return n;
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		least += s->port[i].rx_packets - s->port[i].base_open;
+		most += s->port[i].rx_packets - s->port[i].base;
+	}
+	*ret_least = least;
+	*ret_most = most;
 }
 
 /* What the NICs counted before this gate took over and no gate has seen is no difference: it arrived
- * while none ran. Per port the gates' own counts are the measure. */
-void sup_nics_rebase(struct supervisor *s)
+ * while none ran. Per port the gates' own counts are the measure. What arrives while the sockets are
+ * opened may have reached one or not. */
+void sup_nics_rebase(struct supervisor *s, bool open)
 {
 	const struct counts_gate *counts = sup_gate_counts(s);
 
 	sup_nics_count(s);
-	for (unsigned i = 0; i < s->n_ports; i++)
-		s->port[i].base = s->port[i].rx_packets - counts->port[i].kernel;
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		struct sup_port *port = &s->port[i];
+
+		port->base_open = port->rx_packets - counts->port[i].kernel;
+		if (!open)
+			port->base = port->base_open;
+	}
 }
 
 void sup_nics_restore(struct supervisor *s)
