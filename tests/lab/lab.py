@@ -117,7 +117,7 @@ class Gateway:
     def journal(self):
         """All lines of the journal as they are on the disk."""
         lines = []
-        for path in sorted((self.lab.state / "journal").glob("*")):
+        for path in sorted((self.lab.state / "journal").glob("journal-*.jsonl")):
             for line in path.read_text(errors="replace").splitlines():
                 try:
                     lines.append(json.loads(line))

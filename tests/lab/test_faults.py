@@ -2,13 +2,10 @@
 """What goes wrong around the gateway: a full ring, a full disk, one that is read-only, NICs that come
 and go, a clock that jumps, orders of start and stop that nobody plans. Each has a defined outcome, is
 recorded, and needs no hand."""
-import json
+import contextlib
 import os
-import pathlib
 import signal
 import struct
-import subprocess
-import sys
 import time
 
 import pytest
@@ -20,7 +17,6 @@ from wire import LIMIT, TCP_LIMIT, Account, FarEnd, Inside, Outside, check_journ
 
 pytestmark = pytest.mark.skipif(can_run() is not None, reason=str(can_run()))
 
-TRAFFIC = pathlib.Path(__file__).with_name("traffic.py")
 FLOW = 'flow { udp = "3s" tcp_new = "3s" }\n'
 YEAR = 366 * 86400
 
@@ -159,12 +155,10 @@ def small_disk():
 
 
 def fill(path):
-    with open(path, "wb") as file:
-        try:
+    with open(path, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
-        except OSError:
-            pass
 
 
 def test_disk_full(small_disk):
