@@ -11,7 +11,7 @@
 #include "sys/files.h"
 #include "sys/spawn.h"
 
-enum { MAX_FILES = 256 };
+enum { MAX_FILES = 256, MESSAGES_A_TURN = 1024 };
 static const int64_t hung_ns = 10 * SUP_NS_PER_S, start_ns = 20 * SUP_NS_PER_S;
 static const int64_t first_backoff_ns = 100000000, last_backoff_ns = 5 * SUP_NS_PER_S;
 enum { GOOD = 10 }; /* up that many times its last wait: the next death starts afresh */
@@ -162,9 +162,10 @@ void sup_child_kill(struct sup_child *child, const char *why)
 void sup_child_message(struct supervisor *s, struct sup_child *child)
 {
 	struct message m;
-	int r;
+	int r = 0;
 
-	while ((r = chan_receive(&child->chan, &m)) == 1) {
+	/* A child that never stops talking must not keep the others waiting. */
+	for (int n = 0; n < MESSAGES_A_TURN && (r = chan_receive(&child->chan, &m)) == 1; n++) {
 		child->alive_ns = sup_now();
 		if (m.type == MESSAGE_READY)
 			on_ready(s, child, &m.ready);
@@ -227,8 +228,10 @@ void sup_children_reap(struct supervisor *s)
 			}
 }
 
-static void check_alive(struct sup_child *child, int64_t now)
+static void check_alive(const struct supervisor *s, struct sup_child *child, int64_t now)
 {
+	if (child->state == SUP_STOPPING && !s->stopping && now - child->since_ns > hung_ns)
+		sup_child_kill(child, "did not stop in time"); /* asked to make way for another */
 	if (child->state == SUP_STARTING && now - child->since_ns > start_ns)
 		sup_child_kill(child, "not ready in time");
 	if (child->state == SUP_UP && now - child->alive_ns > hung_ns)
@@ -242,7 +245,7 @@ void sup_children_tick(struct supervisor *s)
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
 		struct sup_child *child = &s->child[i];
 
-		check_alive(child, now);
+		check_alive(s, child, now);
 		if (child->state == SUP_DOWN && child->pid == 0 && s->running && !s->stopping &&
 			now >= child->restart_at_ns) {
 			int r = sup_child_start(s, child->process);
