@@ -76,8 +76,9 @@ static enum flow_end end_before(const struct judge *j, const struct flow *flow,
 
 	if (flow_timed_out(j->gate->table, flow, j->now.steady_ns))
 		return flow->tally.state == FLOW_CLOSED ? FLOW_END_CLOSED : FLOW_END_TIMEOUT;
-	/* Nothing of it was let out, so a frame from outside begins something of its own. */
-	if (flow->tally.verdict == VERDICT_DROP && j->in_port == GATE_OUTSIDE)
+	/* Nothing of it was let out, so a frame from outside begins something of its own; one between
+	 * honeypots too: as a part of this it would turn the refusal into a permission. */
+	if (flow->tally.verdict == VERDICT_DROP && j->answer.direction != DIRECTION_OUTBOUND)
 		return FLOW_END_REUSED;
 	if (packet->proto == PROTO_TCP && packet->has_transport &&
 		flow_tcp_begins(

@@ -22,7 +22,18 @@ enum {
 };
 enum { PROTO_ICMP = 1, PROTO_IGMP = 2, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
 enum { ICMP6_RA = 134, ICMP6_REDIRECT = 137, ICMP4_REDIRECT = 5, ICMP4_RA = 9 };
+enum {
+	IGMP_QUERY = 0x11,
+	IGMP1_REPORT = 0x12,
+	IGMP2_REPORT = 0x16,
+	IGMP_LEAVE = 0x17,
+	IGMP3_REPORT = 0x22
+};
+enum { MLD_QUERY = 130, MLD_REPORT = 131, MLD_DONE = 132, MLD2_REPORT = 143, NEVER = 255 };
 enum { SYN = 2, ACK = 16 };
+
+static const struct ip any4 = { .byte = { [10] = 0xff, [11] = 0xff } };
+static const struct ip all4 = { .byte = { [10] = 0xff, [11] = 0xff, 0xff, 0xff, 0xff, 0xff } };
 
 struct row {
 	enum reason reason;
@@ -38,6 +49,21 @@ static bool is_icmp(const struct judge *j, uint8_t type4, uint8_t type6)
 		return false;
 	return (p->proto == PROTO_ICMP && p->icmp_type == type4) ||
 	       (p->proto == PROTO_ICMPV6 && p->icmp_type == type6);
+}
+
+static bool is_igmp(const struct judge *j, uint8_t type)
+{
+	const struct frame_packet *p = j->packet;
+
+	return p && p->has_transport && p->version == 4 && p->proto == PROTO_IGMP &&
+	       p->icmp_type == type;
+}
+
+static bool is_group_report(const struct judge *j)
+{
+	return is_igmp(j, IGMP1_REPORT) || is_igmp(j, IGMP2_REPORT) || is_igmp(j, IGMP3_REPORT) ||
+	       is_igmp(j, IGMP_LEAVE) || is_icmp(j, NEVER, MLD_REPORT) ||
+	       is_icmp(j, NEVER, MLD_DONE) || is_icmp(j, NEVER, MLD2_REPORT);
 }
 
 static bool is_udp(const struct judge *j, uint16_t sport, uint16_t dport)
@@ -69,7 +95,8 @@ static bool unhygienic(struct judge *j, enum reason reason)
 	if (is_bridge_group(&j->frame->dst_mac) || j->frame->ethertype == ETHERTYPE_LLDP)
 		return true;
 	return is_icmp(j, ICMP4_RA, ICMP6_RA) || is_icmp(j, ICMP4_REDIRECT, ICMP6_REDIRECT) ||
-	       is_udp(j, 67, 68) || is_udp(j, 547, 546);
+	       is_icmp(j, NEVER, MLD_QUERY) || is_igmp(j, IGMP_QUERY) || is_udp(j, 67, 68) ||
+	       is_udp(j, 547, 546);
 }
 
 static bool foreign_ethertype(struct judge *j, enum reason reason)
@@ -89,7 +116,6 @@ static bool nested_tag(struct judge *j, enum reason reason)
 /* Sender 0.0.0.0 is a probe for one's own address (RFC 5227). */
 static bool wrong_arp(struct judge *j, enum reason reason)
 {
-	static const struct ip any4 = { .byte = { [10] = 0xff, [11] = 0xff } };
 	const struct frame *f = j->frame;
 
 	(void)reason;
@@ -118,16 +144,16 @@ static bool wrong_nd(struct judge *j, enum reason reason)
 	return false;
 }
 
-/* Without an address yet: DHCP (RFC 2131), duplicate address detection, its MLD report (RFC 3590). */
+/* Without an address yet: DHCP, which is broadcast then (RFC 2131, 4.1), duplicate address detection,
+ * its MLD report (RFC 3590). */
 static bool may_have_no_address(const struct judge *j)
 {
 	const struct frame_packet *p = j->packet;
 
 	if (p->version == 4)
-		return is_udp(j, 68, 67) && p->src.byte[12] == 0 && p->src.byte[13] == 0 &&
-		       p->src.byte[14] == 0 && p->src.byte[15] == 0;
+		return is_udp(j, 68, 67) && ip_equal(&p->src, &any4) && ip_equal(&p->dst, &all4);
 	return ip_is_unset(&p->src) && ip_is_multicast(&p->dst) &&
-	       (j->frame->is_nd || is_icmp(j, 255, 131) || is_icmp(j, 255, 143));
+	       (j->frame->is_nd || is_icmp(j, NEVER, MLD_REPORT) || is_icmp(j, NEVER, MLD2_REPORT));
 }
 
 static bool wrong_ip(struct judge *j, enum reason reason)
@@ -145,8 +171,8 @@ static const uint64_t misleading =
 	BIT(IP4_SOURCE_ROUTE) | BIT(IP4_OPTION) | BIT(IP6_ROUTING) | BIT(IP6_CHAIN) |
 	BIT(IP6_ORDER) | BIT(IP6_JUMBO) | BIT(FRAGMENT_RANGE) | BIT(FRAGMENT_LENGTH) |
 	BIT(TCP_OFFSET) | BIT(TCP_FLAGS) | BIT(ICMP_FAMILY) | BIT(ND_OPTION) | BIT(TUNNEL_DEPTH) |
-	BIT(ADDRESS_MAPPED) | BIT(LAND) | BIT(TAG_DEPTH) | BIT(IP4_VERSION) | BIT(IP6_VERSION) |
-	BIT(IP4_HEADER) | BIT(IP4_TOTAL) | BIT(ARP_FORM);
+	BIT(ADDRESS_MAPPED) | BIT(LAND) | BIT(TAG_DEPTH) | BIT(ND_FRAGMENT) | BIT(IP4_VERSION) |
+	BIT(IP6_VERSION) | BIT(IP4_HEADER) | BIT(IP4_TOTAL) | BIT(ARP_FORM);
 static const uint64_t cut_off = BIT(ETHERNET_SHORT) | BIT(TAG_SHORT) | BIT(ARP_SHORT) |
 				BIT(IP4_SHORT) | BIT(IP4_CUT) | BIT(IP6_SHORT) | BIT(IP6_CUT) |
 				BIT(IP6_EXTENSION) | BIT(AH_SHORT) | BIT(TCP_SHORT) |
@@ -158,7 +184,7 @@ static bool malformed(struct judge *j, enum reason reason)
 	const struct frame *f = j->frame;
 
 	(void)reason;
-	if (f->anomalies & misleading)
+	if ((f->anomalies & misleading) || (!j->packet && !f->is_arp))
 		return true;
 	/* A capture file may hold less than was sent. */
 	return f->wire_len == f->len && (f->anomalies & cut_off);
@@ -291,10 +317,7 @@ static enum reason exempt(const struct judge *j)
 		return REASON_NEIGHBOUR;
 	if (p->ttl != 1 || !ip_is_multicast(&p->dst) || p->is_fragment)
 		return REASON_NONE;
-	if ((p->version == 4 && p->proto == PROTO_IGMP) || is_icmp(j, 255, 131) ||
-		is_icmp(j, 255, 132) || is_icmp(j, 255, 143))
-		return REASON_MULTICAST_JOIN;
-	return REASON_NONE;
+	return is_group_report(j) ? REASON_MULTICAST_JOIN : REASON_NONE;
 }
 
 /* It must be about a packet that came to this honeypot in a conversation that may be answered. */
@@ -316,17 +339,14 @@ static bool is_answer_by_error(const struct judge *j)
  * between honeypots were never judged. */
 static enum reason belongs(const struct judge *j)
 {
+	uint32_t slot = j->fragment ? j->fragment->slot : j->slot;
 	const struct flow *flow;
 
-	if (j->fragment) {
-		flow = flow_get(j->gate->table, j->fragment->slot);
-		if (flow->id != j->fragment->flow_id || flow->tally.verdict != VERDICT_PASS)
-			return REASON_NONE;
-		return flow->direction == DIRECTION_INBOUND ? REASON_REPLY : REASON_ESTABLISHED;
-	}
-	if (j->slot == FLOW_NONE)
+	if (slot == FLOW_NONE)
 		return REASON_NONE;
-	flow = flow_get(j->gate->table, j->slot);
+	flow = flow_get(j->gate->table, slot);
+	if (j->fragment && (flow->id != j->fragment->flow_id || flow->tally.status != FLOW_LIVE))
+		return REASON_NONE;
 	if (flow->tally.verdict != VERDICT_PASS)
 		return REASON_NONE;
 	if (flow->direction == DIRECTION_INBOUND && j->source != flow->starter)

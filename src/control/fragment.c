@@ -58,5 +58,5 @@ void fragment_note(struct judge *j, uint32_t slot)
 		.until_ns = j->now.steady_ns + (int64_t)GATE_FRAGMENT_S * NS_PER_S,
 		.slot = slot,
 		.flow_id = flow_get(j->gate->table, slot)->id,
-		.min_offset = j->packet->payload_at - j->packet->l4_at };
+		.min_offset = j->packet->fragment_len };
 }

@@ -277,6 +277,8 @@ struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct 
 	account_look_up(&j);
 	if (in_port == GATE_OUTSIDE || gate->observe) {
 		judge_free(&j);
+		if (!gate->observe)
+			pots_hear(&j);
 	} else {
 		pots_identify(&j);
 		chain_judge(&j);

@@ -13,7 +13,7 @@
 
 #define NO_HONEYPOT 0xffffu
 
-enum { NS_PER_S = 1000000000, LINK_LOCALS_MAX = 4 };
+enum { NS_PER_S = 1000000000, LINK_LOCALS_MAX = 4, OUTSIDERS_MAX = 64 };
 
 /* What is learnt of a honeypot; kept in the flow memory, so that a crash does not forget it. */
 struct learnt {
@@ -79,7 +79,7 @@ struct fragment {
 	struct fragment_key key;
 	int64_t until_ns; /* steady; 0 = unused */
 	uint32_t slot;
-	uint32_t min_offset; /* a later fragment must not write over the transport header */
+	uint32_t min_offset; /* a later fragment must not write over the first (RFC 5722) */
 	uint64_t flow_id;
 };
 
@@ -120,7 +120,9 @@ struct gate {
 	struct pot *pot; /* n_honeypots of them, and one for whoever is none */
 	struct map_row *by_ip;
 	uint32_t by_ip_mask;
-	uint16_t *by_mac;          /* MAC_ROWS of them, NO_HONEYPOT: empty */
+	uint16_t *by_mac;                  /* MAC_ROWS of them, NO_HONEYPOT: empty */
+	struct ip outsider[OUTSIDERS_MAX]; /* link-local addresses heard outside, the last ones */
+	unsigned next_outsider;
 	struct fragment *fragment; /* FRAGMENT_SETS * FRAGMENT_WAYS */
 	struct series *series;     /* one a honeypot and reason, and one an anomaly behind them */
 	uint32_t *series_open;     /* which of them count at the moment, in order of their start */
@@ -164,6 +166,8 @@ uint16_t pots_find_mac(const struct gate *gate, const struct mac *mac);
 void pots_identify(struct judge *j); /* a frame from inside: sets honeypot, mac_ok */
 void pots_route(struct judge *j);    /* sets direction and out_ports */
 bool pots_owns(const struct judge *j, const struct ip *ip);
+void pots_hear(
+	struct judge *j); /* a frame from outside: whose link-local address is no honeypot's */
 
 /* fragment.c */
 struct fragment *fragment_find(struct judge *j);

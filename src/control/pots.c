@@ -211,14 +211,35 @@ void pots_route(struct judge *j)
 	j->answer.out_ports = port && port < gate->n_ports ? 1u << port : gate->inside_mask;
 }
 
-/* Link-local addresses are its own as it uses them, up to a few. */
-static bool owns_link_local(struct learnt *l, const struct ip *ip)
+static int find_link_local(const struct learnt *l, const struct ip *ip)
 {
-	for (unsigned i = 0; i < l->n_link_locals && i < LINK_LOCALS_MAX; i++)
+	for (int i = 0; i < l->n_link_locals && i < LINK_LOCALS_MAX; i++)
 		if (ip_equal(&l->link_local[i], ip))
+			return i;
+	return -1;
+}
+
+static bool heard_outside(const struct gate *gate, const struct ip *ip)
+{
+	for (unsigned i = 0; i < OUTSIDERS_MAX; i++)
+		if (ip_equal(&gate->outsider[i], ip))
 			return true;
-	if (l->n_link_locals >= LINK_LOCALS_MAX)
+	return false;
+}
+
+/* Link-local addresses are its own as it uses them, up to a few, unless somebody else uses them. */
+static bool owns_link_local(const struct gate *gate, uint16_t pot, const struct ip *ip)
+{
+	struct learnt *l = &gate->shared->learnt[pot];
+
+	if (find_link_local(l, ip) >= 0)
+		return true;
+	if (l->n_link_locals >= LINK_LOCALS_MAX || pots_find_ip(gate, ip) != NO_HONEYPOT ||
+		heard_outside(gate, ip))
 		return false;
+	for (size_t i = 0; i < gate->conf->n_honeypots; i++)
+		if (find_link_local(&gate->shared->learnt[i], ip) >= 0)
+			return false;
 	l->link_local[l->n_link_locals] = *ip;
 	l->n_link_locals++;
 	return true;
@@ -232,5 +253,38 @@ bool pots_owns(const struct judge *j, const struct ip *ip)
 		return true;
 	if (ip_is_v4(ip) || !ip_is_link_local(ip))
 		return false;
-	return owns_link_local(&j->gate->shared->learnt[j->honeypot], ip);
+	return owns_link_local(j->gate, j->honeypot, ip);
+}
+
+/* Whose link-local address a frame from outside says it is: its sender's, or one that somebody
+ * defends or is about to take. */
+static const struct ip *outsider_of(const struct judge *j)
+{
+	const struct frame_packet *p = j->packet;
+	bool for_target = j->frame->is_nd &&
+			  (p->icmp_type == 136 || (p->icmp_type == 135 && ip_is_unset(&p->src)));
+	const struct ip *ip = for_target ? &j->frame->nd_target : &p->src;
+
+	return p->version == 6 && !ip_is_v4(ip) && ip_is_link_local(ip) ? ip : NULL;
+}
+
+void pots_hear(struct judge *j)
+{
+	struct gate *gate = j->gate;
+	const struct ip *ip = j->packet ? outsider_of(j) : NULL;
+
+	/* What a honeypot sent may come back. */
+	if (!ip || heard_outside(gate, ip) ||
+		pots_find_mac(gate, &j->frame->src_mac) != NO_HONEYPOT)
+		return;
+	gate->outsider[gate->next_outsider++ % OUTSIDERS_MAX] = *ip;
+	for (size_t i = 0; i < gate->conf->n_honeypots; i++) {
+		struct learnt *l = &gate->shared->learnt[i];
+		int at = find_link_local(l, ip);
+
+		if (at < 0)
+			continue;
+		l->link_local[at] = l->link_local[l->n_link_locals - 1];
+		l->n_link_locals--;
+	}
 }

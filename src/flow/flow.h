@@ -126,7 +126,8 @@ void flow_expire(struct flow_table *table, int64_t steady_ns, uint32_t max);
 void flow_reschedule(struct flow_table *table, uint32_t slot);
 
 /* TCP. Whether a packet from `side` (0 = who began) begins a new connection on a known 5-tuple: a SYN with
- * another initial sequence number, or, if `strict`, any SYN from the side that did not begin. */
+ * another initial sequence number, or, if `strict`, any SYN from the side that did not begin, and any
+ * after the handshake. */
 bool flow_tcp_begins(
 	const struct flow *flow, const struct frame_packet *packet, unsigned side, bool strict);
 /* Flags, sequence numbers, state of one packet that passed. True when the state changed. */

@@ -10,7 +10,8 @@ bool flow_tcp_begins(
 {
 	if ((packet->tcp_flags & (SYN | ACK)) != SYN)
 		return false;
-	if (strict && side == 1)
+	/* The attacker chooses his sequence numbers; only an unanswered SYN is sent again. */
+	if (strict && (side == 1 || flow->tally.state != FLOW_NEW))
 		return true;
 	return (flow->tally.isn_known >> side & 1) && packet->tcp_seq != flow->tally.isn[side];
 }

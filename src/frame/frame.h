@@ -42,7 +42,7 @@ struct frame_packet {
 	uint8_t proto;   /* of the transport: behind IPv6 extension headers */
 	uint8_t ttl;
 	uint8_t tcp_flags; /* RFC 9293, FIN = 1 ... CWR = 128 */
-	uint8_t icmp_type;
+	uint8_t icmp_type; /* of IGMP (RFC 3376, 4) too */
 	uint8_t icmp_code;
 	bool is_fragment;    /* part of a datagram (an atomic fragment, RFC 6946, is not) */
 	bool first_fragment; /* the part with offset 0 */
@@ -50,6 +50,7 @@ struct frame_packet {
 	bool has_transport;       /* ports, flags, ICMP fields were readable */
 	uint16_t sport, dport;    /* ICMP echo: both are the identifier */
 	uint16_t fragment_offset; /* bytes */
+	uint16_t fragment_len;    /* bytes of the datagram that this part holds */
 	uint32_t fragment_id;
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;

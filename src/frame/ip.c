@@ -27,6 +27,7 @@ static void set_fragment(struct reader *r, uint16_t offset, bool more, uint32_t 
 		return;
 	p->is_fragment = true;
 	p->fragment_offset = offset;
+	p->fragment_len = (uint16_t)len;
 	p->first_fragment = offset == 0;
 	p->last_fragment = !more;
 	if (offset + len > 65535)

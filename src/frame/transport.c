@@ -5,6 +5,7 @@
 
 enum {
 	PROTO_ICMP = 1,
+	PROTO_IGMP = 2,
 	PROTO_IPIP = 4,
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
@@ -158,7 +159,8 @@ static enum step read_12_bytes(struct reader *r, enum frame_anomaly anomaly)
 	return STEP_NONE;
 }
 
-/* Link-layer address options are 8 bytes on Ethernet; types 1 (source) and 2 (target). */
+/* Link-layer address options are 8 bytes on Ethernet; types 1 (source) and 2 (target). Of several the
+ * one that is not the sender's counts: it is what somebody might believe. */
 static void read_nd_options(struct reader *r, struct cur *c)
 {
 	struct frame *f = r->f;
@@ -172,7 +174,8 @@ static void read_nd_options(struct reader *r, struct cur *c)
 			reader_anomaly(r, FRAME_ANOMALY_ND_OPTION);
 			return;
 		}
-		if ((type == 1 || type == 2) && !f->has_nd_mac) {
+		if ((type == 1 || type == 2) &&
+			(!f->has_nd_mac || mac_equal(&f->nd_mac, &f->src_mac))) {
 			cur_copy(&body, &f->nd_mac, sizeof(f->nd_mac));
 			f->has_nd_mac = cur_ok(&body);
 		}
@@ -187,6 +190,8 @@ static void read_nd(struct reader *r)
 	uint8_t type = r->p->icmp_type;
 	struct ip target = { 0 };
 
+	if (r->p->is_fragment)
+		reader_anomaly(r, FRAME_ANOMALY_ND_FRAGMENT);
 	if (r->p->ttl != 255) {
 		reader_anomaly(r, FRAME_ANOMALY_ND_HOP_LIMIT);
 		return;
@@ -329,6 +334,9 @@ enum step reader_transport(struct reader *r)
 		return STEP_NONE;
 	}
 	switch (proto) {
+	case PROTO_IGMP:
+		r->p->icmp_type = cur_u8(&r->c);
+		break;
 	case PROTO_GRE:
 		return read_gre(r);
 	case PROTO_IPIP:

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What somebody who is root on a honeypot may try, with or without a friend outside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gate_bench.h"
+
+enum { SYN = 2, RST = 4, PSH = 8, ACK = 16, FIN = 1 };
+
+static struct bench *b;
+static struct bytes f;
+
+static int set_up(void **state)
+{
+	(void)state;
+	b = bench_new(3, 4096);
+	bench_open(b, true);
+	for (unsigned n = 1; n <= 3; n++) { /* their MAC addresses are known */
+		char text[16];
+
+		snprintf(text, sizeof(text), "10.0.0.%u", n);
+		arp_frame(&f, 255, n, 1, text, "10.0.0.200");
+		bench_send(b, 1, &f);
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	assert_true(bench_counts_hold(b));
+	bench_free(b);
+	return 0;
+}
+
+static void reopen(void)
+{
+	b->gate = gate_free(b->gate);
+	bench_open(b, true);
+}
+
+static void send(unsigned port, enum reason reason)
+{
+	struct gate_answer answer = bench_send(b, port, &f);
+
+	assert_string_equal(reason_name(answer.reason), reason_name(reason));
+	assert_int_equal(answer.verdict, reason_verdict(reason));
+}
+
+static void fragment4(unsigned to, unsigned id, unsigned field, unsigned len)
+{
+	put_ethernet(&f, to, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 17, len, id, field);
+	put16(&f, 1000);
+	put16(&f, 53);
+	put_zero(&f, len - 4);
+}
+
+static void fragment6(unsigned to, unsigned next, unsigned id, unsigned field, unsigned len)
+{
+	put_ethernet(&f, to, 1, 0x86dd);
+	put_ip6(&f, "2001:db8::1", "2001:db8:9::9", 44, 8 + len, 64);
+	put8(&f, next);
+	put8(&f, 0);
+	put16(&f, field);
+	put32(&f, id);
+}
+
+/* The first fragment goes to another honeypot, or to itself; the others to the router. */
+static void test_fragments_of_inner_datagrams_stay(void **state)
+{
+	(void)state;
+	b->honeypot[0].set.roach_motel = true;
+	reopen();
+	fragment4(ROUTER, 1, 0x2000, 16);
+	send(1, REASON_ROACH_MOTEL);
+	fragment4(1, 2, 0x2000, 16);
+	send(1, REASON_INTERNAL);
+	fragment4(ROUTER, 2, 2, 16);
+	send(1, REASON_FRAGMENT);
+	fragment6(1, 17, 2, 1, 16);
+	put_udp(&f, 1, 2, 8);
+	put_zero(&f, 8);
+	send(1, REASON_INTERNAL);
+	fragment6(ROUTER, 17, 2, 16, 16);
+	put_zero(&f, 16);
+	send(1, REASON_FRAGMENT);
+}
+
+/* What was refused, sent once more to another honeypot or to itself, was let through then. */
+static void test_inner_frames_lift_no_refusal(void **state)
+{
+	(void)state;
+	b->honeypot[0].set.roach_motel = true;
+	reopen();
+	for (unsigned to = 1; to <= 3; to++) {
+		tcp_frame(&f, ROUTER, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
+		send(1, REASON_ROACH_MOTEL);
+		tcp_frame(&f, to, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
+		send(1, REASON_INTERNAL);
+		tcp_frame(&f, ROUTER, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
+		send(1, REASON_ROACH_MOTEL);
+		udp_frame(&f, ROUTER, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
+		send(1, REASON_ROACH_MOTEL);
+		udp_frame(&f, to, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
+		send(1, REASON_INTERNAL);
+		udp_frame(&f, ROUTER, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
+		send(1, REASON_ROACH_MOTEL);
+	}
+}
+
+/* Part of a datagram that came in with a honeypot's address as its source. */
+static void test_fragments_of_forged_datagrams_stay(void **state)
+{
+	(void)state;
+	fragment4(ROUTER, 1, 0x2000, 16);
+	send(GATE_OUTSIDE, REASON_INBOUND);
+	fragment4(ROUTER, 1, 2, 16);
+	send(1, REASON_FRAGMENT);
+}
+
+/* What was judged is not written over by what comes later. */
+static void test_fragments_do_not_overlap(void **state)
+{
+	(void)state;
+	fragment6(ROUTER, 60, 3, 1, 56); /* destination options, then the UDP header */
+	put8(&f, 17);
+	put8(&f, 4);
+	put8(&f, 1);
+	put8(&f, 36);
+	put_zero(&f, 36);
+	put_udp(&f, 1, 2, 100);
+	put_zero(&f, 8);
+	send(1, REASON_WITHIN_BUDGET);
+	fragment6(ROUTER, 60, 3, 40, 16); /* on the UDP header */
+	put_udp(&f, 1, 666, 100);
+	put_zero(&f, 8);
+	send(1, REASON_FRAGMENT);
+	fragment6(ROUTER, 60, 3, 56, 16);
+	put_zero(&f, 16);
+	send(1, REASON_ESTABLISHED);
+	fragment4(ROUTER, 4, 0x2000, 32);
+	send(1, REASON_WITHIN_BUDGET);
+	fragment4(ROUTER, 4, 3, 16);
+	send(1, REASON_FRAGMENT);
+	fragment4(ROUTER, 4, 4, 16);
+	send(1, REASON_ESTABLISHED);
+}
+
+static void tcp(bool in, uint32_t seq, unsigned flags, enum reason reason)
+{
+	if (in)
+		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1000, seq, flags);
+	else
+		tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "192.0.2.9", 80, seq, flags);
+	send(in ? GATE_OUTSIDE : 1, reason);
+}
+
+/* Source port and initial sequence number are the attacker's choice. */
+static void test_same_sequence_number_is_a_new_connection(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		tcp(false, 5, SYN, i < 10 ? REASON_WITHIN_BUDGET : REASON_TCP_LIMIT);
+		if (i >= 10)
+			continue;
+		tcp(false, 5, SYN, REASON_ESTABLISHED); /* sent again */
+		tcp(true, 9, SYN | ACK, REASON_INBOUND);
+		tcp(false, 6, ACK, REASON_ESTABLISHED);
+		if (i % 2) {
+			tcp(false, 6, FIN | ACK, REASON_ESTABLISHED);
+			tcp(true, 10, FIN | ACK, REASON_INBOUND);
+			tcp(false, 7, ACK, REASON_ESTABLISHED);
+		} else if (i % 4) {
+			tcp(true, 10, RST, REASON_INBOUND);
+		}
+	}
+}
+
+static void nd_frame(
+	unsigned port, unsigned from, unsigned type, const char *src, const char *target)
+{
+	struct ip ip = address(target);
+
+	put_ethernet(&f, 255, from, 0x86dd);
+	put_ip6(&f, src, "ff02::1", 58, 32, 255);
+	put8(&f, type);
+	put_zero(&f, 7);
+	put(&f, &ip, 16);
+	put8(&f, type == 136 ? 2 : 1);
+	put8(&f, 1);
+	put_mac(&f, from);
+	bench_send(b, port, &f);
+}
+
+static void test_link_local_addresses_of_others(void **state)
+{
+	(void)state;
+	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99"); /* its own */
+	send(1, REASON_NEIGHBOUR);
+	nd_frame(GATE_OUTSIDE, ROUTER, 136, "fe80::99", "fe80::99");
+	nd_frame(1, 1, 136, "fe80::99", "fe80::99");
+	send(1, REASON_SPOOF_IP);
+	nd_frame(1, 1, 136, "2001:db8::1", "fe80::99");
+	send(1, REASON_SPOOF_ND);
+	/* Another honeypot's. */
+	nd_frame(1, 2, 135, "fe80::1:2", "fe80::99");
+	send(1, REASON_NEIGHBOUR);
+	nd_frame(1, 1, 136, "fe80::1:2", "fe80::1:2");
+	send(1, REASON_SPOOF_IP);
+	/* Claimed before its owner was heard: it is the owner's from then on. */
+	nd_frame(1, 1, 136, "fe80::55", "fe80::55");
+	send(1, REASON_NEIGHBOUR);
+	nd_frame(GATE_OUTSIDE, ROUTER, 135, "::", "fe80::55");
+	nd_frame(1, 1, 136, "fe80::55", "fe80::55");
+	send(1, REASON_SPOOF_IP);
+	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
+	send(1, REASON_NEIGHBOUR);
+}
+
+/* A frame of one's own address that comes back, or is replayed outside, takes nothing away. */
+static void test_own_link_local_comes_back(void **state)
+{
+	(void)state;
+	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
+	send(1, REASON_NEIGHBOUR);
+	nd_frame(GATE_OUTSIDE, 1, 135, "fe80::1:1", "fe80::99");
+	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
+	send(1, REASON_NEIGHBOUR);
+}
+
+static void test_no_address_is_for_dhcp_only(void **state)
+{
+	(void)state;
+	udp_frame(&f, 255, 1, "0.0.0.0", 68, "255.255.255.255", 67, 30);
+	send(1, REASON_WITHIN_BUDGET);
+	udp_frame(&f, ROUTER, 1, "0.0.0.0", 68, "192.0.2.9", 67, 30);
+	send(1, REASON_SPOOF_IP);
+}
+
+static void put_address_option(unsigned type, unsigned mac)
+{
+	put8(&f, type);
+	put8(&f, 1);
+	put_mac(&f, mac);
+}
+
+static void test_advertisement_with_two_addresses(void **state)
+{
+	struct ip ip = address("2001:db8::1");
+
+	(void)state;
+	put_ethernet(&f, 255, 1, 0x86dd);
+	put_ip6(&f, "2001:db8::1", "ff02::1", 58, 40, 255);
+	put32(&f, 0x88000000);
+	put_zero(&f, 4);
+	put(&f, &ip, 16);
+	put_address_option(1, 1);
+	put_address_option(2, ROUTER);
+	send(1, REASON_SPOOF_ND);
+}
+
+/* RFC 6980: what is checked here would be put together otherwise there. */
+static void test_neighbour_discovery_in_fragments(void **state)
+{
+	struct ip ip = address("2001:db8::1");
+
+	(void)state;
+	put_ethernet(&f, 255, 1, 0x86dd);
+	put_ip6(&f, "2001:db8::1", "ff02::1", 44, 8 + 24, 255);
+	put32(&f, 0x3a000001);
+	put32(&f, 77);
+	put32(&f, 0x88000000);
+	put_zero(&f, 4);
+	put(&f, &ip, 16);
+	send(1, REASON_MALFORMED);
+}
+
+/* A capture file may end a frame anywhere. */
+static void test_cut_frames(void **state)
+{
+	(void)state;
+	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "192.0.2.9", 80, 1, SYN);
+	send(1, REASON_WITHIN_BUDGET);
+	for (unsigned type = 0; type < 3; type++)
+		for (uint32_t len = 0; len <= f.len; len++) {
+			struct frame frame;
+			struct gate_answer answer;
+
+			f.at[12] = type == 2 ? 0x86 : 8;
+			f.at[13] = type == 2 ? 0xdd : type == 1 ? 6 : 0;
+			f.at[14] = type == 2 ? 0x60 : type == 1 ? 0 : 0x45;
+			frame_parse(f.at, len, FRAME_LINK_ETHERNET, &frame);
+			frame.wire_len = f.len;
+			answer = gate_judge(b->gate, 1, &frame, &b->now, 1);
+			if (len < 34)
+				assert_int_equal(answer.verdict, VERDICT_DROP);
+		}
+}
+
+static void igmp(unsigned type)
+{
+	put_ethernet(&f, 255, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "224.0.0.1", 2, 8, 7, 0);
+	f.at[22] = 1;
+	put8(&f, type);
+	put_zero(&f, 7);
+}
+
+/* Who asks is the querier of the whole segment. */
+static void test_only_reports_of_groups(void **state)
+{
+	(void)state;
+	igmp(0x22);
+	send(1, REASON_MULTICAST_JOIN);
+	igmp(0x11);
+	send(1, REASON_HYGIENE);
+	put_ethernet(&f, 255, 1, 0x86dd);
+	put_ip6(&f, "2001:db8::1", "ff02::1", 58, 24, 1);
+	put8(&f, 130);
+	put_zero(&f, 23);
+	send(1, REASON_HYGIENE);
+}
+
+#define GATE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		GATE_TEST(test_inner_frames_lift_no_refusal),
+		GATE_TEST(test_fragments_of_inner_datagrams_stay),
+		GATE_TEST(test_fragments_of_forged_datagrams_stay),
+		GATE_TEST(test_fragments_do_not_overlap),
+		GATE_TEST(test_same_sequence_number_is_a_new_connection),
+		GATE_TEST(test_link_local_addresses_of_others),
+		GATE_TEST(test_own_link_local_comes_back),
+		GATE_TEST(test_no_address_is_for_dhcp_only),
+		GATE_TEST(test_advertisement_with_two_addresses),
+		GATE_TEST(test_neighbour_discovery_in_fragments),
+		GATE_TEST(test_cut_frames),
+		GATE_TEST(test_only_reports_of_groups),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
