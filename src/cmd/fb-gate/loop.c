@@ -300,9 +300,10 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	return false;
 }
 
-/* Waits for frames or a message. A port that is down would report its error at once again and again:
- * it is left out, and tried each time the others have waited. */
-static bool wait_for_work(struct loop *l)
+/* Finds the ports that have frames, or waits for frames or a message; true when there is a message.
+ * Only those ports are read: an empty look costs a system call. A port that is down would report its
+ * error at once again and again: it is left out here, and tried each time the others have waited. */
+static bool wait_for_work(struct loop *l, int wait_ms)
 {
 	struct pollfd wait[CHAN_PORTS_MAX + 1];
 
@@ -312,7 +313,10 @@ static bool wait_for_work(struct loop *l)
 			.events = POLLIN,
 		};
 	wait[l->n_ports] = (struct pollfd){ .fd = l->child->chan.fd, .events = POLLIN };
-	(void)poll(wait, l->n_ports + 1, WAIT_MS);
+	if (poll(wait, l->n_ports + 1, wait_ms) < 0)
+		return false;
+	for (unsigned i = 0; i < l->n_ports; i++)
+		l->port[i].ready |= wait[i].revents != 0 || l->port[i].down;
 	return wait[l->n_ports].revents != 0;
 }
 
@@ -324,9 +328,12 @@ enum loop_end loop_run(struct loop *l)
 	for (;;) {
 		bool more = false;
 
-		for (unsigned i = 0; i < l->n_ports; i++)
-			more |= run_burst(l, i);
-		if (!more && wait_for_work(l))
+		for (unsigned i = 0; i < l->n_ports; i++) {
+			if (l->port[i].ready)
+				l->port[i].ready = run_burst(l, i);
+			more |= l->port[i].ready;
+		}
+		if (wait_for_work(l, more ? 0 : WAIT_MS))
 			l->next_tick_ns = 0;
 		l->now.steady_ns = read_clock(CLOCK_BOOTTIME);
 		if (l->now.steady_ns >= l->next_tick_ns) {

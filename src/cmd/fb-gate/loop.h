@@ -20,6 +20,7 @@ struct loop_port {
 	struct counts_port *counts;
 	uint64_t missed_before, kernel_before; /* by the sockets of gates before */
 	bool down;
+	bool ready; /* has frames, or an error to tell */
 };
 
 struct loop {
