@@ -8,7 +8,7 @@
 
 #include "control/inside.h"
 
-enum { MAGIC = 0x46474246, VERSION = 1, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
+enum { MAGIC = 0x46474246, VERSION = 2, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
 
 static size_t shared_size(void)
 {
@@ -89,6 +89,19 @@ static void start_afresh(struct shared *s, const struct conf *conf)
 	s->slots = slots_of(conf);
 	store_names(s, conf);
 	s->whole = 1;
+}
+
+/* A NIC that is not the one the last gate had: a virtual honeypot's comes back with another MAC. */
+static void note_nics(struct shared *s, const int32_t nic[static GATE_PORTS_MAX])
+{
+	for (unsigned port = 0; port < GATE_PORTS_MAX; port++) {
+		if (nic[port] == 0 || nic[port] == s->nic[port])
+			continue;
+		for (size_t i = 0; port > 0 && s->nic[port] && i < CONF_HONEYPOTS_MAX; i++)
+			if (s->learnt[i].port == port)
+				memset(&s->learnt[i], 0, sizeof(s->learnt[i]));
+		s->nic[port] = nic[port];
+	}
 }
 
 static void take_over(struct gate *gate)
@@ -182,6 +195,7 @@ static int open_all(struct gate *gate, const struct gate_setup *setup)
 	if (result < 0)
 		return result;
 	take_over(gate);
+	note_nics(gate->shared, setup->nic);
 	gate->shared->boot = gate->boot;
 	report_settle(gate);
 	result = open_table(gate);

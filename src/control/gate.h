@@ -59,6 +59,9 @@ struct gate_setup {
 	bool observe; /* no data control: every frame passes and is logged (replay without honeypots) */
 	uint64_t boot;  /* identity of this run; part of flow ids */
 	bool same_boot; /* steady time goes on from the memory's last user (no reboot between) */
+	/* By port: the interface number of its NIC, 0: none there, or not known. What was learnt of the
+	 * honeypots behind a NIC is forgotten when there is another one. */
+	int32_t nic[GATE_PORTS_MAX];
 	struct gate_time now;
 };
 

@@ -55,6 +55,7 @@ struct shared {
 	uint32_t n_names;
 	char name[CONF_HONEYPOTS_MAX][CONF_NAME_MAX];
 	struct learnt learnt[CONF_HONEYPOTS_MAX];
+	int32_t nic[GATE_PORTS_MAX];
 };
 
 /* A honeypot, as far as it need not survive. */

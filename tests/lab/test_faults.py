@@ -287,6 +287,8 @@ def test_nic_gone_and_back(net, side):
     net.inside.ask("peer", net.outside.mac)
     net.check(gateway)
     net.flows(gateway)
+    # The honeypot has another MAC address now: it is learnt anew.
+    assert dropped(gateway, "spoofed-mac") == 0
     finish(net, gateway)
     assert {"nic-gone", "nic-back"} <= set(reasons(lab))
 

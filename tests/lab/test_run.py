@@ -208,6 +208,7 @@ def test_nic_gone_and_back(lab):
     lab.exec("pot0", "ip link del eth0")
     wait_for(lambda: any("gone" in w for w in gw.status()["warnings"]))
     lab._veth("pot0", "eth0", "fbin0", lab.pot_addresses(0))
+    lab.attacker("ip neigh flush all")  # the honeypot has another MAC address now
     wait_for(lambda: traffic(lab, "attacker", "ping", POT, 1) == "1", 20)
     assert gw.stop() == 0
     reasons = {r.get("fishbowl", {}).get("reason") for r in gw.journal()}

@@ -96,6 +96,8 @@ static int open_gate(struct loop *loop, const struct conf *conf)
 		.now = loop->now,
 	};
 
+	for (unsigned i = 0; i < child->start.n_ports; i++)
+		setup.nic[i] = child->start.port_info[i].ifindex;
 	setup.flow_memory = child_map(child, ROLE_FLOW_TABLE, &flow_size);
 	setup.budget_memory = child_map(child, ROLE_BUDGET_STATE, &budget_size);
 	if (!setup.flow_memory || !setup.budget_memory || flow_size < gate_flow_memory_size(conf) ||
