@@ -58,7 +58,8 @@ static const char *const statement_sql[STATEMENTS] = {
 	[DROP_SEGMENT] = "DELETE FROM segment WHERE name = ?",
 	[DROP_SOME] = "DELETE FROM packet_index WHERE id IN (SELECT id FROM packet_index"
 		      " WHERE segment = (SELECT id FROM segment WHERE name = ?) LIMIT ?)",
-	[DROP_UNFINISHED] = "DELETE FROM packet_index WHERE segment >= ?",
+	[DROP_UNFINISHED] = "DELETE FROM packet_index INDEXED BY packet_index_segment"
+			    " WHERE segment >= ?",
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
