@@ -52,6 +52,7 @@ void cut_plan_done(struct cut_plan *plan)
 {
 	free(plan->place);
 	free(plan->indexed);
+	free(plan->outside);
 	free(plan->flow);
 	*plan = (struct cut_plan){ 0 };
 }
@@ -297,6 +298,8 @@ static void cut_segment(struct cut *c, int dir_fd, const struct segment *segment
 	const struct cut_place *place;
 	size_t n;
 
+	if (has_number(c->plan->outside, c->plan->n_outside, segment->number))
+		return;
 	memcpy(c->now->name, segment->name, sizeof(c->now->name));
 	if (!indexed) {
 		scan(c, dir_fd, newest);
@@ -313,6 +316,8 @@ static void sort_plan(struct cut_plan *plan)
 		qsort(plan->place, plan->n_places, sizeof(*plan->place), compare_places);
 	if (plan->n_indexed)
 		qsort(plan->indexed, plan->n_indexed, sizeof(*plan->indexed), compare_numbers);
+	if (plan->n_outside)
+		qsort(plan->outside, plan->n_outside, sizeof(*plan->outside), compare_numbers);
 	if (plan->n_flows)
 		qsort(plan->flow, plan->n_flows, sizeof(*plan->flow), compare_numbers);
 }

@@ -44,6 +44,8 @@ struct cut_plan {
 	size_t n_places, places_room;
 	uint64_t *indexed; /* owned: numbers of the segments that need no scan, ascending */
 	size_t n_indexed, indexed_room;
+	uint64_t *outside; /* owned: numbers of the segments without a packet of the time wanted */
+	size_t n_outside, outside_room;
 	uint64_t *flow; /* owned: ids wanted */
 	size_t n_flows, flows_room;
 };

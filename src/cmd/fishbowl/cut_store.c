@@ -16,6 +16,24 @@ static int add_segment(void *context, const struct store_segment *indexed)
 		&segment.number, sizeof(segment.number));
 }
 
+struct outside {
+	const struct cut_query *query;
+	struct cut_plan *plan;
+};
+
+static int add_outside(void *context, const struct store_segment *indexed)
+{
+	const struct outside *o = context;
+	struct cut_plan *plan = o->plan;
+	struct segment segment;
+
+	if (!segment_parse(indexed->name, &segment) ||
+		(indexed->last_ns >= o->query->from_ns && indexed->first_ns < o->query->to_ns))
+		return 0;
+	return cut_plan_add((void **)&plan->outside, &plan->n_outside, &plan->outside_room,
+		&segment.number, sizeof(segment.number));
+}
+
 static int add_flow(void *context, const struct store_flow *flow)
 {
 	struct cut_plan *plan = context;
@@ -47,9 +65,10 @@ static int ask(struct store_query *store, int capture_fd, const struct cut_query
 	struct store_filter filter;
 	int result;
 
-	/* All packets of a time: a scan of the segments is as good as it gets. */
+	/* All packets of a time: a scan of the segments that have any. */
 	if (cut_query_is_time_only(query))
-		return 0;
+		return store_query_segments(
+			store, add_outside, &(struct outside){ .query = query, .plan = plan });
 	store_filter_init(&filter);
 	filter.from_ns = query->from_ns;
 	filter.to_ns = query->to_ns;
