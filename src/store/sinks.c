@@ -29,6 +29,7 @@ struct sinks {
 	struct sink file, socket;
 	int syslog_fd;
 	bool syslog;
+	bool syslog_seen; /* somebody has listened: before that nothing is lost */
 	int64_t checked_s;
 	int64_t syslog_tried_s;
 	uint64_t dropped;
@@ -57,6 +58,7 @@ int sinks_new(const struct sinks_setup *setup, struct sinks **ret_sinks)
 		return -ENOMEM;
 	s->syslog_fd = setup->syslog_fd;
 	s->syslog = setup->syslog;
+	s->syslog_seen = setup->syslog_fd >= 0;
 	if (sink_init(&s->file, setup->eve_file_fd, setup->eve_file, false) < 0 ||
 		sink_init(&s->socket, setup->eve_socket_fd, setup->eve_socket, true) < 0) {
 		sinks_free(s);
@@ -182,10 +184,12 @@ static void syslog_reopen(struct sinks *s)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		s->syslog_fd = fd;
-	else
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		close(fd);
+		return;
+	}
+	s->syslog_fd = fd;
+	s->syslog_seen = true;
 }
 
 /* RFC 3164 as syslogd takes it from /dev/log: priority, tag, text; the time is syslogd's. */
@@ -211,7 +215,7 @@ static void syslog_add(struct sinks *s, const struct record *record)
 	if (s->syslog_fd >= 0 &&
 		send(s->syslog_fd, line, o.len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)o.len)
 		return;
-	s->dropped++;
+	s->dropped += s->syslog_seen;
 	if (s->syslog_fd >= 0 && errno != EAGAIN) {
 		close(s->syslog_fd);
 		s->syslog_fd = -1;

@@ -147,8 +147,12 @@ static void open_sinks(struct supervisor *s)
 		if (s->fd[ROLE_EVE_SOCKET] < 0)
 			sup_say("nobody listens on eve_socket %s", top->eve_socket);
 	}
-	if (top->syslog)
+	if (top->syslog) {
 		s->fd[ROLE_SYSLOG] = connect_unix("/dev/log", SOCK_DGRAM);
+		if (s->fd[ROLE_SYSLOG] < 0)
+			sup_say("no syslog daemon at /dev/log; records are in the journal all the "
+				"same");
+	}
 }
 
 /* ---- the loop ---- */

@@ -446,6 +446,19 @@ static int report(const struct events *events, int error)
 	return error ? 1 : 0;
 }
 
+/* A gateway that never ran is no empty store: the directory may be a wrong one. */
+static int find_store(const struct events *events)
+{
+	char path[LINE_MAX_SIZE];
+
+	snprintf(path, sizeof(path), "%s/db", events->state_dir);
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return 0; /* what else is wrong shows when it is opened */
+	fprintf(stderr, "fishbowl events: there are no records in %s: no gateway has run with it\n",
+		events->state_dir);
+	return -ENOENT;
+}
+
 int verb_events(int argc, char **argv)
 {
 	static const struct argp argp = { option_table, parse_option, NULL,
@@ -463,8 +476,10 @@ int verb_events(int argc, char **argv)
 	events.colour = terminal && !events.json && !getenv("NO_COLOR");
 	if (!events.has_number && terminal)
 		events.filter.limit = TERMINAL_ROWS;
-	if (find_state_dir(&events, &conf) < 0)
+	if (find_state_dir(&events, &conf) < 0 || find_store(&events) < 0) {
+		conf_free(conf);
 		return 2;
+	}
 	error = store_query_open(events.state_dir, &query);
 	if (!error)
 		error = answer(&events, query);
