@@ -32,6 +32,7 @@ enum {
 /* Magic numbers of pcap, read as big endian. */
 #define PCAP_US       0xa1b2c3d4u
 #define PCAP_NS       0xa1b23c4du
+#define ZSTD_FRAME    0x28b52ffdu
 #define PCAP_MODIFIED 0xa1b2cd34u /* Kuznetzov's records, which nothing says the length of */
 
 #define NS_PER_S 1000000000
@@ -734,6 +735,8 @@ static int start(struct capture_reader *r)
 	}
 	if (big == PCAP_MODIFIED || little == PCAP_MODIFIED)
 		return fault(r, "pcap with modified records; convert it with editcap");
+	if (big == ZSTD_FRAME)
+		return fault(r, "compressed; unpack it first with zstd -d");
 	r->big = big == PCAP_US || big == PCAP_NS;
 	if (!r->big && little != PCAP_US && little != PCAP_NS)
 		return fault(r, "neither pcap nor pcapng (begins with %08x)", big);

@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -176,9 +177,8 @@ def test_compressed_segments_are_read_by_everybody(stopped):
         run(["zstd", "-q", "-d", "-f", path, "-o", plain])
         assert run(["capinfos", "-c", plain]).returncode == 0
         run([FISHBOWL, "replay", "-o", stopped.dir / "again", plain])
-        plain_eve = (stopped.dir / "again/eve.json").read_text()
-        run([FISHBOWL, "replay", "-o", stopped.dir / "again", path])
-        assert (stopped.dir / "again/eve.json").read_text() == plain_eve
+        done = run([FISHBOWL, "replay", "-o", stopped.dir / "again", path], check=False)
+        assert done.returncode == 1 and "zstd -d" in done.stderr
 
 
 def test_cut_while_it_runs():
@@ -238,6 +238,13 @@ def test_budgets_while_it_runs(compress):
         if compress == "false":
             assert totals["removed"] >= 5
 
+        # The index knows none that is gone.
+        names = set()
+        for day in (lab.state / "db").glob("ev-*.db"):
+            with sqlite3.connect(f"file:{day}?mode=ro", uri=True) as db:
+                names |= {row[0] for row in db.execute("SELECT name FROM segment")}
+        assert names and names <= {p.name.removesuffix(".zst") for p in
+                                   (lab.state / "capture").glob("*.pcapng*") if p.suffix != ".pin"}
         # What is left can be cut, what is gone is said.
         found = cut(lab, "--host", POT, "--proto", "tcp", "--from=-1h")
         assert found["packets"] > 100
