@@ -56,25 +56,38 @@ int child_start(enum chan_process process, struct child *ret_child)
 	return 0;
 }
 
-int child_fd(const struct child *child, enum chan_role role, unsigned index)
+/* Its place in child->fd; n_fds when START had none. */
+static size_t find_fd(const struct child *child, enum chan_role role, unsigned index)
 {
-	for (size_t i = 0; i < child->start.n_fds; i++)
-		if (child->start.fd[i].role == role && child->start.fd[i].index == index)
-			return child->fd[i];
-	return -1;
+	size_t i = 0;
+
+	while (i < child->start.n_fds &&
+		(child->start.fd[i].role != role || child->start.fd[i].index != index))
+		i++;
+	return i;
 }
 
-void *child_map(const struct child *child, enum chan_role role, size_t *ret_size)
+int child_fd(const struct child *child, enum chan_role role, unsigned index)
 {
-	int fd = child_fd(child, role, 0);
+	size_t i = find_fd(child, role, index);
+
+	return i < child->start.n_fds ? child->fd[i] : -1;
+}
+
+void *child_map(struct child *child, enum chan_role role, size_t *ret_size)
+{
+	size_t i = find_fd(child, role, 0);
 	struct stat st;
 	void *memory;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (i == child->start.n_fds || fstat(child->fd[i], &st) < 0)
 		return NULL;
-	memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memory =
+		mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, child->fd[i], 0);
 	if (memory == MAP_FAILED)
 		return NULL;
+	close(child->fd[i]);
+	child->fd[i] = -1;
 	*ret_size = (size_t)st.st_size;
 	return memory;
 }

@@ -33,8 +33,10 @@ enum child_event {
 int child_start(enum chan_process process, struct child *ret_child);
 /* The descriptor of that role, -1 when START had none. It stays the child's. */
 int child_fd(const struct child *child, enum chan_role role, unsigned index);
-/* The whole file of that role, shared and writable. NULL: errno tells. */
-void *child_map(const struct child *child, enum chan_role role, size_t *ret_size);
+/* The whole file of that role, shared and writable, once. The descriptor is closed: with it a process
+ * that was taken over could shorten the file, and the others would die of the pages that are gone.
+ * NULL: errno tells. */
+void *child_map(struct child *child, enum chan_role role, size_t *ret_size);
 /* jail_enter with the mode from START, then READY. */
 int child_ready(struct child *child, const struct jail *jail);
 /* Never waits. `now_ns` is CLOCK_MONOTONIC. */

@@ -74,7 +74,7 @@ static uint64_t emitted(void *context)
 	return ring_next_seq(context);
 }
 
-static int open_ring(const struct child *child, enum chan_role role, struct ring **ret_ring)
+static int open_ring(struct child *child, enum chan_role role, struct ring **ret_ring)
 {
 	size_t size;
 	void *memory = child_map(child, role, &size);

@@ -178,7 +178,7 @@ static int read_key(struct store *store)
 
 static int set_up(struct store *store)
 {
-	const struct child *child = &store->child;
+	struct child *child = &store->child;
 	size_t size;
 	int error = load_conf(store);
 
