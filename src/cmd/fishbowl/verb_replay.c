@@ -76,7 +76,9 @@ static const char doc[] =
 	"counts over all captures.\n\n"
 	"Exit status: 0 all was read; 1 something could not be read or a recorded verdict differs "
 	"(the "
-	"records of the rest are in place); 2 wrong arguments; 3 the records could not be written.";
+	"records of the rest are in place); 2 wrong arguments; 3 the records could not be written; "
+	"4 "
+	"nothing could be begun (memory, sandbox).";
 
 /* An unreadable rule file is the caller's mistake, as an unknown option is. */
 static void check_rules(struct request *q, const char *path)
