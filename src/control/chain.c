@@ -391,10 +391,10 @@ static void judge_beginning(struct judge *j)
 	j->class = class_of(j);
 	reason = ask(j, BEGINNING);
 	if (reason != REASON_NONE) {
+		j->refused_new = true;
 		/* An attempt tells as much as a success; a stray packet of an old conversation nothing. */
 		if (reason != REASON_NO_FLOW)
 			report_incident(j);
-		j->refused_new = true;
 		j->answer.reason = reason;
 		return;
 	}

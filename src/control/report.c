@@ -94,6 +94,17 @@ static bool tells_compromise(const struct judge *j)
 		 ((p->sport == 68 && p->dport == 67) || (p->sport == 546 && p->dport == 547)));
 }
 
+/* What the conversation that this frame begins, or would begin, is called. One that is let out and has the
+ * addresses of something else that passed (between honeypots, say) is another one. */
+static uint64_t flow_to_be(const struct judge *j)
+{
+	const struct flow *flow = j->slot != FLOW_NONE ? flow_get(j->gate->table, j->slot) : NULL;
+
+	if (flow && (j->refused_new || flow->tally.verdict == VERDICT_DROP))
+		return flow->id;
+	return account_next_id(j->gate);
+}
+
 bool report_incident(struct judge *j)
 {
 	static const char title[] =
@@ -108,8 +119,7 @@ bool report_incident(struct judge *j)
 	report_init_head(j, &record);
 	record.type = EVENT_INCIDENT;
 	record.head.reason = REASON_FIRST_OUTBOUND;
-	record.head.flow_id =
-		j->slot != FLOW_NONE ? flow_get(gate->table, j->slot)->id : account_next_id(gate);
+	record.head.flow_id = flow_to_be(j);
 	record.incident.title = text_of(title);
 	begin_handing(gate, HANDING_INCIDENT, j->honeypot);
 	if (hand_over(gate, &record))

@@ -303,6 +303,23 @@ static void test_cut_frames(void **state)
 		}
 }
 
+/* The alarm names the conversation that began outside, not the one with its addresses before. */
+static void test_incident_names_the_conversation(void **state)
+{
+	uint64_t inner, outer;
+
+	(void)state;
+	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	inner = bench_send(b, 1, &f).flow_id;
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	outer = bench_send(b, 1, &f).flow_id;
+	assert_int_not_equal(inner, outer);
+	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
+	for (unsigned i = 0; i < b->n_records; i++)
+		if (b->record[i].type == EVENT_INCIDENT)
+			assert_int_equal(b->record[i].head.flow_id, outer);
+}
+
 static void igmp(unsigned type)
 {
 	put_ethernet(&f, 255, 1, 0x0800);
@@ -343,6 +360,7 @@ int main(void)
 		GATE_TEST(test_advertisement_with_two_addresses),
 		GATE_TEST(test_neighbour_discovery_in_fragments),
 		GATE_TEST(test_cut_frames),
+		GATE_TEST(test_incident_names_the_conversation),
 		GATE_TEST(test_only_reports_of_groups),
 	};
 
