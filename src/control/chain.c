@@ -325,13 +325,15 @@ static bool is_answer_by_error(const struct judge *j)
 {
 	const struct frame *f = j->frame;
 	const struct flow *flow;
+	unsigned side;
 
 	if (j->quoted == FLOW_NONE || !ip_equal(&f->quoted.src, &j->packet->dst) ||
 		!ip_equal(&f->quoted.dst, &j->packet->src))
 		return false;
 	flow = flow_get(j->gate->table, j->quoted);
+	side = !ip_equal(&flow->key.ip[flow->starter], &f->quoted.src);
 	return flow->tally.verdict == VERDICT_PASS && flow->direction != DIRECTION_INTERNAL &&
-	       flow->tally.errors_sent < GATE_ICMP_ERRORS_MAX;
+	       flow->tally.frames[side] > 0 && flow->tally.errors_sent < GATE_ICMP_ERRORS_MAX;
 }
 
 /* Why a frame of a conversation that was let through may leave; REASON_NONE: it was not. Who began must

@@ -320,6 +320,86 @@ static void test_incident_names_the_conversation(void **state)
 			assert_int_equal(b->record[i].head.flow_id, outer);
 }
 
+static unsigned pick(unsigned n)
+{
+	static uint64_t state = 88172645463325252;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)(state >> 33) % n;
+}
+
+static void random_packet(unsigned to, const char *src, const char *dst)
+{
+	static const uint8_t flags[] = { SYN, SYN, SYN | ACK, ACK, FIN | ACK, RST };
+	bool v6 = strchr(src, ':');
+
+	switch (pick(6)) {
+	case 0:
+		tcp_frame(&f, to, 1, src, pick(3), dst, pick(3), pick(3), flags[pick(6)]);
+		break;
+	case 1:
+		udp_frame(&f, to, 1, src, pick(3), dst, pick(3), 10);
+		break;
+	case 2:
+		icmp_frame(&f, to, 1, src, dst, v6 ? 128 + pick(2) : 8 * pick(2), 0, pick(3));
+		break;
+	case 3: /* an error, about itself or about nothing */
+		put_ethernet(&f, to, 1, type_of(src));
+		put_ip(&f, src, dst, v6 ? 58 : 1, 8 + (v6 ? 48 : 28));
+		put32(&f, v6 ? 0x01040000 : 0x03030000);
+		put32(&f, 0);
+		put_ip(&f, pick(2) ? src : dst, pick(2) ? src : dst, 17, 8);
+		put_udp(&f, pick(3), pick(3), 0);
+		break;
+	case 4:
+		put_ethernet(&f, to, 1, type_of(src));
+		if (v6) {
+			put_ip(&f, src, dst, 44, 8 + 24);
+			put16(&f, 0x1100);
+			put16(&f, pick(2) ? pick(2) : 8 * pick(5) + pick(2));
+			put32(&f, pick(3));
+		} else {
+			put_ip4(&f, src, dst, 17, 24, pick(3), pick(2) << 13 | pick(5));
+		}
+		put_udp(&f, pick(3), pick(3), 16);
+		put_zero(&f, 16);
+		break;
+	default:
+		put_ethernet(&f, to, 1, type_of(src));
+		put_ip(&f, src, dst, 11 + pick(3), 8);
+		put_zero(&f, 8);
+	}
+}
+
+/* A roach motel that nobody speaks to, or only with its own address as the sender, says nothing. */
+static void test_nothing_leaves_a_roach_motel(void **state)
+{
+	static const uint8_t macs[] = { 1, 2, 3, ROUTER, ROUTER, 255 };
+
+	(void)state;
+	b->honeypot[0].set.roach_motel = true;
+	reopen();
+	for (unsigned i = 0; i < 200000; i++) {
+		bool v6 = pick(2), forged = pick(8) == 0;
+		struct gate_answer answer;
+
+		random_packet(forged ? ROUTER : macs[pick(6)], v6 ? "2001:db8::1" : "10.0.0.1",
+			v6 ? "2001:db8:9::9" : "192.0.2.9");
+		for (unsigned n = pick(16) ? 0 : 1 + pick(3); n > 0; n--)
+			f.at[12 + pick(f.len - 12)] = (uint8_t)pick(256);
+		answer = bench_send(b, forged ? GATE_OUTSIDE : 1, &f);
+		if (forged)
+			continue;
+		if (answer.out_ports & 1 && answer.reason != REASON_NEIGHBOUR)
+			fail_msg("frame %u leaves: %s", i, reason_name(answer.reason));
+		bench_wait(b, pick(50) ? SECOND / 1000 : SECOND * pick(100));
+		if (pick(1000) == 0)
+			gate_tick(b->gate, &b->now);
+	}
+}
+
 static void igmp(unsigned type)
 {
 	put_ethernet(&f, 255, 1, 0x0800);
@@ -361,6 +441,7 @@ int main(void)
 		GATE_TEST(test_neighbour_discovery_in_fragments),
 		GATE_TEST(test_cut_frames),
 		GATE_TEST(test_incident_names_the_conversation),
+		GATE_TEST(test_nothing_leaves_a_roach_motel),
 		GATE_TEST(test_only_reports_of_groups),
 	};
 
