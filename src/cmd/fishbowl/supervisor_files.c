@@ -361,6 +361,22 @@ static int format_ring(int fd, size_t size)
 	return r;
 }
 
+/* Its head only. */
+static int check_ring(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	struct ring *ring;
+	int r;
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	r = ring_open(memory, size, &ring);
+	if (r == 0)
+		ring_free(ring);
+	munmap(memory, size);
+	return r;
+}
+
 static int open_shared(struct supervisor *s, const struct shared_file *file, bool go_on)
 {
 	size_t size = file_size(s, file->role);
@@ -371,8 +387,9 @@ static int open_shared(struct supervisor *s, const struct shared_file *file, boo
 		errno != ENOENT)
 		return -errno;
 	r = file_shared_open(shared_dir(s, file), file->name, size, &s->fd[file->role], &fresh);
-	if (r == 0 && file->is_ring && fresh)
-		r = format_ring(s->fd[file->role], size);
+	if (r == 0 && file->is_ring)
+		r = fresh ? format_ring(s->fd[file->role], size)
+			  : check_ring(s->fd[file->role], size);
 	return r;
 }
 
