@@ -14,6 +14,8 @@
 #include "sys/chan.h"
 #include "sys/jail.h"
 
+#define CHILD_EXIT_BAD_RING 3 /* exit status: a ring makes no sense, a restart does not help */
+
 struct child {
 	struct chan chan;
 	struct message_start start;

@@ -165,6 +165,24 @@ def test_damaged_files_in_run_dir(lab):
         works_and_stops(lab)
 
 
+def test_damaged_entries_of_the_frame_ring(lab):
+    """The run ends with an error, as the service manager wants it; the next one has fresh rings."""
+    gateway = lab.start()
+    gateway.kill("fb-tap", signal.SIGSTOP)
+    assert forwards(lab)
+    for pid in [gateway.pid, *gateway.pids().values()]:
+        os.kill(pid, signal.SIGKILL)
+    gateway.process.wait()
+    with open(lab.run_dir / "frame.ring", "r+b") as file:
+        file.seek(192)  # behind the head
+        file.write(os.urandom(1 << 20))
+    gateway = lab.launch()
+    assert gateway.process.wait(30) == 1
+    assert "fresh rings" in gateway.output()
+    works_and_stops(lab)
+    assert any("exit status 3" in r["fishbowl"].get("detail", "") for r in gateway.journal())
+
+
 def test_damaged_state(lab):
     """Garbage in budget.state: used up rather than empty; in the others: said, or made anew."""
     works_and_stops(lab)

@@ -151,5 +151,5 @@ int main(void)
 		if (result < 0)
 			fprintf(stderr, "fb-tap: %s\n", strerror(-result));
 	}
-	return result < 0;
+	return result == -EBADMSG ? CHILD_EXIT_BAD_RING : result < 0;
 }

@@ -127,6 +127,8 @@ bool sup_files_open_old(struct supervisor *s);
 void sup_files_forget(struct supervisor *s);
 void sup_files_close(struct supervisor *s);
 int sup_files_open(struct supervisor *s);
+/* The next run does not go on with these rings. */
+void sup_files_spoil(struct supervisor *s);
 int sup_conf_snapshot(struct supervisor *s);
 
 /* supervisor_child.c */

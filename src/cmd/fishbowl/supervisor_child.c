@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys/child.h"
 #include "sys/files.h"
 #include "sys/spawn.h"
 
@@ -208,6 +209,12 @@ static void on_end(struct supervisor *s, struct sup_child *child, int status)
 		sup_control(s, asked ? REASON_STOPPED : REASON_DIED, process_name(child->process),
 			"%s", child->why);
 	child->why[0] = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_BAD_RING) {
+		sup_say("%s: its ring is damaged; this run ends, the next one makes fresh rings",
+			process_name(child->process));
+		sup_files_spoil(s);
+		s->fault = true;
+	}
 	if (asked && !s->stopping && s->running)
 		child->backoff_ns = 0; /* restarted for new ports */
 	plan_restart(child);

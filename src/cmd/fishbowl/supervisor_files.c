@@ -319,6 +319,11 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+void sup_files_spoil(struct supervisor *s)
+{
+	unlinkat(s->ram_dir, "run.state", 0);
+}
+
 void sup_files_close(struct supervisor *s)
 {
 	s->records = ring_free(s->records);
