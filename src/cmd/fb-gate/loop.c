@@ -12,7 +12,7 @@
 #include "capture/ring_kind.h"
 #include "frame/frame.h"
 
-enum { WAIT_MS = 20, FINISH_WAIT_MS = 5 };
+enum { WAIT_MS = 20, FINISH_WAIT_MS = 5, CATCH_UP_MS = 5 };
 static const int64_t ns_per_s = 1000000000, tick_ns = 10000000, finish_ns = 5 * 1000000000LL;
 
 static int64_t read_clock(clockid_t clock)
@@ -155,6 +155,22 @@ static void wake_tap(struct loop *l)
 	l->event_sent = above;
 }
 
+/* A ring that is nearly full because fb-tap had no CPU: frames wait a few milliseconds in the socket's
+ * ring, rather than be lost. Not again while fb-tap does nothing at all. */
+static void let_tap_catch_up(struct loop *l)
+{
+	size_t enough = ring_data_size(l->frames) / 16, used = ring_used(l->frames);
+	bool short_of = ring_room(l->frames) < enough;
+
+	if (short_of && !l->tap_stuck) {
+		wake_tap(l);
+		for (int ms = 0; ms < CATCH_UP_MS && ring_room(l->frames) < enough; ms++)
+			(void)poll(NULL, 0, 1);
+		short_of = ring_used(l->frames) >= used;
+	}
+	l->tap_stuck = short_of;
+}
+
 /* True when more frames wait. */
 static bool run_burst(struct loop *l, unsigned in)
 {
@@ -166,6 +182,7 @@ static bool run_burst(struct loop *l, unsigned in)
 
 	if (!port->port)
 		return false;
+	let_tap_catch_up(l);
 	n = port_rx_burst(port->port, frames);
 	if (n <= 0) {
 		port->down = n < 0;

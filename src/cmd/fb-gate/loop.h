@@ -33,6 +33,7 @@ struct loop {
 	int event_fd;
 	size_t event_at; /* fill of the frame ring that wakes fb-tap */
 	bool event_sent;
+	bool tap_stuck; /* the ring is nearly full and fb-tap does nothing */
 	struct gate_time now;
 	int64_t next_tick_ns;
 };

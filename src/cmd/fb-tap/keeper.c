@@ -17,7 +17,9 @@
 #include "capture/reader.h"
 #include "capture/zfile.h"
 
-enum { NEWS_MAX = 64, NAP_MS = 200, LAST_WORK_S = 4 };
+enum { NEWS_MAX = 64, NAP_MS = 200, LAST_WORK_S = 4, PATIENCE_S = 30 };
+
+static const struct timespec nap = { .tv_nsec = NAP_MS * 1000000 };
 
 static const char part_suffix[] = ".part";
 
@@ -28,10 +30,12 @@ struct keeper {
 	bool running;
 	_Atomic uint64_t open_number;
 	_Atomic uint64_t stored, removed;
-	_Atomic bool urgent, stop;
-	int64_t give_up_ns;   /* after stop: when to leave the rest to the next start */
-	bool failed;          /* the last work failed and was told */
-	pthread_mutex_t lock; /* of the news */
+	_Atomic bool urgent, stop, busy;
+	int64_t patient_until_ns; /* while busy; 0: not busy when last looked */
+	uint64_t written_before;  /* the writer's bytes when `stored` was counted */
+	int64_t give_up_ns;       /* after stop: when to leave the rest to the next start */
+	bool failed;              /* the last work failed and was told */
+	pthread_mutex_t lock;     /* of the news */
 	struct keeper_news news[NEWS_MAX];
 	size_t n_news;
 };
@@ -44,11 +48,38 @@ static int64_t mono_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Room for what a busy writer adds while nothing is sealed, and so nothing can be removed. */
+static bool has_room(const struct keeper *k)
+{
+	uint64_t since = k->setup->counts->bytes - k->written_before;
+	struct statvfs fs;
+
+	return atomic_load(&k->stored) + since < k->setup->budget / 2 &&
+	       fstatvfs(k->setup->dir_fd, &fs) == 0 &&
+	       (uint64_t)fs.f_bavail * fs.f_frsize / 4 > k->setup->keep_free;
+}
+
+/* Even at idle priority, reading and hashing takes memory bandwidth from the frame path. A burst of
+ * traffic is waited for; a flood that goes on is not. */
+static void wait_for_quiet(struct keeper *k)
+{
+	if (!atomic_load(&k->busy)) {
+		k->patient_until_ns = 0;
+		return;
+	}
+	if (k->patient_until_ns == 0)
+		k->patient_until_ns = mono_ns() + PATIENCE_S * 1000000000LL;
+	while (atomic_load(&k->busy) && !atomic_load(&k->stop) && !atomic_load(&k->urgent) &&
+		mono_ns() < k->patient_until_ns && has_room(k))
+		nanosleep(&nap, NULL);
+}
+
 /* Asked between pieces of long work. */
 static bool must_stop(void *context)
 {
 	struct keeper *k = context;
 
+	wait_for_quiet(k);
 	if (!atomic_load(&k->stop))
 		return atomic_load(&k->urgent);
 	if (k->give_up_ns == 0)
@@ -331,6 +362,7 @@ static bool work(struct keeper *k)
 
 	if (segment_list(k->setup->dir_fd, &segment, &n) < 0)
 		return false;
+	k->written_before = k->setup->counts->bytes;
 	atomic_store(&k->stored, total_bytes(segment, n));
 	done = retain(k, segment, n);
 	if (!done && work_on(k, segment, n)) {
@@ -345,7 +377,6 @@ static void *run(void *context)
 {
 	struct keeper *k = context;
 	struct sched_param none = { 0 };
-	const struct timespec nap = { .tv_nsec = NAP_MS * 1000000 };
 
 	sched_setscheduler(0, SCHED_IDLE, &none);
 	for (;;) {
@@ -416,6 +447,11 @@ void keeper_set_open(struct keeper *k, uint64_t number)
 void keeper_set_urgent(struct keeper *k, bool urgent)
 {
 	atomic_store(&k->urgent, urgent);
+}
+
+void keeper_set_busy(struct keeper *k, bool busy)
+{
+	atomic_store(&k->busy, busy);
 }
 
 uint64_t keeper_stored(const struct keeper *k)

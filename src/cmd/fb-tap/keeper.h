@@ -30,6 +30,8 @@ int keeper_start(struct keeper *keeper);
 void keeper_set_open(struct keeper *keeper, uint64_t number);
 /* The disk is full: free space before anything else. */
 void keeper_set_urgent(struct keeper *keeper, bool urgent);
+/* Much is being written: sealing and compressing wait, half a minute at most. */
+void keeper_set_busy(struct keeper *keeper, bool busy);
 /* Next piece of news; false when there is none (or the keeper is just writing one). */
 bool keeper_news(struct keeper *keeper, struct keeper_news *ret_news);
 /* Bytes of all segments, and how many were removed. */

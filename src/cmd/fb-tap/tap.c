@@ -32,6 +32,8 @@ enum {
 #define RETRY_NS  NS_PER_S
 #define CHORES_NS (100 * 1000000LL)
 
+#define BUSY_BYTES_S 100000000ULL /* written a second: sealing waits */
+
 /* What one writev takes: entries as they lie in the ring, and blocks of our own in `side`. It stays
  * until all of it is written. */
 struct batch {
@@ -56,6 +58,7 @@ struct tap {
 	int failing; /* -errno while the disk does not take blocks */
 	int64_t next_try_ns;
 	int64_t next_chores_ns;
+	uint64_t bytes_before; /* written when the last chores were done */
 	unsigned empty_looks;
 };
 
@@ -398,10 +401,15 @@ static enum tap_order ask(const struct tap *t)
 
 static void chores(struct tap *t)
 {
-	int64_t now = now_ns(CLOCK_MONOTONIC);
+	int64_t now = now_ns(CLOCK_MONOTONIC), since;
+	uint64_t bytes = t->setup->counts->bytes;
 
 	if (now < t->next_chores_ns)
 		return;
+	since = now - (t->next_chores_ns - CHORES_NS); /* the last chores */
+	keeper_set_busy(
+		t->keeper, bytes - t->bytes_before > BUSY_BYTES_S * (uint64_t)since / NS_PER_S);
+	t->bytes_before = bytes;
 	t->next_chores_ns = now + CHORES_NS;
 	tell_news(t);
 	t->setup->counts->stored = keeper_stored(t->keeper);
