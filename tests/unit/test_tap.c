@@ -28,7 +28,14 @@
 #include "capture/zfile.h"
 #include "cmd/fb-tap/tap.h"
 
-enum { RING_DATA = 1 << 20, RECORDS_DATA = 1 << 20, KILLS = 300, FIRST_SEQ = 41, FRAME_MAX = 1514 };
+enum {
+	RING_DATA = 1 << 20,
+	RECORDS_DATA = 1 << 20,
+	KILLS = 300,
+	KILLS_QUICK = 60,
+	FIRST_SEQ = 41,
+	FRAME_MAX = 1514
+};
 
 struct shared {
 	_Atomic int stop;
@@ -306,7 +313,7 @@ static void test_killed(void **state)
 	srandom(7);
 	start_bench(NULL);
 	b.setup.compress = true;
-	for (int i = 0; i < KILLS; i++) {
+	for (int i = 0; i < (getenv("FISHBOWL_QUICK") ? KILLS_QUICK : KILLS); i++) {
 		int status;
 
 		pid = start_tap();
