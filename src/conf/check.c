@@ -231,15 +231,24 @@ static int check_lists(struct check *c)
 {
 	struct conf *conf = c->conf;
 	const struct conf_texts *resolvers = &conf->top.resolvers, *fence = &conf->top.fence;
+	const struct conf_texts *servers = &conf->top.ntp_servers;
 
 	conf->resolver = calloc(resolvers->n + 1, sizeof(*conf->resolver));
+	conf->ntp_server = calloc(servers->n + 1, sizeof(*conf->ntp_server));
 	conf->fence = calloc(fence->n + 1, sizeof(*conf->fence));
-	if (!conf->resolver || !conf->fence)
+	if (!conf->resolver || !conf->ntp_server || !conf->fence)
 		return -ENOMEM;
 	for (; conf->n_resolvers < resolvers->n; conf->n_resolvers++)
 		check_address(c, "resolver", resolvers->text[conf->n_resolvers],
 			line_top(c, "resolvers", conf->n_resolvers),
 			&conf->resolver[conf->n_resolvers]);
+	for (; conf->n_ntp_servers < servers->n; conf->n_ntp_servers++)
+		check_address(c, "NTP server", servers->text[conf->n_ntp_servers],
+			line_top(c, "ntp_servers", conf->n_ntp_servers),
+			&conf->ntp_server[conf->n_ntp_servers]);
+	if (*conf->refuse.router)
+		check_address(c, "router", conf->refuse.router,
+			conf_line(c->lines, CONF_SECTION_refuse, 0, "router", 0), &conf->router);
 	for (; conf->n_fence < fence->n; conf->n_fence++)
 		check_prefix(c, fence->text[conf->n_fence], line_top(c, "fence", conf->n_fence),
 			&conf->fence[conf->n_fence]);
@@ -287,6 +296,12 @@ static void check_one_address(struct check *c, size_t h, size_t n)
 				"address %s of honeypot \"%s\" is in resolvers as well; a resolver "
 				"is a "
 				"machine outside, remove it from one of the two",
+				text, honeypot->name);
+	for (size_t i = 0; i < c->conf->n_ntp_servers; i++)
+		if (ip_equal(&c->conf->ntp_server[i], ip))
+			FAULT(c, line,
+				"address %s of honeypot \"%s\" is in ntp_servers as well; an NTP "
+				"server is a machine outside, remove it from one of the two",
 				text, honeypot->name);
 }
 

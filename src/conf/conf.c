@@ -67,7 +67,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
 
 /* ---- libConfuse's tables ---- */
 
-enum { OPTS_MAX = 48 };
+enum { OPTS_MAX = 64 };
 
 static size_t add_settings(cfg_opt_t *opts, enum conf_section section)
 {
@@ -224,6 +224,8 @@ static int read_honeypot(struct conf_lines *lines, struct conf *conf, cfg_t *cfg
 	r = set_defaults(CONF_SECTION_honeypot, &honeypot->set);
 	if (r == 0)
 		r = read_section(lines, cfg, CONF_SECTION_honeypot, &honeypot->set);
+	if (honeypot->set.preset > 0)
+		conf_preset_limit(honeypot->set.preset - 1, &honeypot->limit);
 	if (r == 0)
 		r = read_section(
 			lines, cfg_getsec(cfg, "limit"), CONF_SECTION_limit, &honeypot->limit);
@@ -245,9 +247,10 @@ static int read_honeypots(struct conf_lines *lines, struct conf *conf)
 
 static int read_values(struct conf_lines *lines, struct conf *conf)
 {
-	int r = 0;
+	int r = read_section(lines, lines->cfg, CONF_SECTION_top, &conf->top);
 
-	for (unsigned s = 0; s < CONF_SECTIONS && r == 0; s++)
+	conf_preset_limit(conf->top.preset, &conf->limit);
+	for (unsigned s = CONF_SECTION_top + 1; s < CONF_SECTIONS && r == 0; s++)
 		if (!conf_sections[s].titled)
 			r = read_section(
 				lines, section_cfg(lines->cfg, s, 0), s, section_base(conf, s));
@@ -295,6 +298,7 @@ struct conf *conf_free(struct conf *conf)
 	}
 	free(conf->honeypot);
 	free(conf->resolver);
+	free(conf->ntp_server);
 	free(conf->fence);
 	free(conf->path);
 	free(conf);

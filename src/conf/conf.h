@@ -22,27 +22,46 @@ struct out;
 #endif
 
 /* Named limits of a configuration. */
-#define CONF_INSIDE_MAX    16
-#define CONF_HONEYPOTS_MAX 1024
-#define CONF_ADDRESSES_MAX 64 /* of one honeypot */
-#define CONF_NAME_MAX      32 /* honeypot and honeynet names, with NUL */
-#define CONF_NIC_MAX       16 /* NIC names, with NUL (IFNAMSIZ) */
-#define CONF_PATH_MAX      80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
-#define CONF_RATE_MAX      10000     /* count of a rate: each is remembered */
-#define CONF_FILE_MAX      (1 << 20) /* bytes of the file */
+#define CONF_INSIDE_MAX       16
+#define CONF_HONEYPOTS_MAX    1024
+#define CONF_ADDRESSES_MAX    64 /* of one honeypot */
+#define CONF_NAME_MAX         32 /* honeypot and honeynet names, with NUL */
+#define CONF_NIC_MAX          16 /* NIC names, with NUL (IFNAMSIZ) */
+#define CONF_PATH_MAX         80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
+#define CONF_RATE_MAX         10000 /* count of a rate: each is remembered */
+#define CONF_RATE_UNLIMITED   UINT32_MAX
+#define CONF_VOLUME_MAX       (UINT64_C(1) << 50)
+#define CONF_VOLUME_UNLIMITED UINT64_MAX
+#define CONF_FILE_MAX         (1 << 20) /* bytes of the file */
 
 struct conf_texts {
 	char **text;
 	size_t n;
 };
 
-/* `count` new conversations in any window of `period_s` seconds. count 0: none at all. */
+/* `count` in any window of `period_s` seconds, which is never 0. count 0: none at all;
+ * CONF_RATE_UNLIMITED: no limit. */
 struct conf_rate {
 	uint32_t count;
 	uint32_t period_s;
 };
 
+/* The same for packets or bytes; amount CONF_VOLUME_UNLIMITED: no limit. */
+struct conf_volume {
+	uint64_t amount;
+	uint32_t period_s;
+};
+
+/* Values of the CHOICE settings. */
 enum conf_choice_seccomp { CONF_SECCOMP_TRAP, CONF_SECCOMP_LOG, CONF_SECCOMP_KILL };
+enum conf_choice_refuse { CONF_REFUSE_SILENCE, CONF_REFUSE_RESET, CONF_REFUSE_UNREACHABLE };
+
+/* Also the values of top.preset; those of a honeypot's are one more, after 0 for "inherit". */
+enum conf_preset {
+#define PRESET(id, name, text) CONF_PRESET_##id,
+#include "conf/presets.def"
+	CONF_PRESETS
+};
 
 /* C types of the setting kinds. */
 typedef char *conf_kind_TEXT; /* never NULL */
@@ -52,6 +71,7 @@ typedef uint64_t conf_kind_NUMBER;
 typedef uint64_t conf_kind_SIZE; /* bytes */
 typedef uint64_t conf_kind_TIME; /* seconds */
 typedef struct conf_rate conf_kind_RATE;
+typedef struct conf_volume conf_kind_VOLUME;
 typedef int conf_kind_CHOICE;
 
 struct conf_unused {
@@ -67,7 +87,7 @@ struct conf_unused {
 struct conf_a_honeypot {
 	char name[CONF_NAME_MAX];
 	struct conf_honeypot set; /* as written */
-	struct conf_limit limit;  /* its own, or the general one */
+	struct conf_limit limit;  /* what holds for it */
 	struct ip *address;       /* parsed set.address */
 	size_t n_addresses;
 	bool has_mac;
@@ -78,7 +98,10 @@ struct conf_a_honeypot {
 struct conf {
 	char *path;
 	struct conf_top top;
-	struct conf_limit limit;
+	struct conf_limit limit; /* plain data, as are honeynet and dns */
+	struct conf_honeynet honeynet;
+	struct conf_refuse refuse;
+	struct conf_dns dns;
 	struct conf_capture capture;
 	struct conf_store store;
 	struct conf_flow flow;
@@ -86,7 +109,10 @@ struct conf {
 	size_t n_honeypots;
 	struct ip *resolver; /* parsed top.resolvers */
 	size_t n_resolvers;
-	struct ip_prefix *fence; /* parsed top.fence */
+	struct ip *ntp_server; /* parsed top.ntp_servers */
+	size_t n_ntp_servers;
+	struct ip router;        /* parsed refuse.router; unset if not given */
+	struct ip_prefix *fence; /* those of top.fence that are whole networks for good */
 	size_t n_fence;
 };
 
@@ -103,6 +129,9 @@ int conf_load_text(
 /* The defaults, with no honeypot and no NIC: what replay starts from without a file. */
 int conf_default(struct conf **ret_conf);
 struct conf *conf_free(struct conf *conf);
+
+/* The limits of a preset; it says all of them. */
+void conf_preset_limit(enum conf_preset preset, struct conf_limit *ret_limit);
 
 /* The table as a manual page body (scdoc) and as a commented example file. */
 void conf_print_manual(struct out *o);

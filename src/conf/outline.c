@@ -261,7 +261,7 @@ static void fault_unknown(
 	char buf[WORD_MAX], there[WORD_MAX];
 	const char *here = where_text(scope->section, buf);
 
-	if (conf_section_find(name->text) != CONF_SECTIONS)
+	if (strcmp(what, "section") == 0 && conf_section_find(name->text) != CONF_SECTIONS)
 		conf_fault_add(r->faults, name->line,
 			"section %s cannot stand %s, which began on line %u; close that one before "
 			"it",

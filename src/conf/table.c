@@ -25,7 +25,9 @@ static const struct {
 	struct conf_range range;
 } ranges[] = {
 #define RANGE(section, member, min, max) \
-	{ CONF_SECTION_##section, offsetof(struct conf_##section, member), { min, max } },
+	{ CONF_SECTION_##section, offsetof(struct conf_##section, member), { min, max, false } },
+#define RANGE_OR_0(section, member, min, max) \
+	{ CONF_SECTION_##section, offsetof(struct conf_##section, member), { min, max, true } },
 #include "conf/settings.def"
 };
 
@@ -58,5 +60,5 @@ struct conf_range conf_row_range(const struct conf_row *row)
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (ranges[i].section == row->section && ranges[i].offset == row->offset)
 			return ranges[i].range;
-	return (struct conf_range){ 0, UINT64_MAX };
+	return (struct conf_range){ 0, UINT64_MAX, false };
 }

@@ -22,6 +22,7 @@ enum conf_kind {
 	CONF_SIZE,
 	CONF_TIME,
 	CONF_RATE,
+	CONF_VOLUME,
 	CONF_CHOICE,
 };
 
@@ -43,6 +44,7 @@ struct conf_row {
 
 struct conf_range {
 	uint64_t min, max;
+	bool or_0; /* 0 as well */
 };
 
 extern const struct conf_section_row conf_sections[CONF_SECTIONS];

@@ -12,11 +12,17 @@ struct unit {
 	uint64_t factor;
 };
 
+static const struct unit no_units[] = { { '\0', 1 } };
 static const struct unit size_units[] = {
 	{ 'T', UINT64_C(1) << 40 },
 	{ 'G', UINT64_C(1) << 30 },
 	{ 'M', UINT64_C(1) << 20 },
 	{ 'K', UINT64_C(1) << 10 },
+	{ '\0', 1 },
+};
+static const struct unit packet_units[] = {
+	{ 'M', 1000000 },
+	{ 'K', 1000 },
 	{ '\0', 1 },
 };
 static const struct unit time_units[] = {
@@ -43,26 +49,22 @@ static bool take_digits(const char **text, uint64_t *ret_n)
 	return true;
 }
 
-static bool take_unit(const char **text, const struct unit *units, uint64_t *ret_factor)
+/* The factor of the unit letter at *text, which moves behind it; 1 when there is none. */
+static uint64_t take_unit(const char **text, const struct unit *units)
 {
-	for (;; units++) {
-		if (units->letter == **text) {
-			*ret_factor = units->factor;
-			*text += units->letter != '\0';
-			return true;
-		}
-		if (units->letter == '\0')
-			return false;
-	}
+	while (units->letter && units->letter != **text)
+		units++;
+	*text += units->letter != '\0';
+	return units->factor;
 }
 
 static bool read_measure(const char *text, const struct unit *units, uint64_t *ret_n)
 {
-	uint64_t n, factor;
+	uint64_t n;
 
-	if (!take_digits(&text, &n) || !take_unit(&text, units, &factor) || *text)
+	if (!take_digits(&text, &n))
 		return false;
-	return !__builtin_mul_overflow(n, factor, ret_n);
+	return !__builtin_mul_overflow(n, take_unit(&text, units), ret_n) && !*text;
 }
 
 static const char *measure_text(uint64_t n, const struct unit *units, char buf[static 32])
@@ -95,7 +97,6 @@ static const char *kind_text(enum conf_kind kind, uint64_t n, char buf[static 32
 
 static int set_number(const struct conf_row *row, uint64_t *at, const char *text, char *why)
 {
-	static const struct unit no_units[] = { { '\0', 1 } };
 	const struct unit *units = row->kind == CONF_SIZE   ? size_units
 				   : row->kind == CONF_TIME ? time_units
 							    : no_units;
@@ -117,40 +118,79 @@ static int set_number(const struct conf_row *row, uint64_t *at, const char *text
 			forms[row->kind]);
 		return -EINVAL;
 	}
-	if (n < range.min || n > range.max) {
-		snprintf(why, CONF_FAULT_MAX, "%s = %.60s is out of range; give %s to %s",
-			row->name, text, kind_text(row->kind, range.min, min),
-			kind_text(row->kind, range.max, max));
+	if ((n < range.min || n > range.max) && !(n == 0 && range.or_0)) {
+		snprintf(why, CONF_FAULT_MAX, "%s = %.60s is out of range; give %s%s to %s",
+			row->name, text, range.or_0 ? "0 or " : "",
+			kind_text(row->kind, range.min, min), kind_text(row->kind, range.max, max));
 		return -EINVAL;
 	}
 	*at = n;
 	return 0;
 }
 
-static bool read_rate(const char *text, struct conf_rate *ret_rate)
+/* "10/30m"; the amount takes `units`. */
+static bool read_per_period(const char *text, const struct unit *units, uint64_t max,
+	uint64_t *ret_amount, uint32_t *ret_period_s)
 {
-	uint64_t count, n = 1, factor;
+	uint64_t amount, n = 1, factor;
 
-	if (!take_digits(&text, &count) || *text++ != '/')
+	if (!take_digits(&text, &amount) ||
+		__builtin_mul_overflow(amount, take_unit(&text, units), &amount) || amount > max)
 		return false;
-	if (*text >= '0' && *text <= '9' && !take_digits(&text, &n))
+	if (*text++ != '/' || (*text >= '0' && *text <= '9' && !take_digits(&text, &n)))
 		return false;
-	if (!*text || !take_unit(&text, time_units, &factor) || *text)
+	if (!*text)
 		return false;
-	if (count > CONF_RATE_MAX || n == 0 || n > 604800 / factor)
+	factor = take_unit(&text, time_units);
+	if (*text || n == 0 || n > 604800 / factor)
 		return false;
-	*ret_rate = (struct conf_rate){ (uint32_t)count, (uint32_t)(n * factor) };
+	*ret_amount = amount;
+	*ret_period_s = (uint32_t)(n * factor);
 	return true;
 }
 
 static int set_rate(const struct conf_row *row, struct conf_rate *at, const char *text, char *why)
 {
-	if (read_rate(text, at))
+	uint64_t count;
+	uint32_t period_s;
+
+	if (strcmp(text, "unlimited") == 0) {
+		*at = (struct conf_rate){ CONF_RATE_UNLIMITED, 1 };
 		return 0;
+	}
+	if (read_per_period(text, no_units, CONF_RATE_MAX, &count, &period_s)) {
+		*at = (struct conf_rate){ (uint32_t)count, period_s };
+		return 0;
+	}
 	snprintf(why, CONF_FAULT_MAX,
 		"%s = \"%.60s\" is not a rate; write count/period with a count of 0 to %d and a "
-		"period of s, m, h or d (at most 7d), such as \"10/h\" or \"5/30m\"",
+		"period of s, m, h or d (at most 7d), such as \"10/h\" or \"5/30m\", or unlimited",
 		row->name, text, CONF_RATE_MAX);
+	return -EINVAL;
+}
+
+static int set_volume(
+	const struct conf_row *row, struct conf_volume *at, const char *text, char *why)
+{
+	bool bytes = strncmp(row->unit, "bytes", 5) == 0;
+
+	if (strcmp(text, "unlimited") == 0) {
+		*at = (struct conf_volume){ CONF_VOLUME_UNLIMITED, 1 };
+		return 0;
+	}
+	if (read_per_period(text, bytes ? size_units : packet_units, CONF_VOLUME_MAX, &at->amount,
+		    &at->period_s))
+		return 0;
+	snprintf(why, CONF_FAULT_MAX,
+		bytes ? "%s = \"%.60s\" is not an amount of bytes in a period; write bytes/period "
+			"with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most "
+			"7d), "
+			"such as \"4M/s\" or \"1G/h\", or unlimited"
+		      : "%s = \"%.60s\" is not a number of packets in a period; write "
+			"packets/period with K or M for thousands and millions and a period of s, "
+			"m, h "
+			"or d (at most 7d), such as \"2000/s\" or \"1M/h\", or unlimited",
+		row->name, text);
 	return -EINVAL;
 }
 
@@ -174,7 +214,7 @@ static int set_flag(const struct conf_row *row, bool *at, const char *text, char
 /* The words of a choice are those of its unit: "trap, log or kill" is 0, 1, 2. */
 static int set_choice(const struct conf_row *row, int *at, const char *text, char *why)
 {
-	char words[64], *save = NULL;
+	char words[128], *save = NULL;
 	int n = 0;
 
 	snprintf(words, sizeof(words), "%s", row->unit);
@@ -229,6 +269,8 @@ int conf_value_set(
 		return set_flag(row, at, text, why);
 	case CONF_RATE:
 		return set_rate(row, at, text, why);
+	case CONF_VOLUME:
+		return set_volume(row, at, text, why);
 	case CONF_CHOICE:
 		return set_choice(row, at, text, why);
 	case CONF_NUMBER:

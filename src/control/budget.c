@@ -194,6 +194,8 @@ static int lay_out(const struct conf *conf, const struct head *old, struct plan 
 			uint64_t used = was ? log_used(&was->log[c]) : 0;
 			uint32_t count = rate_of(&conf->honeypot[i].limit, c).count;
 
+			if (count == CONF_RATE_UNLIMITED) /* nothing to remember */
+				count = 0;
 			e->log[c].cap = used > count ? (uint32_t)used : count;
 			e->log[c].start = (uint32_t)plan->n_times;
 			plan->n_times += e->log[c].cap;
@@ -347,6 +349,8 @@ bool budget_allows(
 
 	if (limit->count == 0)
 		return false;
+	if (limit->count == CONF_RATE_UNLIMITED)
+		return true;
 	if (log->head < limit->count)
 		return true;
 	return *log_time(m->time, log, log->head - limit->count) <= now - limit->period_ns;
@@ -358,6 +362,8 @@ void budget_take(
 	struct memory *m = budget->m;
 	struct times_log *log = &m->head.entry[honeypot].log[class];
 
+	if (log->cap == 0)
+		return;
 	*log_time(m->time, log, log->head) = clock_now(&m->head, steady_ns);
 	order_stores();
 	log->head++;

@@ -145,16 +145,16 @@ WRONG = {
         '3: address 10.0.0.5 of honeypot "web" is in resolvers as well; a resolver is a machine outside, remove it from one of the two',
     ]),
     'period without meaning': (GOOD + POT + 'limit { tcp = "10/x" }\n', [
-        '4: tcp = "10/x" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m"',
+        '4: tcp = "10/x" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
     ]),
     'rate without period': (GOOD + POT + 'limit {\n tcp = 10\n}\n', [
-        '5: tcp = "10" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m"',
+        '5: tcp = "10" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
     ]),
     'negative rate': (GOOD + 'honeypot "web" { address = {"10.0.0.5"} limit { udp = "-1/h" } }\n', [
-        '3: udp = "-1/h" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m"',
+        '3: udp = "-1/h" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
     ]),
     'huge rate': (GOOD + POT + 'limit { tcp = "99999999999999999999/h" }\n', [
-        '4: tcp = "99999999999999999999/h" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m"',
+        '4: tcp = "99999999999999999999/h" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
     ]),
     'bad flag': (GOOD + POT + 'roach_motel = maybe\n', [
         '4: roach_motel = "maybe" is neither true nor false; write roach_motel = true or roach_motel = false',
@@ -276,7 +276,7 @@ WRONG = {
         '3: fence "10.0.0.1/8" is an address inside a network; write the network, "10.0.0.0/8"',
         '4: honeypot "web" has no address; give it one: address = {"10.0.0.5"}',
         '5: mac "x" is not a MAC address; write six pairs of hexadecimal digits: "52:54:00:12:34:56"',
-        '6: tcp = "many" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m"',
+        '6: tcp = "many" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
         '8: max = 1 is out of range; give 16 to 16777216',
     ]),
 }

@@ -105,7 +105,60 @@ static void test_limits(void **state)
 	assert_rate(conf->honeypot[0].limit.icmp, 20, 3600);
 	assert_rate(conf->honeypot[1].limit.tcp, 5, 1800);
 	assert_rate(conf->honeypot[1].limit.udp, 0, 3600);
-	assert_rate(conf->honeypot[1].limit.dns, 60, 3600);
+	assert_rate(conf->honeypot[1].limit.dns, 200, 3600);
+	conf_free(conf);
+}
+
+static void assert_volume(struct conf_volume volume, uint64_t amount, uint32_t period_s)
+{
+	assert_int_equal(volume.amount, amount);
+	assert_int_equal(volume.period_s, period_s);
+}
+
+/* K is 1000 packets, and 1024 bytes. */
+static void test_volumes(void **state)
+{
+	struct conf *conf =
+		load("outside = eth0 inside = eth1\n"
+		     "limit { all = unlimited packets = 3K/10s bytes = 3K/m }\n"
+		     "honeynet_limit { bytes_sum = 1T/7d }\n"
+		     "honeypot web { address = 10.0.0.5 limit { bytes = unlimited } }\n");
+
+	(void)state;
+	assert_rate(conf->limit.all, CONF_RATE_UNLIMITED, 1);
+	assert_volume(conf->limit.packets, 3000, 10);
+	assert_volume(conf->limit.packets_sum, 1000000, 3600);
+	assert_volume(conf->limit.bytes, 3 << 10, 60);
+	assert_volume(conf->honeypot[0].limit.packets, 3000, 10);
+	assert_volume(conf->honeypot[0].limit.bytes, CONF_VOLUME_UNLIMITED, 1);
+	assert_volume(conf->honeynet.bytes_sum, UINT64_C(1) << 40, 604800);
+	assert_volume(conf->honeynet.bytes, CONF_VOLUME_UNLIMITED, 1);
+	conf_free(conf);
+}
+
+/* A preset says all limits; what stands in the same section, or further in, comes after it. */
+static void test_presets(void **state)
+{
+	struct conf *conf =
+		load("outside = eth0 inside = eth1 preset = open-watch\n"
+		     "limit { udp = 7/h }\n"
+		     "honeypot a { address = 10.0.0.1 }\n"
+		     "honeypot b { address = 10.0.0.2 preset = quiet limit { tcp = 1/h } }\n"
+		     "honeypot c { address = 10.0.0.3 preset = standard }\n");
+
+	(void)state;
+	assert_int_equal(conf->top.preset, CONF_PRESET_open_watch);
+	assert_rate(conf->honeypot[0].limit.tcp, 500, 3600);
+	assert_rate(conf->honeypot[0].limit.udp, 7, 3600);
+	assert_true(conf->honeypot[0].limit.dns_anywhere);
+	assert_rate(conf->honeypot[1].limit.tcp, 1, 3600);
+	assert_rate(conf->honeypot[1].limit.udp, 2, 3600);
+	assert_false(conf->honeypot[1].limit.dns_anywhere);
+	assert_rate(conf->honeypot[2].limit.udp, 20, 3600);
+	conf_free(conf);
+	assert_int_equal(conf_default(&conf), 0);
+	for (unsigned p = 0; p < CONF_PRESETS; p++)
+		conf_preset_limit(p, &conf->limit);
 	conf_free(conf);
 }
 
@@ -188,6 +241,8 @@ int main(void)
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_honeypots),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_failure),

@@ -127,12 +127,12 @@ static void check_counts(struct bench *b)
 
 static void check_budgets(const struct bench *b)
 {
-	static const uint32_t limit[TRAFFIC_KINDS] = { 10, 20, 20, 5, 60 };
+	static const uint32_t limit[TRAFFIC_KINDS] = { 10, 20, 20, 5, 200 };
 
 	(void)b;
 	for (unsigned pot = 0; pot < POTS; pot++)
 		for (unsigned kind = 0; kind < TRAFFIC_KINDS; kind++) {
-			int64_t ring[60] = { 0 };
+			int64_t ring[200] = { 0 };
 			uint64_t n = 0;
 
 			for (uint64_t i = 0; i < w->n_sent; i++) {

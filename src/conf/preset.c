@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sets of limits to start from: presets.def. */
+#include <assert.h>
+#include <string.h>
+
+#include "conf/conf.h"
+#include "conf/table.h"
+#include "conf/value.h"
+
+static const struct {
+	enum conf_preset preset;
+	const char *setting;
+	const char *value;
+} values[] = {
+#define PRESET_VALUE(id, setting, value) { CONF_PRESET_##id, setting, value },
+#include "conf/presets.def"
+};
+
+static const char *value_of(enum conf_preset preset, const struct conf_row *row)
+{
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (values[i].preset == preset && strcmp(values[i].setting, row->name) == 0)
+			return values[i].value;
+	return row->value;
+}
+
+void conf_preset_limit(enum conf_preset preset, struct conf_limit *ret_limit)
+{
+	char why[CONF_FAULT_MAX];
+
+	for (size_t i = 0; i < conf_n_rows; i++) {
+		const struct conf_row *row = &conf_rows[i];
+		int r;
+
+		if (row->section != CONF_SECTION_limit)
+			continue;
+		r = conf_value_set(
+			row, (char *)ret_limit + row->offset, value_of(preset, row), why);
+		assert(r == 0); /* a test sets them all; no kind of a limit needs memory */
+		(void)r;
+	}
+}
