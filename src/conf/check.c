@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "conf/list.h"
 #include "conf/value.h"
 
 struct check {
@@ -161,48 +162,6 @@ static void check_top(struct check *c)
 
 /* ---- addresses ---- */
 
-/* The network that `text` lies in when its host bits are cleared. */
-static bool clear_host_bits(const char *text, struct ip_prefix *ret_prefix)
-{
-	const char *slash = strchr(text, '/');
-	struct ip_prefix prefix;
-	char address[IP_TEXT_MAX];
-	int bits, end = 0;
-
-	if (!slash || (size_t)(slash - text) >= sizeof(address) ||
-		sscanf(slash + 1, "%3d%n", &bits, &end) != 1 || slash[1 + end])
-		return false;
-	memcpy(address, text, (size_t)(slash - text));
-	address[slash - text] = '\0';
-	if (ip_parse(address, &prefix.ip) < 0)
-		return false;
-	if (bits < 0 || bits > (strchr(address, ':') ? 128 : 32))
-		return false;
-	prefix.bits = (uint8_t)(strchr(address, ':') ? bits : bits + 96);
-	for (unsigned i = prefix.bits; i < 128; i++)
-		prefix.ip.byte[i / 8] &= (uint8_t) ~(0x80u >> (i % 8));
-	*ret_prefix = prefix;
-	return true;
-}
-
-static void check_prefix(struct check *c, const char *text, unsigned line, struct ip_prefix *at)
-{
-	struct ip_prefix wide;
-	char buf[IP_TEXT_MAX];
-
-	if (ip_prefix_parse(text, at) == 0)
-		return;
-	if (clear_host_bits(text, &wide))
-		FAULT(c, line,
-			"fence \"%.50s\" is an address inside a network; write the network, \"%s\"",
-			text, ip_prefix_text(&wide, buf));
-	else
-		FAULT(c, line,
-			"fence \"%.50s\" is not a network; write address/length, such as "
-			"\"192.168.0.0/16\" or \"fd00::/8\"",
-			text);
-}
-
 /* One address of a machine; false when it is none. */
 static bool check_address(
 	struct check *c, const char *what, const char *text, unsigned line, struct ip *at)
@@ -227,31 +186,78 @@ static bool check_address(
 	return true;
 }
 
-static int check_lists(struct check *c)
+static int check_addresses_of(struct check *c, const char *name, const char *what,
+	const struct conf_texts *texts, struct ip **ret_ip, size_t *ret_n)
+{
+	struct ip *ip = calloc(texts->n + 1, sizeof(*ip));
+
+	if (!ip)
+		return -ENOMEM;
+	for (size_t i = 0; i < texts->n; i++)
+		check_address(c, what, texts->text[i], line_top(c, name, i), &ip[i]);
+	*ret_ip = ip;
+	*ret_n = texts->n;
+	return 0;
+}
+
+static int check_servers(struct check *c)
 {
 	struct conf *conf = c->conf;
-	const struct conf_texts *resolvers = &conf->top.resolvers, *fence = &conf->top.fence;
-	const struct conf_texts *servers = &conf->top.ntp_servers;
+	int r = check_addresses_of(c, "resolvers", "resolver", &conf->top.resolvers,
+		&conf->resolver, &conf->n_resolvers);
 
-	conf->resolver = calloc(resolvers->n + 1, sizeof(*conf->resolver));
-	conf->ntp_server = calloc(servers->n + 1, sizeof(*conf->ntp_server));
-	conf->fence = calloc(fence->n + 1, sizeof(*conf->fence));
-	if (!conf->resolver || !conf->ntp_server || !conf->fence)
-		return -ENOMEM;
-	for (; conf->n_resolvers < resolvers->n; conf->n_resolvers++)
-		check_address(c, "resolver", resolvers->text[conf->n_resolvers],
-			line_top(c, "resolvers", conf->n_resolvers),
-			&conf->resolver[conf->n_resolvers]);
-	for (; conf->n_ntp_servers < servers->n; conf->n_ntp_servers++)
-		check_address(c, "NTP server", servers->text[conf->n_ntp_servers],
-			line_top(c, "ntp_servers", conf->n_ntp_servers),
-			&conf->ntp_server[conf->n_ntp_servers]);
+	if (r == 0)
+		r = check_addresses_of(c, "ntp_servers", "NTP server", &conf->top.ntp_servers,
+			&conf->ntp_server, &conf->n_ntp_servers);
 	if (*conf->refuse.router)
 		check_address(c, "router", conf->refuse.router,
 			conf_line(c->lines, CONF_SECTION_refuse, 0, "router", 0), &conf->router);
-	for (; conf->n_fence < fence->n; conf->n_fence++)
-		check_prefix(c, fence->text[conf->n_fence], line_top(c, "fence", conf->n_fence),
-			&conf->fence[conf->n_fence]);
+	return r;
+}
+
+/* ---- lists ---- */
+
+static void check_entry(struct check *c, enum list_kind kind, size_t n)
+{
+	const char *name = list_names[kind];
+	char why[LIST_WHY_MAX];
+	struct list_rule rule;
+
+	if (list_rule_parse(list_entries(c->conf, kind)->text[n], &rule, why) < 0)
+		FAULT(c, line_top(c, name, n), "%s %s", name, why);
+	else if (kind == LIST_FENCE && list_rule_is_plain(&rule))
+		c->conf->fence[c->conf->n_fence++] = rule.net;
+}
+
+static void check_files(struct check *c, enum list_kind kind)
+{
+	const struct conf_texts *files = list_files(c->conf, kind);
+	char name[16];
+
+	snprintf(name, sizeof(name), "%s_files", list_names[kind]);
+	for (size_t i = 0; i < files->n; i++) {
+		const char *path = files->text[i];
+
+		if (path[0] != '/')
+			FAULT(c, line_top(c, name, i),
+				"%s \"%.60s\" is not an absolute path; begin it with /", name,
+				path);
+		if (in_texts(files, i, path))
+			FAULT(c, line_top(c, name, i), "%s names \"%.60s\" twice; remove one", name,
+				path);
+	}
+}
+
+static int check_lists(struct check *c)
+{
+	c->conf->fence = calloc(c->conf->top.fence.n + 1, sizeof(*c->conf->fence));
+	if (!c->conf->fence)
+		return -ENOMEM;
+	for (unsigned kind = 0; kind < LIST_COUNT; kind++) {
+		for (size_t n = 0; n < list_entries(c->conf, kind)->n; n++)
+			check_entry(c, kind, n);
+		check_files(c, kind);
+	}
 	return 0;
 }
 
@@ -424,7 +430,7 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 
 	check_top(&c);
 	check_capture(&c);
-	if (check_lists(&c) < 0)
+	if (check_servers(&c) < 0 || check_lists(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);
 }

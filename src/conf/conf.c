@@ -8,15 +8,13 @@
 
 #include <confuse.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conf/check.h"
 #include "conf/fault.h"
+#include "conf/file.h"
 #include "conf/outline.h"
 #include "conf/table.h"
 #include "conf/value.h"
@@ -425,49 +423,28 @@ static int refuse_file(const char *name, int r, char **ret_faults)
 	return r;
 }
 
-static ssize_t read_whole(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size && (n = pread(fd, buf + len, size - len, (off_t)len)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 int conf_load_fd(int fd, const char *name, struct conf **ret_conf, char **ret_faults)
 {
-	char *text = malloc(CONF_FILE_MAX + 1);
-	ssize_t len;
-	int r;
+	char *text;
+	size_t len;
+	int r = conf_file_read_fd(fd, CONF_FILE_MAX, &text, &len);
 
-	if (!text)
-		return -ENOMEM;
-	len = read_whole(fd, text, CONF_FILE_MAX + 1);
-	if (len < 0)
-		r = refuse_file(name, (int)len, ret_faults);
-	else if (len > CONF_FILE_MAX)
-		r = refuse_file(name, -EFBIG, ret_faults);
-	else
-		r = conf_load_text(text, (size_t)len, name, ret_conf, ret_faults);
+	if (r < 0)
+		return refuse_file(name, r, ret_faults);
+	r = conf_load_text(text, len, name, ret_conf, ret_faults);
 	free(text);
 	return r;
 }
 
 int conf_load(const char *path, struct conf **ret_conf, char **ret_faults)
 {
-	/* Non-blocking: a named pipe must not hang the start. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r;
+	char *text;
+	size_t len;
+	int r = conf_file_read(path, CONF_FILE_MAX, &text, &len);
 
-	if (fd < 0)
-		return refuse_file(path, -errno, ret_faults);
-	r = conf_load_fd(fd, path, ret_conf, ret_faults);
-	close(fd);
+	if (r < 0)
+		return refuse_file(path, r, ret_faults);
+	r = conf_load_text(text, len, path, ret_conf, ret_faults);
+	free(text);
 	return r;
 }
