@@ -133,6 +133,14 @@ struct conf *conf_free(struct conf *conf);
 /* The limits of a preset; it says all of them. */
 void conf_preset_limit(enum conf_preset preset, struct conf_limit *ret_limit);
 
+/* "tcp 10/h, udp 20/h, ..." in lines that begin with `indent`. */
+void conf_print_limit(struct out *o, const struct conf_limit *limit, const char *indent);
+/* The same of what holds for all honeypots together, with a head for each section. */
+void conf_print_general(struct out *o, const struct conf *conf, const char *indent);
+const char *conf_preset_name(enum conf_preset preset);
+/* What each preset is, and a table of their limits. */
+void conf_print_presets(struct out *o);
+
 /* The table as a manual page body (scdoc) and as a commented example file. */
 void conf_print_manual(struct out *o);
 void conf_print_example(struct out *o);

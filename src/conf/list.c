@@ -173,7 +173,7 @@ static int parse_ports(const char *text, struct list_rule *rule, char *why)
 			"1 to 65535",
 			text);
 	if (low > high)
-		return WHY(why, "the ports %.11s go down; write %d-%d", text, high, low);
+		return WHY(why, "\"%.11s\" runs backwards; write %d-%d", text, high, low);
 	rule->port_low = (uint16_t)low;
 	rule->port_high = (uint16_t)high;
 	return 0;
@@ -198,7 +198,8 @@ static int parse_service(const char *text, struct list_rule *rule, char *why)
 	if (!text[len])
 		return 0;
 	if (!protocol->ports)
-		return WHY(why, "%s has no ports; write %s alone", protocol->name, protocol->name);
+		return WHY(why, "\"%.40s\" names a port, but %s has none; write %s alone", text,
+			protocol->name, protocol->name);
 	return parse_ports(text + len + 1, rule, why);
 }
 

@@ -17,6 +17,7 @@
 
 struct conf;
 struct conf_texts;
+struct out;
 
 #define LIST_RULES_MAX     1000000     /* of all lists together */
 #define LIST_FILE_MAX      (64u << 20) /* bytes of a file */
@@ -64,3 +65,6 @@ const struct conf_texts *list_files(const struct conf *conf, enum list_kind kind
 /* All lists, from the configuration and the files. -ENOMEM; -EINVAL with *ret_faults as above. */
 int conf_lists_load(
 	const struct conf *conf, struct list ret_list[static LIST_COUNT], char **ret_faults);
+/* Lines "warning: ..." about what is allowed but hardly meant. */
+void conf_print_warnings(struct out *o, const struct conf *conf,
+	const struct list list[static LIST_COUNT], int64_t wall_ns);

@@ -16,7 +16,17 @@ static const struct {
 #include "conf/presets.def"
 };
 
-static const char *value_of(enum conf_preset preset, const struct conf_row *row)
+const struct conf_preset_row conf_presets[CONF_PRESETS] = {
+#define PRESET(id, name, text) { name, text },
+#include "conf/presets.def"
+};
+
+const char *conf_preset_name(enum conf_preset preset)
+{
+	return conf_presets[preset].name;
+}
+
+const char *conf_preset_value(enum conf_preset preset, const struct conf_row *row)
 {
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		if (values[i].preset == preset && strcmp(values[i].setting, row->name) == 0)
@@ -35,7 +45,7 @@ void conf_preset_limit(enum conf_preset preset, struct conf_limit *ret_limit)
 		if (row->section != CONF_SECTION_limit)
 			continue;
 		r = conf_value_set(
-			row, (char *)ret_limit + row->offset, value_of(preset, row), why);
+			row, (char *)ret_limit + row->offset, conf_preset_value(preset, row), why);
 		assert(r == 0); /* a test sets them all; no kind of a limit needs memory */
 		(void)r;
 	}

@@ -47,6 +47,12 @@ struct conf_range {
 	bool or_0; /* 0 as well */
 };
 
+struct conf_preset_row {
+	const char *name;
+	const char *text;
+};
+
+extern const struct conf_preset_row conf_presets[CONF_PRESETS];
 extern const struct conf_section_row conf_sections[CONF_SECTIONS];
 extern const struct conf_row conf_rows[];
 extern const size_t conf_n_rows;
@@ -59,3 +65,5 @@ enum conf_section conf_section_find(const char *name);
 bool conf_section_allowed(enum conf_section outer, enum conf_section inner);
 /* Everything, for a row without RANGE. */
 struct conf_range conf_row_range(const struct conf_row *row);
+/* What a preset says about a row of section limit: the default if it says nothing. */
+const char *conf_preset_value(enum conf_preset preset, const struct conf_row *row);

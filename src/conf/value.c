@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/out.h"
+
 struct unit {
 	char letter;
 	uint64_t factor;
@@ -169,27 +171,34 @@ static int set_rate(const struct conf_row *row, struct conf_rate *at, const char
 	return -EINVAL;
 }
 
+static const struct unit *volume_units(const struct conf_row *row)
+{
+	return strncmp(row->unit, "bytes", 5) == 0 ? size_units : packet_units;
+}
+
 static int set_volume(
 	const struct conf_row *row, struct conf_volume *at, const char *text, char *why)
 {
-	bool bytes = strncmp(row->unit, "bytes", 5) == 0;
+	const struct unit *units = volume_units(row);
 
 	if (strcmp(text, "unlimited") == 0) {
 		*at = (struct conf_volume){ CONF_VOLUME_UNLIMITED, 1 };
 		return 0;
 	}
-	if (read_per_period(text, bytes ? size_units : packet_units, CONF_VOLUME_MAX, &at->amount,
-		    &at->period_s))
+	if (read_per_period(text, units, CONF_VOLUME_MAX, &at->amount, &at->period_s))
 		return 0;
 	snprintf(why, CONF_FAULT_MAX,
-		bytes ? "%s = \"%.60s\" is not an amount of bytes in a period; write bytes/period "
-			"with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most "
-			"7d), "
-			"such as \"4M/s\" or \"1G/h\", or unlimited"
-		      : "%s = \"%.60s\" is not a number of packets in a period; write "
-			"packets/period with K or M for thousands and millions and a period of s, "
-			"m, h "
-			"or d (at most 7d), such as \"2000/s\" or \"1M/h\", or unlimited",
+		units == size_units
+			? "%s = \"%.60s\" is not an amount of bytes in a period; write "
+			  "bytes/period "
+			  "with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most "
+			  "7d), "
+			  "such as \"4M/s\" or \"1G/h\", or unlimited"
+			: "%s = \"%.60s\" is not a number of packets in a period; write "
+			  "packets/period with K or M for thousands and millions and a period of "
+			  "s, "
+			  "m, h "
+			  "or d (at most 7d), such as \"2000/s\" or \"1M/h\", or unlimited",
 		row->name, text);
 	return -EINVAL;
 }
@@ -279,6 +288,68 @@ int conf_value_set(
 		break;
 	}
 	return set_number(row, at, text, why);
+}
+
+/* "/h", "/30m" */
+static void print_period(struct out *o, uint32_t seconds)
+{
+	char buf[32];
+	const char *text = conf_time_text(seconds, buf);
+
+	out_fmt(o, "/%s", text[0] == '1' && text[2] == '\0' ? text + 1 : text);
+}
+
+static void print_rate(struct out *o, const struct conf_rate *rate)
+{
+	if (rate->count == CONF_RATE_UNLIMITED) {
+		out_str(o, "unlimited");
+		return;
+	}
+	out_u64(o, rate->count);
+	print_period(o, rate->period_s);
+}
+
+static void print_volume(
+	struct out *o, const struct conf_row *row, const struct conf_volume *volume)
+{
+	char buf[32];
+
+	if (volume->amount == CONF_VOLUME_UNLIMITED) {
+		out_str(o, "unlimited");
+		return;
+	}
+	out_str(o, measure_text(volume->amount, volume_units(row), buf));
+	print_period(o, volume->period_s);
+}
+
+/* Word n of "trap, log or kill". */
+static void print_choice(struct out *o, const struct conf_row *row, int n)
+{
+	const char *at = row->unit;
+
+	for (; n > 0; n--) {
+		at += strcspn(at, ", ");
+		at += strspn(at, ", ");
+		if (strncmp(at, "or ", 3) == 0)
+			at += 3;
+	}
+	out_bytes(o, at, strcspn(at, ", "));
+}
+
+void conf_value_print(struct out *o, const struct conf_row *row, const void *at)
+{
+	char buf[32];
+
+	if (row->kind == CONF_RATE)
+		print_rate(o, at);
+	else if (row->kind == CONF_VOLUME)
+		print_volume(o, row, at);
+	else if (row->kind == CONF_CHOICE)
+		print_choice(o, row, *(const int *)at);
+	else if (row->kind == CONF_FLAG)
+		out_str(o, *(const bool *)at ? "true" : "false");
+	else
+		out_str(o, kind_text(row->kind, *(const uint64_t *)at, buf));
 }
 
 void conf_value_free(const struct conf_row *row, void *at)

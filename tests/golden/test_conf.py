@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wrong configurations: each fault with its line and what to do about it. Right ones: fine."""
+import os
 import subprocess
 
 import pytest
@@ -156,6 +157,93 @@ WRONG = {
     'huge rate': (GOOD + POT + 'limit { tcp = "99999999999999999999/h" }\n', [
         '4: tcp = "99999999999999999999/h" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
     ]),
+    'rate beyond the longest period': (GOOD + POT + 'limit {\n ports = "1/8d"\n}\n', [
+        '5: ports = "1/8d" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
+    ]),
+    'rate of infinity': (GOOD + POT + 'honeynet_limit { all = "infinite" }\n', [
+        '4: all = "infinite" is not a rate; write count/period with a count of 0 to 10000 and a period of s, m, h or d (at most 7d), such as "10/h" or "5/30m", or unlimited',
+    ]),
+    'bytes without period': (GOOD + POT + 'limit {\n bytes = "4M"\n}\n', [
+        '5: bytes = "4M" is not an amount of bytes in a period; write bytes/period with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most 7d), such as "4M/s" or "1G/h", or unlimited',
+    ]),
+    'bytes beyond the largest amount': (GOOD + POT + 'limit { bytes_sum = "1025T/h" }\n', [
+        '4: bytes_sum = "1025T/h" is not an amount of bytes in a period; write bytes/period with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most 7d), such as "4M/s" or "1G/h", or unlimited',
+    ]),
+    'bytes beyond 64 bits': (GOOD + POT + 'limit { reply_bytes = "99999999999T/h" }\n', [
+        '4: reply_bytes = "99999999999T/h" is not an amount of bytes in a period; write bytes/period with K, M, G or T (at most 1024T) and a period of s, m, h or d (at most 7d), such as "4M/s" or "1G/h", or unlimited',
+    ]),
+    'packets in G': (GOOD + POT + 'limit { packets = "1G/h" }\n', [
+        '4: packets = "1G/h" is not a number of packets in a period; write packets/period with K or M for thousands and millions and a period of s, m, h or d (at most 7d), such as "2000/s" or "1M/h", or unlimited',
+    ]),
+    'packets in no time': (GOOD + POT + 'honeynet_limit {\n packets_sum = "1/0s"\n}\n', [
+        '5: packets_sum = "1/0s" is not a number of packets in a period; write packets/period with K or M for thousands and millions and a period of s, m, h or d (at most 7d), such as "2000/s" or "1M/h", or unlimited',
+    ]),
+    'jitter out of range': (GOOD + POT + 'limit { jitter = 91 }\n', [
+        '4: jitter = 91 is out of range; give 0 to 90',
+    ]),
+    'no room for one half-open': (GOOD + POT + 'limit { half_open = 0 }\n', [
+        '4: half_open = 0 is out of range; give 1 to 65536',
+    ]),
+    'line too slow': (GOOD + 'honeypot "web" {\n address = {"10.0.0.5"}\n limit { bandwidth = 500 }\n}\n', [
+        '5: bandwidth = 500 is out of range; give 0 or 1K to 1T',
+    ]),
+    'attendance too short': (GOOD + POT + 'attendance = 5s\n', [
+        '4: attendance = 5s is out of range; give 0 or 1m to 30d',
+    ]),
+    'no such preset': (GOOD + POT + 'preset = open\n', [
+        '4: preset = "open" is no choice; write standard, article, honeywall, quiet or open-watch',
+    ]),
+    'no such preset for a honeypot': (GOOD + 'honeypot "web" {\n address = {"10.0.0.5"}\n preset = loud\n}\n', [
+        '5: preset = "loud" is no choice; write inherit, standard, article, honeywall, quiet or open-watch',
+    ]),
+    'no such refusal': (GOOD + POT + 'refuse {\n udp = "drop"\n}\n', [
+        '5: udp = "drop" is no choice; write silence, reset or unreachable',
+    ]),
+    'router without address': (GOOD + POT + 'refuse {\n tcp = reset\n router = "gw.example"\n}\n', [
+        '6: router "gw.example" is not an IP address; write one such as "10.0.0.5" or "2001:db8::5"',
+    ]),
+    'name too long to ask for': (GOOD + POT + 'dns { name_max = 256 }\n', [
+        '4: name_max = 256 is out of range; give 0 to 255',
+    ]),
+    'not an NTP server': (GOOD + POT + 'ntp_servers = {"192.0.2.1",\n"pool.ntp.org"}\n', [
+        '5: NTP server "pool.ntp.org" is not an IP address; write one such as "10.0.0.5" or "2001:db8::5"',
+    ]),
+    'NTP server is a honeypot': ('ntp_servers = {"10.0.0.5"}\n' + GOOD + POT, [
+        '4: address 10.0.0.5 of honeypot "web" is in ntp_servers as well; an NTP server is a machine outside, remove it from one of the two',
+    ]),
+    'honeynet is a name': (GOOD + POT + 'honeynet { tcp = "1/h" }\n', [
+        '4: honeynet is a setting, not a section; write honeynet = ...',
+    ]),
+    'budget outside its section': (GOOD + 'honeypot "web" {\n address = {"10.0.0.5"}\n dns = "1/h"\n}\n', [
+        '5: dns is not a setting in section honeypot; it belongs in section limit',
+    ]),
+    'host bits in the black list': (GOOD + POT + 'black = {"10.1.2.3/8 tcp/25"}\n', [
+        '4: black "10.1.2.3/8" is an address inside a network; write the network, "10.0.0.0/8"',
+    ]),
+    'no port': (GOOD + POT + 'white = {"10.0.0.0/8 tcp/25",\n"10.0.0.0/8 0"}\n', [
+        '5: white "0" is not a port; write PORT, PORT-PORT or tcp/PORT, with ports of 1 to 65535',
+    ]),
+    'ports backwards': (GOOD + POT + 'white = {"10.0.0.0/8 udp/90-80"}\n', [
+        '4: white "90-80" runs backwards; write 80-90',
+    ]),
+    'no protocol': (GOOD + POT + 'fence = {"10.0.0.0/8 http"}\n', [
+        '4: fence "http" is not a protocol; write tcp, udp, sctp, dccp, icmp, gre or esp',
+    ]),
+    'port of ICMP': (GOOD + POT + 'fence = {"10.0.0.0/8 icmp/8"}\n', [
+        '4: fence "icmp/8" names a port, but icmp has none; write icmp alone',
+    ]),
+    'no time': (GOOD + POT + 'black = {"10.0.0.0/8 until tomorrow"}\n', [
+        '4: black "tomorrow" is not a time; write one such as "2026-01-31T12:00:00Z"',
+    ]),
+    'entry too long': (GOOD + POT + 'black = {"10.0.0.0/8 tcp/25 and so on"}\n', [
+        '4: black "and" is too much; write NET [[PROTOCOL/]PORT[-PORT]] [until TIME]',
+    ]),
+    'relative list file': (GOOD + POT + 'black_files = {"/a",\n"black.list"}\n', [
+        '5: black_files "black.list" is not an absolute path; begin it with /',
+    ]),
+    'list file twice': (GOOD + POT + 'fence_files = {"/a", "/a"}\n', [
+        '4: fence_files names "/a" twice; remove one',
+    ]),
     'bad flag': (GOOD + POT + 'roach_motel = maybe\n', [
         '4: roach_motel = "maybe" is neither true nor false; write roach_motel = true or roach_motel = false',
     ]),
@@ -297,6 +385,14 @@ RIGHT = {
     'budget = "1T" keep_free = 0 }\nflow { max = 16 udp = 30 }\n',
     'fence and resolvers': GOOD + POT + 'resolvers = {"10.0.0.1", "2001:db8::1"}\n'
     'fence = {"10.0.0.0/8", "fd00::/8", "192.0.2.7"}\n',
+    'limits of every kind': GOOD + POT + 'limit { tcp = unlimited all = "100/d" packets = "20K/5m" bytes_sum = "1T/7d"\n'
+    ' reply_bytes = unlimited flow_bytes = 10M flow_packets = 1000 bandwidth = 1K jitter = 90 amplification = 0\n'
+    ' dns_anywhere = yes }\nhoneynet_limit { tcp = "0/h" bytes = "0/s" }\n',
+    'presets': 'preset = quiet\n' + GOOD + 'honeypot "web" { address = {"10.0.0.5"} preset = open-watch limit { tcp = "1/h" } }\n',
+    'refusals': GOOD + POT + 'refuse { tcp = reset udp = unreachable fence = reset dns = silence router = "192.0.2.1" }\n',
+    'the rest of data control': GOOD + POT + 'attendance = 2h ntp_servers = {"192.0.2.1"}\ndns { name_max = 0 entropy = 80 }\n',
+    'entries': GOOD + POT + 'fence = {"10.0.0.0/8", "fd00::/8 icmp", "192.0.2.0/24 25", "192.0.2.0/24 tcp/1-1023"}\n'
+    'black = {"192.0.2.66 until 2199-01-31T00:00:00+02:00"}\nwhite = {"203.0.113.10 udp/123 until 2026-01-31T12:00:00.5Z"}\n',
     'many honeypots': GOOD + ''.join(f'honeypot "h{i}" {{ address = {{"10.0.{i // 250}.{i % 250 + 1}"}} }}\n'
                                      for i in range(1000)),
 }
@@ -361,3 +457,119 @@ def test_not_a_configuration(fishbowl, tmp_path, make, word):
     done = check(fishbowl, path)
     assert done.returncode == 1
     assert done.stderr.startswith(str(path)) and word in done.stderr
+
+
+LIST_FORM = 'write NET [[PROTOCOL/]PORT[-PORT]] [until TIME]'
+LISTS = {
+    'fine': ('# networks\n\n10.0.0.0/8\n192.0.2.0/24 tcp/25 # mail\r\n', None),
+    'host bits': ('10.0.0.0/8\n\n192.0.2.1/24\n', [
+        ':3: "192.0.2.1/24" is an address inside a network; write the network, "192.0.2.0/24"']),
+    'several': ('example.org\n10.0.0.0/8 99999\n', [
+        ':1: "example.org" is not a network; write address/length, such as "192.168.0.0/16" or "fd00::/8"',
+        ':2: "99999" is not a port; write PORT, PORT-PORT or tcp/PORT, with ports of 1 to 65535']),
+    'binary': ('10.0.0.0/8\0\n\x1b[31m\n', [
+        ':1: byte 0x00 is not text of a list; ' + LIST_FORM,
+        ':2: byte 0x1b is not text of a list; ' + LIST_FORM]),
+    'long line': ('x' * 500, [
+        ':1: the entry is longer than 200 characters; ' + LIST_FORM]),
+    'very wrong': ('x\n' * 1000, None),
+}
+
+
+@pytest.mark.parametrize('name', LISTS)
+def test_list_files(fishbowl, tmp_path, name):
+    text, expected = LISTS[name]
+    entries, path = tmp_path / 'black.list', tmp_path / 'fishbowl.conf'
+    entries.write_bytes(text.encode())
+    path.write_text(GOOD + POT + f'black_files = {{"{entries}"}}\n')
+    done = check(fishbowl, path)
+    if name == 'fine':
+        assert (done.stderr, done.returncode) == ('', 0)
+        assert 'black, dropped in both directions: 2 entries, 2 of them from 1 file\n' in done.stdout
+        return
+    said = done.stderr.replace(str(entries), '').splitlines()
+    assert (done.stdout, done.returncode) == ('', 1)
+    if expected:
+        assert said == expected
+    else:
+        assert len(said) == 65 and said[-1] == ': and 936 more faults'
+
+
+@pytest.mark.parametrize('make, word', [
+    (lambda path: None, 'there is no such file'),
+    (lambda path: path.mkdir(), 'it is a directory'),
+    (lambda path: os.mkfifo(path), 'it is not a regular file'),
+    (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), (64 << 20) + 1), 'it is larger than 64 MiB'),
+])
+def test_not_a_list(fishbowl, tmp_path, make, word):
+    entries, path = tmp_path / 'black.list', tmp_path / 'fishbowl.conf'
+    make(entries)
+    path.write_text(GOOD + POT + f'black_files = {{"{entries}"}}\n')
+    done = check(fishbowl, path)
+    assert (done.stdout, done.returncode) == ('', 1)
+    assert done.stderr.startswith(f'{entries}: {word}')
+
+
+def test_too_many_entries(fishbowl, tmp_path):
+    """The bound is for all lists together; a million entries take a moment."""
+    path = tmp_path / 'fishbowl.conf'
+    for name, n in ('fence', 600_000), ('white', 400_001):
+        (tmp_path / name).write_text('192.0.2.1\n' * n)
+    path.write_text(GOOD + POT + f'fence_files = {{"{tmp_path}/fence"}}\nwhite_files = {{"{tmp_path}/white"}}\n')
+    done = check(fishbowl, path)
+    assert done.stderr == (f'{tmp_path}/white:400001: there are more than 1000000 entries in all lists; '
+                           'remove some, or write larger networks\n')
+
+
+WARNINGS = {
+    'nothing': ('fence = {"10.0.0.0/8"} resolvers = {"192.0.2.53"}', []),
+    'no fence, no resolvers': ('', [
+        'nothing is fenced; list your own networks in fence, so that no honeypot ever reaches them',
+        'honeypot web cannot ask DNS, for there are no resolvers; list them in resolvers, or set dns_anywhere']),
+    'no resolvers, on purpose': ('fence = {"10.0.0.0/8"} limit { dns = "0/h" }', []),
+    'DNS anywhere': ('fence = {"10.0.0.0/8"} limit { dns_anywhere = true }', []),
+    'fenced resolver': ('fence = {"10.0.0.0/8"} resolvers = {"10.1.2.3"}', [
+        'no honeypot reaches resolver 10.1.2.3, for it is in fence; take it out of one of the two']),
+    'other port fenced': ('fence = {"10.0.0.0/8 udp/1-52", "10.0.0.0/8 tcp"} resolvers = {"10.1.2.3"}', []),
+    'black NTP server': ('fence = {"10.0.0.0/8"} black = {"192.0.2.0/24 udp/123"}\n'
+                         'resolvers = {"192.0.2.53"} ntp_servers = {"192.0.2.1"}', [
+        'no honeypot reaches NTP server 192.0.2.1, for it is in black; take it out of one of the two']),
+    'wide white list': ('fence = {"10.0.0.0/8"} resolvers = {"192.0.2.53"}\n'
+                        'white = {"0.0.0.0/0 tcp/80", "11.0.0.0/8", "2000::/3"}', [
+        'white has 0.0.0.0/0 tcp/80, a large part of the Internet, without limits; write smaller networks',
+        'white has 2000::/3, a large part of the Internet, without limits; write smaller networks']),
+    'over': ('fence = {"10.0.0.0/8"} resolvers = {"192.0.2.53"} black = {"192.0.2.1 until 2020-01-01T00:00:00Z"}', [
+        '1 entry of black ended in the past; remove it']),
+}
+
+
+@pytest.mark.parametrize('name', WARNINGS)
+def test_warnings(fishbowl, tmp_path, name):
+    text, expected = WARNINGS[name]
+    path = tmp_path / 'fishbowl.conf'
+    path.write_text(GOOD + POT + text + '\n')
+    done = check(fishbowl, path)
+    assert (done.stderr, done.returncode) == ('', 0)
+    assert [line[9:] for line in done.stdout.splitlines() if line.startswith('warning: ')] == expected
+
+
+def test_meaning(fishbowl, tmp_path):
+    """The limits that hold, as they may be written."""
+    path = tmp_path / 'fishbowl.conf'
+    path.write_text('preset = article\n' + GOOD + 'limit { udp = "5/30m" bytes = "3K/s" packets = "3000/10s" }\n' + POT +
+                    'honeypot "ssh" { address = {"10.0.0.6"} preset = quiet limit { other = unlimited } }\n'
+                    'refuse { tcp = unreachable }\n')
+    said = ' '.join(check(fishbowl, path).stdout.split())
+    assert 'limits: preset article honeypot web:' in said
+    assert 'may send to the outside: tcp 10/h, udp 5/30m, icmp 10/h, other 5/h, all 10/h, dns 200/h,' in said
+    assert 'packets 3K/10s, packets_sum 1M/h, bytes 3K/s, bytes_sum 1G/h,' in said
+    assert 'may send to the outside, preset quiet: tcp 2/h, udp 2/h, icmp 2/h, other unlimited, all 2/h,' in said
+    assert 'tcp unreachable, udp silence,' in said
+
+
+def test_presets(fishbowl):
+    done = subprocess.run([fishbowl, 'check-config', '--presets'], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ['standard', 'article', 'honeywall', 'quiet', 'open-watch'] in rows
+    assert ['icmp', '20/h', '10/h', '50/h', '2/h', '200/h'] in rows
+    assert ['dns_anywhere', 'false', 'false', 'false', 'false', 'true'] in rows

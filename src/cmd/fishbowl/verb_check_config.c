@@ -7,12 +7,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/ip.h"
 #include "base/out.h"
 #include "conf/conf.h"
+#include "conf/list.h"
 
-enum { KEY_SETTINGS = 256, KEY_MANUAL, TEXT_SIZE = 1 << 18 };
+enum { KEY_SETTINGS = 256, KEY_PRESETS, KEY_MANUAL, TEXT_SIZE = 1 << 18, HONEYPOT_SIZE = 1 << 12 };
 
 struct options {
 	const char *path;
@@ -22,6 +24,7 @@ struct options {
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "the configuration", 0 },
 	{ "settings", KEY_SETTINGS, NULL, 0, "print every setting as an example file and stop", 0 },
+	{ "presets", KEY_PRESETS, NULL, 0, "print the presets of limits and stop", 0 },
 	{ "manual", KEY_MANUAL, NULL, OPTION_HIDDEN, "print the settings for fishbowl.conf(5)", 0 },
 	{ 0 },
 };
@@ -34,6 +37,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		options->path = value;
 	else if (key == KEY_SETTINGS)
 		options->print = conf_print_example;
+	else if (key == KEY_PRESETS)
+		options->print = conf_print_presets;
 	else if (key == KEY_MANUAL)
 		options->print = conf_print_manual;
 	else if (key == ARGP_KEY_ARG)
@@ -43,99 +48,172 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	return 0;
 }
 
-static int print_text(void (*print)(struct out *o))
-{
-	char *buf = malloc(TEXT_SIZE);
-	struct out o = out_make(buf, TEXT_SIZE);
-
-	if (!buf)
-		return 1;
-	print(&o);
-	fputs(buf, stdout);
-	free(buf);
-	return fflush(stdout) == 0 ? 0 : 1;
-}
-
 /* ---- what it means ---- */
 
-static const char *period_text(uint32_t seconds, char buf[static 32])
+static void print_sends(
+	struct out *o, const struct conf *conf, const struct conf_a_honeypot *honeypot)
 {
-	static const struct {
-		uint32_t seconds;
-		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-	size_t i = 0;
-
-	while (seconds % units[i].seconds)
-		i++;
-	if (seconds == units[i].seconds)
-		snprintf(buf, 32, "%s", units[i].name);
-	else
-		snprintf(buf, 32, "%u %ss", seconds / units[i].seconds, units[i].name);
-	return buf;
-}
-
-static void print_limits(const struct conf_limit *limit)
-{
-	const struct {
-		const char *name;
-		struct conf_rate rate;
-	} rates[] = { { "TCP", limit->tcp }, { "UDP", limit->udp }, { "ICMP", limit->icmp },
-		{ "other", limit->other }, { "DNS", limit->dns } };
-	char buf[32];
-
-	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
-		printf("%s%s %" PRIu32 " per %s", i ? ", " : "", rates[i].name, rates[i].rate.count,
-			period_text(rates[i].rate.period_s, buf));
-}
-
-static void print_honeypot(const struct conf *conf, const struct conf_a_honeypot *honeypot)
-{
-	char buf[IP_TEXT_MAX], mac[MAC_TEXT_MAX];
-
-	printf("honeypot %s:", honeypot->name);
-	for (size_t i = 0; i < honeypot->n_addresses; i++)
-		printf(" %s", ip_text(&honeypot->address[i], buf));
-	printf("\n  MAC %s, ",
-		honeypot->has_mac ? mac_text(&honeypot->mac, mac) : "learnt from its first frame");
-	if (honeypot->inside < 0)
-		printf("behind any inside NIC\n");
-	else
-		printf("behind %s\n", conf->top.inside.text[honeypot->inside]);
 	if (conf->top.isolate || honeypot->set.isolate) {
-		printf("  isolated: nothing of it leaves, not even answers\n");
+		out_str(o, "  isolated: nothing of it leaves, not even answers\n");
 	} else if (conf->top.roach_motel || honeypot->set.roach_motel) {
-		printf("  roach motel: it answers, but begins nothing to the outside\n");
+		out_str(o, "  roach motel: it answers, but begins nothing to the outside\n");
 	} else {
-		printf("  may begin to the outside: ");
-		print_limits(&honeypot->limit);
-		printf("\n");
+		out_str(o, "  may send to the outside");
+		if (honeypot->set.preset > 0)
+			out_fmt(o, ", preset %s", conf_preset_name(honeypot->set.preset - 1));
+		out_str(o, ":\n");
+		conf_print_limit(o, &honeypot->limit, "    ");
 	}
 }
 
-static void print_names(const char *head, const struct conf_texts *texts)
+static void print_honeypot(
+	struct out *o, const struct conf *conf, const struct conf_a_honeypot *honeypot)
+{
+	char buf[IP_TEXT_MAX], mac[MAC_TEXT_MAX];
+
+	out_fmt(o, "honeypot %s:", honeypot->name);
+	for (size_t i = 0; i < honeypot->n_addresses; i++)
+		out_fmt(o, " %s", ip_text(&honeypot->address[i], buf));
+	out_fmt(o, "\n  MAC %s, ",
+		honeypot->has_mac ? mac_text(&honeypot->mac, mac) : "learnt from its first frame");
+	if (honeypot->inside < 0)
+		out_str(o, "behind any inside NIC\n");
+	else
+		out_fmt(o, "behind %s\n", conf->top.inside.text[honeypot->inside]);
+	print_sends(o, conf, honeypot);
+}
+
+static void print_names(struct out *o, const char *head, const struct conf_texts *texts)
 {
 	if (texts->n == 0)
 		return;
-	printf("%s", head);
+	out_str(o, head);
 	for (size_t i = 0; i < texts->n; i++)
-		printf(" %s", texts->text[i]);
-	printf("\n");
+		out_fmt(o, " %s", texts->text[i]);
+	out_char(o, '\n');
 }
 
-static void print_summary(const struct conf *conf)
+/* Of the ends that lie ahead. */
+static int64_t soonest_end(const struct list *list, int64_t wall_ns)
 {
-	printf("outside: %s\n", conf->top.outside);
-	print_names("inside:", &conf->top.inside);
-	print_names("resolvers:", &conf->top.resolvers);
-	print_names("never reached from a honeypot:", &conf->top.fence);
+	int64_t soonest = INT64_MAX;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (list->rule[i].until_ns > wall_ns && list->rule[i].until_ns < soonest)
+			soonest = list->rule[i].until_ns;
+	return soonest;
+}
+
+static void print_list(struct out *o, const struct conf *conf, enum list_kind kind,
+	const struct list *list, int64_t wall_ns)
+{
+	static const char *const meaning[LIST_COUNT] = { "never reached from a honeypot",
+		"dropped in both directions", "reached without limits" };
+	size_t files = list_files(conf, kind)->n;
+	int64_t end = soonest_end(list, wall_ns);
+
+	if (list->n == 0 && files == 0)
+		return;
+	out_fmt(o, "%s, %s: %zu %s", list_names[kind], meaning[kind], list->n,
+		list->n == 1 ? "entry" : "entries");
+	if (files)
+		out_fmt(o, ", %zu of them from %zu %s", list->n - list_entries(conf, kind)->n,
+			files, files == 1 ? "file" : "files");
+	if (end != INT64_MAX) {
+		out_str(o, "; the next ends ");
+		out_time_rfc3339(o, end);
+	}
+	out_char(o, '\n');
+}
+
+static void print_nets(
+	struct out *o, const struct conf *conf, const struct list *list, int64_t wall_ns)
+{
+	out_fmt(o, "outside: %s\n", conf->top.outside);
+	print_names(o, "inside:", &conf->top.inside);
+	print_names(o, "resolvers:", &conf->top.resolvers);
+	print_names(o, "NTP servers:", &conf->top.ntp_servers);
+	for (unsigned kind = 0; kind < LIST_COUNT; kind++)
+		print_list(o, conf, kind, &list[kind], wall_ns);
+}
+
+static void print_summary(
+	struct out *o, const struct conf *conf, const struct list *list, int64_t wall_ns)
+{
+	print_nets(o, conf, list, wall_ns);
+	out_fmt(o, "limits: preset %s\n", conf_preset_name(conf->top.preset));
 	for (size_t i = 0; i < conf->n_honeypots; i++)
-		print_honeypot(conf, &conf->honeypot[i]);
-	printf("capture: %s/capture, at most %" PRIu64 " MiB, %" PRIu64 " MiB stay free\n",
+		print_honeypot(o, conf, &conf->honeypot[i]);
+	conf_print_general(o, conf, "    ");
+	out_fmt(o, "capture: %s/capture, at most %" PRIu64 " MiB, %" PRIu64 " MiB stay free\n",
 		conf->top.state_dir, conf->capture.budget >> 20, conf->capture.keep_free >> 20);
-	printf("records: %s/db, at most %" PRIu64 " MiB and a journal of %" PRIu64 " MiB\n",
+	out_fmt(o, "records: %s/db, at most %" PRIu64 " MiB and a journal of %" PRIu64 " MiB\n",
 		conf->top.state_dir, conf->store.database_budget >> 20,
 		conf->store.journal_budget >> 20);
+	conf_print_warnings(o, conf, list, wall_ns);
+}
+
+/* ---- the verb ---- */
+
+static int show(char *text, bool fine)
+{
+	if (fine)
+		fputs(text, stdout);
+	free(text);
+	return fine && fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int print_text(void (*print)(struct out *o))
+{
+	char *text = malloc(TEXT_SIZE);
+	struct out o = out_make(text, text ? TEXT_SIZE : 0);
+
+	if (text)
+		print(&o);
+	return show(text, text && out_ok(&o));
+}
+
+static int print_meaning(
+	const struct options *options, const struct conf *conf, const struct list *list)
+{
+	size_t size = TEXT_SIZE + conf->n_honeypots * HONEYPOT_SIZE + CONF_FILE_MAX;
+	char *text = malloc(size);
+	struct out o = out_make(text, text ? size : 0);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (text) {
+		out_fmt(&o, "%s: fine\n", options->path);
+		print_summary(&o, conf, list, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+	}
+	return show(text, text && out_ok(&o));
+}
+
+static int refuse(char *faults)
+{
+	fprintf(stderr, "%s\n", faults ? faults : "out of memory");
+	free(faults);
+	return 1;
+}
+
+static int check(const struct options *options)
+{
+	struct list list[LIST_COUNT];
+	struct conf *conf;
+	char *faults = NULL;
+	int result;
+
+	if (conf_load(options->path, &conf, &faults) < 0)
+		return refuse(faults);
+	if (conf_lists_load(conf, list, &faults) < 0) {
+		conf_free(conf);
+		return refuse(faults);
+	}
+	result = print_meaning(options, conf, list);
+	for (unsigned kind = 0; kind < LIST_COUNT; kind++)
+		list_done(&list[kind]);
+	conf_free(conf);
+	return result;
 }
 
 int verb_check_config(int argc, char **argv)
@@ -146,21 +224,9 @@ int verb_check_config(int argc, char **argv)
 		"do about it.",
 		NULL, NULL, NULL };
 	struct options options = { .path = CONF_PATH_DEFAULT };
-	struct conf *conf;
-	char *faults = NULL;
 
 	argv[0] = (char[]){ "fishbowl check-config" };
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return 2;
-	if (options.print)
-		return print_text(options.print);
-	if (conf_load(options.path, &conf, &faults) < 0) {
-		fprintf(stderr, "%s\n", faults ? faults : "out of memory");
-		free(faults);
-		return 1;
-	}
-	printf("%s: fine\n", options.path);
-	print_summary(conf);
-	conf_free(conf);
-	return 0;
+	return options.print ? print_text(options.print) : check(&options);
 }
