@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sets of limits to start from: presets.def. */
 #include <assert.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "conf/conf.h"
 #include "conf/table.h"
@@ -9,10 +9,11 @@
 
 static const struct {
 	enum conf_preset preset;
-	const char *setting;
+	size_t offset; /* of the row */
 	const char *value;
 } values[] = {
-#define PRESET_VALUE(id, setting, value) { CONF_PRESET_##id, setting, value },
+#define PRESET_VALUE(id, member, value) \
+	{ CONF_PRESET_##id, offsetof(struct conf_limit, member), value },
 #include "conf/presets.def"
 };
 
@@ -29,7 +30,7 @@ const char *conf_preset_name(enum conf_preset preset)
 const char *conf_preset_value(enum conf_preset preset, const struct conf_row *row)
 {
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		if (values[i].preset == preset && strcmp(values[i].setting, row->name) == 0)
+		if (values[i].preset == preset && values[i].offset == row->offset)
 			return values[i].value;
 	return row->value;
 }

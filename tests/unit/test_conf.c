@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -162,6 +163,25 @@ static void test_presets(void **state)
 	conf_free(conf);
 }
 
+/* The words of both settings are the presets, in their order. */
+static void test_preset_names(void **state)
+{
+	(void)state;
+	for (int p = 0; p < CONF_PRESETS; p++) {
+		struct conf *conf;
+		char from[200];
+
+		snprintf(from, sizeof(from),
+			"outside = eth0 inside = eth1 preset = %s\n"
+			"honeypot a { address = 10.0.0.1 preset = %s }\n",
+			conf_preset_name(p), conf_preset_name(p));
+		conf = load(from);
+		assert_int_equal(conf->top.preset, p);
+		assert_int_equal(conf->honeypot[0].set.preset, p + 1);
+		conf_free(conf);
+	}
+}
+
 static void test_defaults(void **state)
 {
 	struct conf *conf = NULL;
@@ -243,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_volumes),
 		cmocka_unit_test(test_presets),
+		cmocka_unit_test(test_preset_names),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_failure),
