@@ -89,7 +89,7 @@ static enum step read_llc(struct reader *r)
 	return r->type >= ETHERTYPE_MIN ? STEP_ETHERTYPE : STEP_NONE;
 }
 
-static enum step step_by_nibble(struct reader *r)
+enum step reader_by_nibble(const struct reader *r)
 {
 	struct cur look = r->c;
 	uint8_t version = cur_u8(&look) >> 4;
@@ -106,7 +106,7 @@ static enum step read_mpls(struct reader *r)
 		if (!cur_ok(&r->c))
 			break;
 		if (label & 0x100)
-			return step_by_nibble(r);
+			return reader_by_nibble(r);
 	}
 	reader_anomaly(r, FRAME_ANOMALY_MPLS_STACK);
 	return STEP_NONE;
@@ -158,10 +158,34 @@ static enum step read_inner_ethernet(struct reader *r)
 	return STEP_ETHERTYPE;
 }
 
+/* Is there an IP header that a receiver would accept? In a frame that is cut off, of any length. */
+static bool looks_like_ip(const struct reader *r, enum step step)
+{
+	const uint64_t cut =
+		(uint64_t)1 << FRAME_ANOMALY_IP4_CUT | (uint64_t)1 << FRAME_ANOMALY_IP6_CUT;
+	struct cur c = r->c;
+	size_t left = r->f->anomalies & cut ? SIZE_MAX : cur_left(&c), len;
+	uint32_t head = cur_be32(&c), header = (head >> 24 & 15) * 4;
+
+	if (step == STEP_IP4) {
+		cur_skip(&c, 16);
+		return cur_ok(&c) && head >> 28 == 4 && header >= 20 && (head & 0xffff) >= header &&
+		       (head & 0xffff) <= left;
+	}
+	len = cur_be16(&c) + (size_t)40;
+	cur_skip(&c, 34);
+	return cur_ok(&c) && head >> 28 == 6 && len <= left;
+}
+
 static enum step read_packet(struct reader *r, enum step step)
 {
 	struct frame *f = r->f;
 
+	if (r->tunnel == TUNNEL_GUESSED) {
+		if (!looks_like_ip(r, step))
+			return STEP_NONE;
+		r->tunnel = TUNNEL_SURE;
+	}
 	if (f->n_packets == FRAME_DEPTH_MAX) {
 		reader_anomaly(r, FRAME_ANOMALY_TUNNEL_DEPTH);
 		return STEP_NONE;
@@ -172,6 +196,8 @@ static enum step read_packet(struct reader *r, enum step step)
 	step = step == STEP_IP4 ? reader_ip4(r) : reader_ip6(r);
 	if (r->p->version == 0)
 		f->n_packets--;
+	else
+		r->tunnel = TUNNEL_NONE;
 	return step;
 }
 
@@ -266,7 +292,7 @@ static enum step read_family(struct reader *r, enum frame_link link)
 
 static enum step read_raw(struct reader *r)
 {
-	enum step step = step_by_nibble(r);
+	enum step step = reader_by_nibble(r);
 
 	if (step == STEP_NONE)
 		reader_anomaly(
@@ -304,6 +330,7 @@ void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct
 	ret_frame->data = data;
 	ret_frame->len = ret_frame->wire_len = len;
 	read_packets(&r, read_link(&r, link));
+	ret_frame->opaque_tunnel = r.tunnel != TUNNEL_NONE;
 }
 
 const char *frame_anomaly_name(enum frame_anomaly anomaly)

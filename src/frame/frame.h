@@ -66,6 +66,9 @@ struct frame {
 	uint16_t tag[FRAME_TAGS_MAX]; /* VLAN ids with priority bits */
 	uint8_t n_tags;
 	uint8_t n_packets; /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */
+	/* The innermost packet begins a tunnel, or goes over a tunnel's port, and what is inside cannot be
+	 * read as IP: encrypted, control messages, unknown, nonsense, too deep. Of fragments the first. */
+	bool opaque_tunnel;
 	uint32_t l3_at;
 	/* ARP (RFC 826), when ethertype is 0x0806 and it could be read. Not inside tunnels. */
 	bool is_arp;

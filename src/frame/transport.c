@@ -1,34 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP (RFC 9293), UDP, UDP-Lite, SCTP, DCCP ports; ICMP (RFC 792, 4443), neighbour discovery (RFC 4861);
- * what begins a tunnel: IPIP, 6in4, GRE (RFC 2784, 2890, 2637), Teredo (RFC 4380), VXLAN (RFC 7348). */
+/* TCP (RFC 9293), UDP, UDP-Lite, SCTP, DCCP ports; ICMP (RFC 792, 4443), neighbour
+ * discovery (RFC 4861). */
 #include "frame/reader.h"
 
 enum {
 	PROTO_ICMP = 1,
 	PROTO_IGMP = 2,
-	PROTO_IPIP = 4,
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
 	PROTO_DCCP = 33,
-	PROTO_IPV6 = 41,
-	PROTO_GRE = 47,
 	PROTO_ICMPV6 = 58,
 	PROTO_SCTP = 132,
 	PROTO_UDPLITE = 136,
-	PORT_TEREDO = 3544,
-	PORT_VXLAN = 4789,
-	ETHERTYPE_TEB = 0x6558,
-	ETHERTYPE_PPP = 0x880b,
 	FIN = 1,
 	SYN = 2,
 	RST = 4,
 };
-
-static void done(struct reader *r)
-{
-	r->p->has_transport = true;
-	r->p->payload_at = reader_at(r);
-}
 
 static void cut_off(struct reader *r, enum frame_anomaly anomaly)
 {
@@ -50,7 +37,7 @@ static enum step read_quoted(struct reader *r)
 	if (r->p->proto == PROTO_TCP)
 		r->p->tcp_seq = cur_be32(&h);
 	if (cur_ok(&h))
-		done(r);
+		reader_done(r);
 	return STEP_NONE;
 }
 
@@ -79,46 +66,8 @@ static enum step read_tcp(struct reader *r)
 		cut_off(r, FRAME_ANOMALY_TCP_OFFSET);
 	else
 		cur_skip(&r->c, header - 20u);
-	done(r);
+	reader_done(r);
 	return STEP_NONE;
-}
-
-/* Authentication and origin indications may precede the packet (RFC 4380, 5.1.1). Other things use
- * the port too, so what does not look like IPv6 is not a tunnel and no anomaly. */
-static enum step find_teredo(struct reader *r)
-{
-	struct cur c = r->c, look;
-	uint16_t first = cur_be16(&c);
-
-	if (first == 1) {
-		size_t id = cur_u8(&c), auth = cur_u8(&c);
-
-		cur_skip(&c, id + auth + 9);
-		r->c = c;
-		first = cur_be16(&c);
-	}
-	if (first == 0) {
-		cur_skip(&c, 6);
-		r->c = c;
-	}
-	look = r->c;
-	if (cur_be32(&look) >> 28 != 6 || cur_be16(&look) + (size_t)34 != cur_left(&look))
-		return STEP_NONE;
-	return STEP_IP6;
-}
-
-/* The flags of VXLAN are fixed, so another use of the port is not mistaken for it. */
-static enum step find_vxlan(struct reader *r)
-{
-	struct cur c = r->c;
-
-	if (cur_be32(&c) != 0x08000000)
-		return STEP_NONE;
-	cur_skip(&c, 4);
-	if (!cur_ok(&c))
-		return STEP_NONE;
-	r->c = c;
-	return STEP_ETHERNET;
 }
 
 static enum step read_udp(struct reader *r)
@@ -134,16 +83,16 @@ static enum step read_udp(struct reader *r)
 	}
 	read_ports(r, &h);
 	len = cur_be16(&h);
-	done(r);
-	if (p->is_fragment || p->proto != PROTO_UDP)
+	reader_done(r);
+	if (p->proto != PROTO_UDP)
 		return STEP_NONE;
-	if (len < 8 || len > whole)
+	if (!p->is_fragment && (len < 8 || len > whole))
 		reader_anomaly(r, FRAME_ANOMALY_UDP_LENGTH);
-	else
+	else if (!p->is_fragment)
 		cur_limit(&r->c, len - 8u);
-	if (p->sport == PORT_TEREDO || p->dport == PORT_TEREDO)
-		return find_teredo(r);
-	return p->dport == PORT_VXLAN ? find_vxlan(r) : STEP_NONE;
+	if (!reader_maybe_tunnel_port(p->dport) && !reader_maybe_tunnel_port(p->sport))
+		return STEP_NONE;
+	return reader_udp_tunnel(r);
 }
 
 static enum step read_12_bytes(struct reader *r, enum frame_anomaly anomaly)
@@ -155,7 +104,7 @@ static enum step read_12_bytes(struct reader *r, enum frame_anomaly anomaly)
 		return STEP_NONE;
 	}
 	read_ports(r, &h);
-	done(r);
+	reader_done(r);
 	return STEP_NONE;
 }
 
@@ -254,7 +203,7 @@ static enum step read_icmp(struct reader *r)
 	cur_skip(&h, 2);
 	if (icmp_has_id(p))
 		p->sport = p->dport = cur_be16(&h);
-	done(r);
+	reader_done(r);
 	if ((p->version == 6) != (p->proto == PROTO_ICMPV6)) {
 		reader_anomaly(r, FRAME_ANOMALY_ICMP_FAMILY);
 		return STEP_NONE;
@@ -266,48 +215,6 @@ static enum step read_icmp(struct reader *r)
 	else if (p->version == 6 && p->icmp_type >= 133 && p->icmp_type <= 137)
 		read_nd(r);
 	return STEP_NONE;
-}
-
-/* PPTP's GRE carries PPP; its address and control bytes may be compressed away (RFC 2637, 1661). */
-static enum step read_gre_ppp(struct reader *r, uint16_t flags)
-{
-	struct cur c = r->c;
-	uint16_t proto;
-
-	cur_skip(&c, 4u + (flags & 0x1000 ? 4u : 0) + (flags & 0x0080 ? 4u : 0));
-	if (!(flags & 0x1000))
-		return STEP_NONE;
-	proto = cur_be16(&c);
-	if (proto == 0xff03)
-		proto = cur_be16(&c);
-	if (!cur_ok(&c))
-		return STEP_NONE;
-	r->c = c;
-	return proto == 0x0021 ? STEP_IP4 : proto == 0x0057 ? STEP_IP6 : STEP_NONE;
-}
-
-static enum step read_gre(struct reader *r)
-{
-	uint16_t flags = cur_be16(&r->c), type = cur_be16(&r->c);
-
-	if (cur_ok(&r->c) && (flags & 7) == 1 && type == ETHERTYPE_PPP) {
-		done(r);
-		return read_gre_ppp(r, flags);
-	}
-	if (flags & 7)
-		reader_anomaly(r, FRAME_ANOMALY_GRE_VERSION);
-	cur_skip(&r->c,
-		(flags & 0xc000 ? 4u : 0) + (flags & 0x2000 ? 4u : 0) + (flags & 0x1000 ? 4u : 0));
-	if (!cur_ok(&r->c)) {
-		cut_off(r, FRAME_ANOMALY_GRE_SHORT);
-		return STEP_NONE;
-	}
-	done(r);
-	/* Version 0 without the source routes of RFC 1701, which RFC 2784 withdrew. */
-	if (flags & 0x4007)
-		return STEP_NONE;
-	r->type = type;
-	return type == ETHERTYPE_TEB ? STEP_ETHERNET : STEP_ETHERTYPE;
 }
 
 enum step reader_transport(struct reader *r)
@@ -329,23 +236,7 @@ enum step reader_transport(struct reader *r)
 	case PROTO_DCCP:
 		return read_12_bytes(r, FRAME_ANOMALY_DCCP_SHORT);
 	}
-	if (r->p->is_fragment) { /* a tunnel's packet in fragments cannot be read */
-		done(r);
-		return STEP_NONE;
-	}
-	switch (proto) {
-	case PROTO_IGMP:
+	if (proto == PROTO_IGMP && !r->p->is_fragment)
 		r->p->icmp_type = cur_u8(&r->c);
-		break;
-	case PROTO_GRE:
-		return read_gre(r);
-	case PROTO_IPIP:
-		done(r);
-		return STEP_IP4;
-	case PROTO_IPV6:
-		done(r);
-		return STEP_IP6;
-	}
-	done(r);
-	return STEP_NONE;
+	return reader_tunnel(r);
 }

@@ -27,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (unsigned i = 0; i < f.n_packets; i++)
 		check_packet(&f, &f.packet[i]);
+	if (f.opaque_tunnel && f.n_packets == 0)
+		abort();
 	if (f.has_quoted && f.quoted.version == 0)
 		abort();
 	if (f.anomalies >> FRAME_ANOMALY_COUNT || (f.anomalies & 1))

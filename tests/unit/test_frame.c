@@ -184,6 +184,7 @@ static void test_tunnels(void **state)
 	parse();
 	assert_int_equal(f.n_packets, FRAME_DEPTH_MAX);
 	expect_anomaly(FRAME_ANOMALY_TUNNEL_DEPTH);
+	assert_true(f.opaque_tunnel);
 	put_ethernet(&b, 2, 1, 0x0800); /* GRE with key and sequence number */
 	put_ip4(&b, "10.0.0.1", "192.0.2.9", 47, 12 + 28, 7, 0);
 	put32(&b, 0x30000800);
@@ -209,7 +210,192 @@ static void test_tunnels(void **state)
 	put_udp(&b, 5, 6, 0);
 	parse();
 	expect_packet(1, 6, 17, 5, 6);
+	assert_false(f.opaque_tunnel);
 	assert_int_equal(f.anomalies, 0);
+}
+
+/* UDP to `dport` holding these bytes, then an IPv4 packet of `total` bytes by its header. */
+static void udp_tunnel(unsigned dport, const void *head, unsigned len, unsigned total)
+{
+	put_ethernet(&b, 2, 1, 0x0800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", 17, 8 + len + 28, 7, 0);
+	put_udp(&b, 1, dport, len + 28);
+	put(&b, head, len);
+	put_ip4(&b, "172.16.0.1", "172.16.0.2", 17, total - 20, 7, 0);
+	put_udp(&b, 5, 6, 0);
+}
+
+/* Every row is read; cut off anywhere it is opaque, whatever else is wrong. */
+static void test_udp_tunnels(void **state)
+{
+	static const uint8_t teb[14] = { [12] = 0x08 };
+	static const struct {
+		unsigned port, len;
+		uint8_t head[32];
+		bool ethernet;
+	} row[] = {
+		{ 1701, 8, { 0, 2, 0, 1, 0, 2, 0, 0x21 }, false },
+		{ 1701, 7, { 0, 2, 0, 1, 0, 2, 0x21 }, false },
+		{ 1701, 18, { 0x4a, 2, 0, 46, 0, 1, 0, 2, 0, 3, 0, 4, 0, 2, 9, 9, 0, 0x21 },
+			false },
+		{ 1701, 10, { 0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21 }, false },
+		{ 2152, 8, { 0x30, 255, 0, 28, 0, 0, 0, 1 }, false },
+		{ 2152, 12, { 0x32, 255, 0, 32, 0, 0, 0, 1, 0, 1, 0, 0xff }, false },
+		{ 2152, 20,
+			{ 0x34, 255, 0, 40, 0, 0, 0, 1, 0, 1, 0, 0x85, 1, 0x10, 2, 0x85, 1, 7, 7,
+				0 },
+			false },
+		{ 4754, 8, { 0x20, 0, 8, 0, 0, 0, 0, 7 }, false },
+		{ 4754, 4, { 0, 0, 0x65, 0x58 }, true },
+		{ 4789, 8, { 8, 0, 0, 0, 0, 0, 1, 0 }, true },
+		{ 4789, 8, { 0x88, 0, 0, 5, 0, 0, 1, 0 }, true }, /* with a group policy */
+		{ 8472, 8, { 8, 0, 0, 0, 0, 0, 1, 0 }, true },
+		{ 4790, 8, { 0x0c, 0, 0, 1, 0, 0, 1, 0 }, false },
+		{ 4790, 8, { 0x0c, 0, 0, 3, 0, 0, 1, 0 }, true },
+		{ 4790, 12, { 0x0c, 0, 0, 5, 0, 0, 1, 0, 0, 0, 0x11, 0x40 }, false },
+		{ 6081, 8, { 0, 0, 0x08, 0, 0, 0, 1, 0 }, false },
+		{ 6081, 16, { 2, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 1, 4, 5, 6, 7 }, true },
+		{ 6635, 8, { 0, 0, 0x10, 0x40, 0, 0, 0x11, 0x40 }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		unsigned len = row[i].len + (row[i].ethernet ? 14 : 0);
+		uint8_t head[sizeof(row[i].head) + sizeof(teb)];
+
+		memcpy(head, row[i].head, row[i].len);
+		memcpy(head + row[i].len, teb, sizeof(teb));
+		udp_tunnel(row[i].port, head, len, 28);
+		parse();
+		expect_packet(0, 4, 17, 1, row[i].port);
+		expect_packet(1, 4, 17, 5, 6);
+		assert_false(f.opaque_tunnel);
+		assert_int_equal(f.anomalies, 0);
+		memcpy(b.at + 34,
+			(uint8_t[]){ (uint8_t)(row[i].port >> 8), (uint8_t)row[i].port, 0, 53 }, 4);
+		parse();
+		expect_packet(1, 4, 17, 5, 6); /* the same by its source port */
+		udp_tunnel(row[i].port, head, len, 29);
+		parse();
+		assert_true(f.opaque_tunnel && f.n_packets == 1);
+		assert_int_equal(f.anomalies, 0);
+		for (unsigned n = 0; n < len + 20; n++) {
+			udp_tunnel(row[i].port, head, len, 28);
+			b.at[17] = (uint8_t)(28 + n);
+			b.at[39] = (uint8_t)(8 + n);
+			parse_len(42 + n, FRAME_LINK_ETHERNET);
+			assert_true(f.opaque_tunnel && f.n_packets == 1);
+			assert_int_equal(f.anomalies, 0);
+		}
+	}
+}
+
+/* What goes over the port and is not the tunnel, or not readable. */
+static void test_opaque_ports(void **state)
+{
+	static const struct {
+		unsigned port;
+		uint8_t head[12];
+	} row[] = {
+		{ 1701, { 0xc8, 2, 0, 40, 0, 1, 0, 0, 0, 0, 0, 0 } }, /* control */
+		{ 1701, { 0, 3, 0, 0, 0, 0, 0, 1 } },                 /* L2TPv3 */
+		{ 1701, { 0, 2, 0, 1, 0, 2, 0, 0xfd } },              /* compressed */
+		{ 2152, { 0x32, 1, 0, 4 } },                          /* echo request */
+		{ 2152, { 0x34, 255, 0, 40, 0, 0, 0, 1, 0, 1, 0, 0x85 } },
+		{ 3544, { 0x45 } },
+		{ 4500, { 0, 0, 0, 0 } },
+		{ 4500, { 1, 2, 3, 4, 0, 0, 0, 1 } },
+		{ 4754, { 0x40, 0, 8, 0 } },
+		{ 4754, { 0, 3, 8, 0 } },
+		{ 4789, { 12, 0, 0, 1 } },
+		{ 4790, { 0x0c, 0, 0, 4 } }, /* NSH */
+		{ 4790, { 0x1c, 0, 0, 1 } },
+		{ 6081, { 0x40, 0, 8, 0 } },
+		{ 6081, { 0, 0, 8, 6 } },
+		{ 6635, { 0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40 } },
+		{ 6635, { 0, 0, 0x11, 0x40, 0, 0, 0, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		udp_tunnel(row[i].port, row[i].head, sizeof(row[i].head), 28);
+		parse();
+		assert_true(f.opaque_tunnel);
+		assert_int_equal(f.n_packets, 1);
+		assert_int_equal(f.anomalies, 0);
+		b.at[20] = 0x20; /* a first fragment */
+		parse();
+		assert_true(f.opaque_tunnel);
+		b.at[23] = 136; /* UDP-Lite has no tunnels */
+		parse();
+		assert_false(f.opaque_tunnel);
+	}
+	udp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 500, 20);
+	parse();
+	assert_false(f.opaque_tunnel);
+}
+
+static void proto_tunnel(unsigned proto, const void *head, unsigned len)
+{
+	put_ethernet(&b, 2, 1, 0x0800);
+	put_ip4(&b, "10.0.0.1", "192.0.2.9", proto, len + 28, 7, 0);
+	put(&b, head, len);
+	put_inner();
+	parse();
+}
+
+static void test_protocol_tunnels(void **state)
+{
+	static const uint8_t opaque[] = { 50, 55, 98, 108, 115 };
+	static const uint8_t ether[16] = { 0x30, [14] = 0x08 };
+
+	(void)state;
+	proto_tunnel(94, "", 0);
+	expect_packet(1, 4, 17, 5, 6);
+	proto_tunnel(97, ether, 16);
+	expect_packet(1, 4, 17, 5, 6);
+	proto_tunnel(137, (uint8_t[]){ 0, 0, 0x11, 0x40 }, 4);
+	expect_packet(1, 4, 17, 5, 6);
+	proto_tunnel(143, ether + 2, 14);
+	expect_packet(1, 4, 17, 5, 6);
+	/* PPTP with the protocol field compressed */
+	proto_tunnel(47, (uint8_t[]){ 0x30, 1, 0x88, 0x0b, 0, 29, 0, 1, 0, 0, 0, 1, 0x21 }, 13);
+	expect_packet(1, 4, 17, 5, 6);
+	assert_false(f.opaque_tunnel);
+	assert_int_equal(f.anomalies, 0);
+	for (size_t i = 0; i < sizeof(opaque); i++) {
+		proto_tunnel(opaque[i], "", 0);
+		assert_true(f.opaque_tunnel && f.n_packets == 1);
+		proto_tunnel(51, (uint8_t[12]){ opaque[i], 1 }, 12); /* behind an AH */
+		assert_true(f.opaque_tunnel && f.n_packets == 1);
+		proto_tunnel(4, "", 0);
+		b.at[34 + 9] = opaque[i]; /* inside IPIP */
+		parse();
+		assert_true(f.opaque_tunnel && f.n_packets == 2);
+	}
+	proto_tunnel(97, "\0\0", 2);
+	assert_true(f.opaque_tunnel);
+	proto_tunnel(137, (uint8_t[]){ 0, 0, 0x11, 0x40, 0, 0, 0, 0 }, 8);
+	assert_true(f.opaque_tunnel && !f.anomalies);
+	proto_tunnel(47, (uint8_t[]){ 0, 0, 0x88, 0xbe }, 4);
+	assert_true(f.opaque_tunnel && !f.anomalies);
+	proto_tunnel(47, (uint8_t[]){ 0, 2, 8, 0 }, 4);
+	assert_true(f.opaque_tunnel);
+	expect_anomaly(FRAME_ANOMALY_GRE_VERSION);
+	proto_tunnel(4, "\x65", 1);
+	assert_true(f.opaque_tunnel && f.n_packets == 1);
+	expect_anomaly(FRAME_ANOMALY_IP4_VERSION);
+}
+
+/* A snapshot length cuts the inside too: it is read as far as it goes. */
+static void test_cut_tunnel(void **state)
+{
+	(void)state;
+	udp_tunnel(6081, (uint8_t[]){ 0, 0, 8, 0, 0, 0, 1, 0 }, 8, 28);
+	parse_len(b.len - 5, FRAME_LINK_ETHERNET);
+	assert_int_equal(f.n_packets, 2);
+	assert_false(f.opaque_tunnel);
+	expect_anomaly(FRAME_ANOMALY_IP4_CUT);
 }
 
 static void test_quoted(void **state)
@@ -338,6 +524,10 @@ int main(void)
 		cmocka_unit_test(test_extension_chain),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_tunnels),
+		cmocka_unit_test(test_udp_tunnels),
+		cmocka_unit_test(test_opaque_ports),
+		cmocka_unit_test(test_protocol_tunnels),
+		cmocka_unit_test(test_cut_tunnel),
 		cmocka_unit_test(test_quoted),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_prefixes_and_mutations),
