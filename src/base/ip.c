@@ -55,6 +55,57 @@ int ip_parse(const char *text, struct ip *ret_ip)
 	return 0;
 }
 
+/* An address that has `pattern` in the bits of `mask` carries IPv4 at byte `at`. */
+struct embedding {
+	uint8_t pattern[12], mask[12];
+	uint8_t at;
+	uint8_t flip; /* obfuscation */
+};
+
+#define ALL_12                                                             \
+	{                                                                  \
+		255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 \
+	}
+
+static const struct embedding embeddings[] = {
+	{ { 0x20, 0x02 }, { 255, 255 }, 2, 0 },
+	{ { 0x20, 0x01 }, { 255, 255, 255, 255 }, 4, 0 },
+	{ { 0x20, 0x01 }, { 255, 255, 255, 255 }, 12, 255 },
+	{ { 0, 0x64, 0xff, 0x9b }, ALL_12, 12, 0 },
+	{ { 0, 0x64, 0xff, 0x9b, 0, 1 }, { 255, 255, 255, 255, 255, 255 }, 12, 0 },
+	{ { [8] = 0xff, 0xff }, ALL_12, 12, 0 },
+	{ { [10] = 0x5e, 0xfe }, { [8] = 0xfc, 255, 255, 255 }, 12, 0 }, /* bits u and g are free */
+	{ { 0 }, ALL_12, 12, 0 },
+};
+
+static bool is_embedding(const struct embedding *e, const struct ip *ip)
+{
+	for (size_t i = 0; i < sizeof(e->mask); i++)
+		if ((ip->byte[i] & e->mask[i]) != e->pattern[i])
+			return false;
+	return true;
+}
+
+unsigned ip_embedded_v4(const struct ip *ip, struct ip ret_v4[static IP_EMBEDDED_MAX])
+{
+	static const struct ip loopback = { .byte = { [15] = 1 } };
+	unsigned n = 0;
+
+	if (ip_is_unset(ip) || ip_equal(ip, &loopback))
+		return 0;
+	for (size_t i = 0; i < sizeof(embeddings) / sizeof(embeddings[0]); i++) {
+		const struct embedding *e = &embeddings[i];
+
+		if (n == IP_EMBEDDED_MAX || !is_embedding(e, ip))
+			continue;
+		ret_v4[n] = ip_from_v4(ip->byte + e->at);
+		for (unsigned k = 12; k < 16; k++)
+			ret_v4[n].byte[k] ^= e->flip;
+		n++;
+	}
+	return n;
+}
+
 /* Decimal number up to max, the whole string. -1 when it is not one. */
 static int parse_number(const char *text, int max)
 {

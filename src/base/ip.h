@@ -28,6 +28,8 @@ struct ip_prefix {
 #define IP_TEXT_MAX  64 /* longest text of an address or prefix, with NUL */
 #define MAC_TEXT_MAX 18
 
+#define IP_EMBEDDED_MAX 3
+
 static inline struct ip ip_from_v4(const uint8_t v4[static 4])
 {
 	struct ip ip = { .byte = { [10] = 0xff, [11] = 0xff } };
@@ -51,6 +53,12 @@ bool ip_is_unset(const struct ip *ip);      /* :: (what a zeroed struct is) */
 bool ip_is_multicast(const struct ip *ip);  /* 224/4, ff00::/8 */
 bool ip_is_link_local(const struct ip *ip); /* 169.254/16, fe80::/10 */
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
+
+/* The IPv4 addresses that an IPv6 address carries, to which a relay or translator would forward what is
+ * sent there: 6to4 (RFC 3056), Teredo's server and client (RFC 4380), NAT64 (RFC 6052; RFC 8215 with a /96
+ * prefix), SIIT (RFC 2765), ISATAP (RFC 5214), IPv4-compatible (RFC 4291). Returns how many; of an IPv4
+ * address none. What a site's own prefix means (6rd, NAT64) cannot be known here. */
+unsigned ip_embedded_v4(const struct ip *ip, struct ip ret_v4[static IP_EMBEDDED_MAX]);
 
 /* Text both ways. Parsers take exactly the whole string; 0 or -EINVAL. */
 int ip_parse(const char *text, struct ip *ret_ip);
