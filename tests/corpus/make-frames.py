@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""make-frames.py: writes the seeds of the fuzz targets frame and gate beside this file."""
+"""make-frames.py: writes the seeds of the fuzz targets frame, gate and refuse beside this file."""
 import pathlib
 import struct
 
@@ -121,10 +121,11 @@ def step(frame, what, wait=0):
 
 
 def main():
-    for target in ('frame', 'gate'):
+    for target in ('frame', 'gate', 'refuse'):
         (HERE / target).mkdir(exist_ok=True)
     for name, frame in FRAMES.items():
         (HERE / 'frame' / name).write_bytes(b'\0' + frame)
+        (HERE / 'refuse' / name).write_bytes(bytes([1, len(name)]) + frame)
         steps = step(frame, 1) + step(reply(frame), 0) + step(frame, 1 | 1 << 5) + step(frame, 1 | 31 << 1) + step(
             reply(frame), 0, 40)
         (HERE / 'gate' / name).write_bytes(steps)
