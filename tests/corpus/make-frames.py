@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""make-frames.py: writes the seeds of the fuzz targets frame, gate and refuse beside this file."""
+"""make-frames.py: writes the seeds of the fuzz targets frame, gate, refuse and whole beside this file."""
 import pathlib
 import struct
 
@@ -120,8 +120,55 @@ def step(frame, what, wait=0):
     return bytes([what, wait]) + struct.pack('!H', len(frame)) + frame
 
 
+def cut4(data, sizes, ident=7, tags=(), proto=17):
+    """An IPv4 datagram in parts of these sizes and the rest."""
+    at, out = 0, []
+    for size in [*sizes, len(data) - sum(sizes)]:
+        more = 0x2000 if at + size < len(data) else 0
+        out.append(eth(v4(data[at:at + size], proto, ident=ident, fragment=more | at // 8), 0x800, tags=tags))
+        at += size
+    return out
+
+
+def cut6(data, sizes, before=b'', first=44, proto=17, tags=()):
+    """The same in IPv6, behind extension headers of which the last says 44."""
+    at, out = 0, []
+    for size in [*sizes, len(data) - sum(sizes)]:
+        header = struct.pack('!BBHI', proto, 0, at | (at + size < len(data)), 7)
+        out.append(eth(v6(before + header + data[at:at + size], first), 0x86dd, tags=tags))
+        at += size
+    return out
+
+
+DATA = udp(bytes(range(56)))
+ROUTING = b'\x2c\0\0\0' + bytes(4)
+HEADERS = b'\x2b\0\1\4' + bytes(4) + ROUTING
+AUTH = b'\x2c\1\0\0' + bytes(8)
+WHOLES = {
+    'whole4': cut4(DATA, [16, 24]),
+    'backwards4': cut4(DATA, [8, 8, 8, 8])[::-1],
+    'tags4': cut4(DATA, [32], tags=(5, 6)),
+    'twice4': cut4(DATA, [32]) * 2,
+    'overlap4': cut4(DATA, [16, 24])[:2] + cut4(DATA, [32, 8])[1:],
+    'tiny4': cut4(tcp() + bytes(20), [16], proto=6),
+    'hole4': cut4(DATA, [16, 24])[::2],
+    'two4': [f for pair in zip(cut4(DATA, [16]), cut4(DATA, [16], ident=8)) for f in pair],
+    'range4': [eth(v4(bytes(64), 17, fragment=8190), 0x800)],
+    'source-route4': [eth(v4(DATA, 17, fragment=2, options=b'\x01\x83\x03\x04'), 0x800)],
+    'whole6': cut6(DATA, [16, 24]),
+    'headers6': cut6(DATA, [16, 24], HEADERS, 0)[::-1],
+    'auth6': cut6(DATA, [16], AUTH, 51),
+    'behind6': cut6(b'\x11\0\1\4' + bytes(4) + DATA, [24], proto=60),
+    'chain6': cut6(b'\x11\1\1\x0c' + bytes(12) + DATA, [8], proto=60),
+    'nested6': cut6(b'\x11\0\0\0\0\0\0\x09' + DATA, [24], proto=44),
+    'differ6': cut6(DATA, [16])[:1] + cut6(DATA, [16], ROUTING, 43)[1:],
+    'flood': [f for ident in range(70) for f in cut4(DATA, [16], ident)[:1]],
+    'mpls': [eth(b'\0\0\x11\x40' + f[14:], 0x8847) for f in cut4(DATA, [16])],
+}
+
+
 def main():
-    for target in ('frame', 'gate', 'refuse'):
+    for target in ('frame', 'gate', 'refuse', 'whole'):
         (HERE / target).mkdir(exist_ok=True)
     for name, frame in FRAMES.items():
         (HERE / 'frame' / name).write_bytes(b'\0' + frame)
@@ -135,6 +182,9 @@ def main():
     (HERE / 'gate' / 'everything').write_bytes(everything * 2)
     scan = b''.join(step(eth(v4(tcp(seq=i), 6, dst=f'192.0.2.{i}'), 0x800), 1) for i in range(100))
     (HERE / 'gate' / 'scan').write_bytes(scan)
+    for name, frames in WHOLES.items():
+        late = step(frames[0], 1) + step(frames[-1], 3, 71)
+        (HERE / 'whole' / name).write_bytes(b''.join(step(frame, 0) for frame in frames) + late)
 
 
 if __name__ == '__main__':
