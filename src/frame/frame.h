@@ -16,6 +16,7 @@
 #define FRAME_TAGS_MAX  4 /* VLAN tags read; more is an anomaly */
 #define FRAME_EXT_MAX   8 /* IPv6 extension headers in a chain */
 #define FRAME_DEPTH_MAX 4 /* packets inside packets */
+#define TCP_WSCALE_NONE 255
 
 enum frame_anomaly {
 	FRAME_ANOMALY_NONE,
@@ -54,6 +55,7 @@ struct frame_packet {
 	uint32_t fragment_id;
 	uint32_t tcp_seq, tcp_ack;
 	uint16_t tcp_window;
+	uint8_t tcp_wscale; /* shift of a SYN's window scale option (RFC 7323), as sent; TCP_WSCALE_NONE */
 	uint32_t l3_at, l4_at, payload_at, end_at; /* end_at: by the IP header, without padding */
 };
 

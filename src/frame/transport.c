@@ -15,6 +15,9 @@ enum {
 	FIN = 1,
 	SYN = 2,
 	RST = 4,
+	OPTION_END = 0,
+	OPTION_NOP = 1,
+	OPTION_WSCALE = 3,
 };
 
 static void cut_off(struct reader *r, enum frame_anomaly anomaly)
@@ -41,10 +44,28 @@ static enum step read_quoted(struct reader *r)
 	return STEP_NONE;
 }
 
+/* At most 40 bytes (RFC 9293, 3.1), so at most as many options. */
+static void read_tcp_options(struct frame_packet *p, struct cur options)
+{
+	while (cur_left(&options) > 0) {
+		uint8_t kind = cur_u8(&options), len;
+		struct cur body;
+
+		if (kind == OPTION_END)
+			return;
+		if (kind == OPTION_NOP)
+			continue;
+		len = cur_u8(&options);
+		body = cur_sub(&options, len < 2 ? SIZE_MAX : len - 2u);
+		if (kind == OPTION_WSCALE && cur_left(&body) == 1)
+			p->tcp_wscale = cur_u8(&body);
+	}
+}
+
 static enum step read_tcp(struct reader *r)
 {
 	struct frame_packet *p = r->p;
-	struct cur h = cur_sub(&r->c, 20);
+	struct cur h = cur_sub(&r->c, 20), options = { 0 };
 	uint8_t header, odd;
 
 	if (!cur_ok(&h)) {
@@ -57,6 +78,7 @@ static enum step read_tcp(struct reader *r)
 	header = (uint8_t)((cur_u8(&h) >> 4) * 4);
 	p->tcp_flags = cur_u8(&h);
 	p->tcp_window = cur_be16(&h);
+	p->tcp_wscale = TCP_WSCALE_NONE;
 	odd = p->tcp_flags & (FIN | SYN | RST);
 	if (odd & (odd - 1))
 		reader_anomaly(r, FRAME_ANOMALY_TCP_FLAGS);
@@ -65,7 +87,9 @@ static enum step read_tcp(struct reader *r)
 	else if (header - 20u > cur_left(&r->c))
 		cut_off(r, FRAME_ANOMALY_TCP_OFFSET);
 	else
-		cur_skip(&r->c, header - 20u);
+		options = cur_sub(&r->c, header - 20u);
+	if (p->tcp_flags & SYN)
+		read_tcp_options(p, options);
 	reader_done(r);
 	return STEP_NONE;
 }

@@ -48,6 +48,32 @@ static void expect_anomaly(enum frame_anomaly anomaly)
 		frame_anomaly_name(anomaly));
 }
 
+static void options(unsigned flags, const char *bytes, unsigned len, uint8_t want)
+{
+	tcp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 80, 77, flags);
+	b.at[16] = 0;
+	b.at[17] = (uint8_t)(40 + len);
+	b.at[46] = (uint8_t)((20 + len) / 4 << 4);
+	put(&b, bytes, len);
+	parse();
+	assert_int_equal(f.packet[0].tcp_wscale, want);
+	assert_int_equal(f.packet[0].payload_at, 54 + len);
+}
+
+static void test_window_scale(void **state)
+{
+	(void)state;
+	options(2, "", 0, TCP_WSCALE_NONE);
+	options(2, "\2\4\5\264\1\3\3\7", 8, 7);
+	options(2, "\1\3\3\7", 4, 7);
+	options(16, "\1\3\3\7", 4, TCP_WSCALE_NONE); /* no SYN */
+	options(2, "\1\1\3\3", 4, TCP_WSCALE_NONE);  /* cut off */
+	options(2, "\3\0\3\7", 4, TCP_WSCALE_NONE);  /* of no length */
+	options(2, "\0\3\3\7", 4, TCP_WSCALE_NONE);  /* behind the end */
+	options(2, "\2\377\3\3\7\0\0\0", 8, TCP_WSCALE_NONE);
+	options(2, "\3\4\7\7", 4, TCP_WSCALE_NONE);
+}
+
 static void test_plain(void **state)
 {
 	(void)state;
@@ -519,6 +545,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_window_scale),
 		cmocka_unit_test(test_tags_and_llc),
 		cmocka_unit_test(test_arp),
 		cmocka_unit_test(test_extension_chain),
