@@ -166,11 +166,13 @@ static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t so
 static void step_state(struct gate *gate, uint32_t slot, struct flow *flow,
 	const struct frame_packet *packet, unsigned side)
 {
-	bool changed = packet->proto == PROTO_TCP && packet->has_transport
-			       ? flow_tcp_step(flow, packet, side)
-			       : flow_answer_step(flow, side);
+	bool changed;
 
-	if (changed && flow->tally.state == FLOW_CLOSED)
+	if (packet->proto == PROTO_TCP) /* a later fragment says nothing of its own */
+		changed = packet->has_transport && flow_tcp_step(flow, packet, side);
+	else
+		changed = flow_answer_step(flow, side);
+	if (changed)
 		flow_reschedule(gate->table, slot);
 }
 
@@ -199,6 +201,7 @@ static void tally_frame(
 		t->verdict = VERDICT_PASS;
 		t->reason = (uint16_t)j->answer.reason;
 	}
+	flow_credit_step(flow, side, j->frame->wire_len);
 	step_state(gate, slot, flow, packet, side);
 }
 

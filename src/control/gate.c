@@ -8,7 +8,7 @@
 
 #include "control/inside.h"
 
-enum { MAGIC = 0x46474246, VERSION = 2, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
+enum { MAGIC = 0x46474246, VERSION = 3, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
 
 static size_t shared_size(void)
 {

@@ -25,6 +25,16 @@ struct frame_packet;
 #define FLOW_NONE UINT32_MAX
 #define FLOW_MAX  (1u << 24) /* slots of a table */
 
+#define FLOW_IN_FLIGHT_MAX (16u << 20) /* bytes beyond the peer's highest acknowledgement */
+#define FLOW_SYN_MAX       8  /* more SYNs, or SYN-ACKs, than the first and what asked for them */
+#define FLOW_CLOSED_MAX    8  /* more frames after the end than came from the peer */
+#define FLOW_RST_MAX       4  /* more RSTs than frames came from the peer */
+#define FLOW_EARNED_MAX    64 /* of the peer's frames count ahead for the three above */
+#define FLOW_CREDIT_START  (1 << 20) /* bytes of TCP, before anything was heard */
+#define FLOW_CREDIT_MAX    (16 << 20)
+#define FLOW_CREDIT_FACTOR 2000 /* bytes that a byte heard is worth */
+#define FLOW_ANSWER_WORTH  4    /* packets that a packet heard is worth, not TCP */
+
 enum flow_status { FLOW_FREE, FLOW_LIVE, FLOW_ENDED };
 enum flow_state { FLOW_NEW, FLOW_ESTABLISHED, FLOW_CLOSED };
 enum flow_end {
@@ -67,12 +77,21 @@ struct flow_tally {
 	uint32_t dropped;             /* of these frames */
 	uint32_t errors;              /* ICMP errors about it, not among these frames */
 	uint32_t isn[2];
+	uint32_t seq_end[2]; /* behind the highest byte sent */
+	uint32_t seq_max[2]; /* behind the highest that the other side let it send */
+	int32_t debt;        /* see flow_credit_allows() */
+	uint16_t window[2];  /* largest one announced, KiB, rounded up */
 	uint16_t reason;
 	uint8_t status, state, end; /* enum flow_status, flow_state, flow_end */
 	uint8_t verdict;
 	uint8_t tcp_flags[2];
-	uint8_t isn_known, fin_seen, syn_acked; /* bit 0, 1: the side */
-	uint8_t errors_sent;                    /* ICMP errors let out by the gate */
+	uint8_t errors_sent; /* ICMP errors let out by the gate */
+	/* Bit 0, 1: the side. syn_acked: the other has answered it, so it may send data. */
+	uint8_t isn_known : 2, syn_acked : 2, fin_seen : 2, fin_acked : 2;
+	uint8_t wscale; /* one more than a side's shift in 4 bits; 0: not offered */
+	uint8_t loose;  /* numbers are not certain, see tcp.c */
+	int8_t syns;    /* sent by the honeypot, less those that the peer's frames call for */
+	int8_t rsts, strays;
 };
 
 struct flow {
@@ -125,15 +144,57 @@ void flow_expire(struct flow_table *table, int64_t steady_ns, uint32_t max);
 /* After a change of state: the timeout may have become shorter. */
 void flow_reschedule(struct flow_table *table, uint32_t slot);
 
-/* TCP. Whether a packet from `side` (0 = who began) begins a new connection on a known 5-tuple: a SYN with
- * another initial sequence number, or, if `strict`, any SYN from the side that did not begin, and any
- * after the handshake. */
+/*
+ * TCP truth, as in van Rooij, "Real Stateful TCP Packet Filtering in IP Filter" (2000): kept is what each
+ * side has sent and what the other lets it send, by acknowledgement and window. What a packet says counts only
+ * if its own numbers fit. A connection that was there before us is learnt from its next frames, with
+ * FLOW_IN_FLIGHT_MAX for every window.
+ *
+ * Side 0 is who began. The honeypot's side is 0 of an outbound flow, 1 of an inbound one.
+ */
+
+/* Whether a packet begins a new connection on a known 5-tuple, asked before all below: a SYN with
+ * another initial sequence number, or on a connection that had been established and is closed. If `strict`,
+ * any SYN from side 1 and any after a whole handshake. If not, a SYN from side 1 on an established connection
+ * begins nothing: only somebody else sends that (RFC 5961, 4). */
 bool flow_tcp_begins(
 	const struct flow *flow, const struct frame_packet *packet, unsigned side, bool strict);
-/* Flags, sequence numbers, state of one packet that passed. True when the state changed. */
+
+enum flow_fit {
+	FLOW_FITS,
+	FLOW_FITS_NOT,     /* no stack would send that here */
+	FLOW_FIT_TOO_MANY, /* of what a stack sends a few times: SYN, RST, frames after the end */
+};
+
+/* Whether a TCP packet that the honeypot sends from its `side` belongs to a flow that is let through.
+ * What every stack does fits: simultaneous open, fast open (RFC 7413), keep-alives, window probes,
+ * half-close, challenge ACKs, RST from a closed port, an ACK out of a connection that was there before
+ * (RFC 9293, 3.5.1). */
+enum flow_fit flow_tcp_fits(
+	const struct flow *flow, const struct frame_packet *packet, unsigned side);
+
+/* One packet that passed. True when the flow's timeout may have become another. */
 bool flow_tcp_step(struct flow *flow, const struct frame_packet *packet, unsigned side);
 /* The same for other protocols: answered is established. */
 bool flow_answer_step(struct flow *flow, unsigned side);
+
+/* What the caller's policy allows. */
+struct flow_credit {
+	uint32_t unanswered; /* packets of a conversation that is not TCP */
+};
+
+/*
+ * Whether a honeypot may send `bytes` more (a whole frame) without hearing from its peer. `side` is the
+ * honeypot's. The flow's debt is
+ *   TCP: bytes sent, less FLOW_CREDIT_FACTOR times the bytes that came; it stays at or below
+ *   FLOW_CREDIT_START, and counts down to that less FLOW_CREDIT_MAX;
+ *   else: packets sent, less FLOW_ANSWER_WORTH times those that came; it stays at or below `unanswered`.
+ *   Each fragment is a packet. Answers to a conversation that began outside are not counted here.
+ */
+bool flow_credit_allows(
+	const struct flow *flow, unsigned side, uint32_t bytes, const struct flow_credit *limits);
+/* A frame of `bytes` from `side` that passed. */
+void flow_credit_step(struct flow *flow, unsigned side, uint32_t bytes);
 
 const char *flow_state_name(enum flow_state state);
 const char *flow_end_name(enum flow_end end);

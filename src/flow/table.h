@@ -34,6 +34,14 @@ struct flow_table {
 	int64_t wheel_s; /* buckets before this second are done */
 };
 
+enum { PROTO_TCP = 6 };
+
+/* Between honeypots no side is one. */
+static inline bool flow_is_honeypot(const struct flow *flow, unsigned side)
+{
+	return flow->direction == (side == 0 ? DIRECTION_OUTBOUND : DIRECTION_INBOUND);
+}
+
 void wheel_init(struct flow_table *table);
 void wheel_add(struct flow_table *table, uint32_t slot);
 void wheel_remove(struct flow_table *table, uint32_t slot);

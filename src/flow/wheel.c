@@ -8,13 +8,20 @@
 
 enum { NS = 1000000000 };
 
+/* The end takes a handshake too: both FINs are sent again until they are acknowledged. */
+static enum flow_timeout timeout_of_tcp(const struct flow_tally *t)
+{
+	if (t->state == FLOW_CLOSED)
+		return FLOW_TIMEOUT_TCP_CLOSED;
+	return t->state == FLOW_NEW || t->fin_seen == 3 ? FLOW_TIMEOUT_TCP_NEW
+							: FLOW_TIMEOUT_TCP_ESTABLISHED;
+}
+
 static enum flow_timeout timeout_of(const struct flow *flow)
 {
 	switch (flow->key.proto) {
-	case 6:
-		return flow->tally.state == FLOW_NEW      ? FLOW_TIMEOUT_TCP_NEW
-		       : flow->tally.state == FLOW_CLOSED ? FLOW_TIMEOUT_TCP_CLOSED
-							  : FLOW_TIMEOUT_TCP_ESTABLISHED;
+	case PROTO_TCP:
+		return timeout_of_tcp(&flow->tally);
 	case 17:
 		return FLOW_TIMEOUT_UDP;
 	case 1:

@@ -64,7 +64,7 @@ def summed(src, dst, proto, segment, at):
     return segment[:at] + struct.pack(">H", total or 0xFFFF) + segment[at + 2:]
 
 
-def tcp_segment(src, dst, sport, dport, flags, seq=1000, ack=0, data=b""):
+def tcp_segment(src, dst, sport, dport, flags, seq=1000, ack=1001, data=b""):
     segment = struct.pack(">HHIIBBHHH", sport, dport, seq, ack if flags & ACK else 0, 0x50, flags,
                           64240, 0, 0) + data
     return summed(src, dst, 6, segment, 16)

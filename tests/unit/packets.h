@@ -123,6 +123,14 @@ __attribute__((unused)) static void put_tcp(
 	put32(b, 0);
 }
 
+/* Of the frame whose last header put_tcp() made. */
+__attribute__((unused)) static void set_ack(struct bytes *b, uint32_t ack)
+{
+	b->len -= 12;
+	put32(b, ack);
+	b->len += 8;
+}
+
 __attribute__((unused)) static void put_udp(
 	struct bytes *b, unsigned sport, unsigned dport, unsigned len)
 {

@@ -193,9 +193,10 @@ static void test_spoilt_slots(void **state)
 	assert_int_equal(flow_used(table), 0);
 }
 
-static enum flow_state step(struct flow *flow, unsigned side, uint32_t seq, uint8_t flags)
+static enum flow_state step(
+	struct flow *flow, unsigned side, uint32_t seq, uint32_t ack, uint8_t flags)
 {
-	struct frame_packet p = { .proto = 6, .tcp_seq = seq, .tcp_flags = flags };
+	struct frame_packet p = { .proto = 6, .tcp_seq = seq, .tcp_ack = ack, .tcp_flags = flags };
 
 	flow_tcp_step(flow, &p, side);
 	return flow->tally.state;
@@ -213,22 +214,49 @@ static void test_tcp(void **state)
 	struct flow f = { 0 }, old = { 0 };
 
 	(void)state;
-	assert_int_equal(step(&f, 0, 100, SYN), FLOW_NEW);
+	assert_int_equal(step(&f, 0, 100, 0, SYN), FLOW_NEW);
 	assert_false(begins(&f, 0, 100, SYN, true)); /* sent again */
 	assert_true(begins(&f, 0, 101, SYN, true));
-	assert_int_equal(step(&f, 1, 500, SYN | ACK), FLOW_NEW);
-	assert_int_equal(step(&f, 0, 101, ACK), FLOW_ESTABLISHED);
 	assert_true(begins(&f, 1, 500, SYN, true));
-	assert_false(begins(&f, 1, 500, SYN, false));
-	assert_true(begins(&f, 1, 501, SYN, false));
-	assert_int_equal(step(&f, 0, 101, FIN | ACK), FLOW_ESTABLISHED);
-	assert_int_equal(step(&f, 1, 501, FIN | ACK), FLOW_CLOSED);
-	assert_int_equal(step(&f, 0, 102, ACK), FLOW_CLOSED);
+	assert_false(begins(&f, 1, 500, SYN, false)); /* both at once */
+	assert_int_equal(step(&f, 1, 500, 101, SYN | ACK), FLOW_NEW);
+	assert_int_equal(step(&f, 0, 101, 501, ACK), FLOW_ESTABLISHED);
+	assert_true(begins(&f, 0, 100, SYN, true));
+	assert_false(begins(&f, 0, 100, SYN, false));
+	assert_true(begins(&f, 0, 101, SYN, false));
+	assert_true(begins(&f, 1, 500, SYN, true));
+	assert_false(begins(&f, 1, 501, SYN, false)); /* forged */
+	assert_int_equal(step(&f, 0, 101, 501, FIN | ACK), FLOW_ESTABLISHED);
+	assert_int_equal(step(&f, 1, 501, 102, FIN | ACK), FLOW_ESTABLISHED);
+	assert_int_equal(step(&f, 0, 102, 502, ACK), FLOW_CLOSED);
 	assert_int_equal(f.tally.tcp_flags[0], SYN | FIN | ACK);
+	assert_true(begins(&f, 0, 100, SYN, false));
+	assert_true(begins(&f, 1, 501, SYN, false));
 	/* There before us. */
-	assert_int_equal(step(&old, 0, 7, ACK), FLOW_NEW);
-	assert_int_equal(step(&old, 1, 8, ACK), FLOW_ESTABLISHED);
-	assert_int_equal(step(&old, 1, 8, RST), FLOW_CLOSED);
+	assert_int_equal(step(&old, 0, 7, 8, ACK), FLOW_NEW);
+	assert_int_equal(step(&old, 1, 8, 7, ACK), FLOW_ESTABLISHED);
+	assert_int_equal(step(&old, 1, 8, 7, RST), FLOW_CLOSED);
+}
+
+static int64_t tcp_timeout(enum flow_state state, uint8_t fin_seen)
+{
+	struct flow f = { .key.proto = 6, .tally = { .state = (uint8_t)state } };
+	int64_t s = 0;
+
+	f.tally.fin_seen = fin_seen & 3u;
+	while (!flow_timed_out(table, &f, s * SECOND + 1))
+		s++;
+	return s;
+}
+
+static void test_tcp_timeouts(void **state)
+{
+	(void)state;
+	assert_int_equal(tcp_timeout(FLOW_NEW, 0), 60);
+	assert_int_equal(tcp_timeout(FLOW_ESTABLISHED, 0), 7200);
+	assert_int_equal(tcp_timeout(FLOW_ESTABLISHED, 1), 7200); /* half closed may last */
+	assert_int_equal(tcp_timeout(FLOW_ESTABLISHED, 3), 60);   /* the last acknowledgement */
+	assert_int_equal(tcp_timeout(FLOW_CLOSED, 3), 10);
 }
 
 #define FLOW_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -242,6 +270,7 @@ int main(void)
 		FLOW_TEST(test_reopened),
 		FLOW_TEST(test_spoilt_slots),
 		FLOW_TEST(test_tcp),
+		FLOW_TEST(test_tcp_timeouts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,8 @@ static void tcp(bool in, uint32_t seq, unsigned flags, enum reason reason)
 		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1000, seq, flags);
 	else
 		tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "192.0.2.9", 80, seq, flags);
+	if (flags & ACK) /* the honeypot's initial number is 5, the peer's 9 */
+		set_ack(&f, in ? 6 : 10);
 	send(in ? GATE_OUTSIDE : 1, reason);
 }
 
