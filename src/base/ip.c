@@ -6,32 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-bool ip_is_v4(const struct ip *ip)
-{
-	return memcmp(ip->byte, v4_mapped, sizeof(v4_mapped)) == 0;
-}
-
-bool ip_is_unset(const struct ip *ip)
-{
-	static const struct ip unset;
-
-	return ip_equal(ip, &unset);
-}
-
-bool ip_is_multicast(const struct ip *ip)
-{
-	return ip_is_v4(ip) ? (ip->byte[12] & 0xf0) == 0xe0 : ip->byte[0] == 0xff;
-}
-
-bool ip_is_link_local(const struct ip *ip)
-{
-	if (ip_is_v4(ip))
-		return ip->byte[12] == 169 && ip->byte[13] == 254;
-	return ip->byte[0] == 0xfe && (ip->byte[1] & 0xc0) == 0x80;
-}
-
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix)
 {
 	size_t whole = prefix->bits / 8;

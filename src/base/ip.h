@@ -48,10 +48,36 @@ static inline bool mac_equal(const struct mac *a, const struct mac *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-bool ip_is_v4(const struct ip *ip);         /* IPv4-mapped */
-bool ip_is_unset(const struct ip *ip);      /* :: (what a zeroed struct is) */
-bool ip_is_multicast(const struct ip *ip);  /* 224/4, ff00::/8 */
-bool ip_is_link_local(const struct ip *ip); /* 169.254/16, fe80::/10 */
+/* IPv4-mapped. */
+static inline bool ip_is_v4(const struct ip *ip)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(ip->byte, mapped, sizeof(mapped)) == 0;
+}
+
+/* :: (what a zeroed struct is). */
+static inline bool ip_is_unset(const struct ip *ip)
+{
+	static const struct ip unset;
+
+	return ip_equal(ip, &unset);
+}
+
+/* 224/4, ff00::/8. */
+static inline bool ip_is_multicast(const struct ip *ip)
+{
+	return ip_is_v4(ip) ? (ip->byte[12] & 0xf0) == 0xe0 : ip->byte[0] == 0xff;
+}
+
+/* 169.254/16, fe80::/10. */
+static inline bool ip_is_link_local(const struct ip *ip)
+{
+	if (ip_is_v4(ip))
+		return ip->byte[12] == 169 && ip->byte[13] == 254;
+	return ip->byte[0] == 0xfe && (ip->byte[1] & 0xc0) == 0x80;
+}
+
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
 
 /* The IPv4 addresses that an IPv6 address carries, to which a relay or translator would forward what is

@@ -15,8 +15,7 @@ enum {
 	ETHERTYPE_MPLS_MULTICAST = 0x8848,
 	ETHERTYPE_PPPOE = 0x8864,
 	MPLS_LABELS_MAX = 8,
-	STEPS_MAX =
-		4 * FRAME_DEPTH_MAX, /* link, IP and transport of each packet, and one to spare */
+	STEPS_MAX = 5 * FRAME_DEPTH_MAX, /* link, Ethernet, type, IP, transport of each packet */
 };
 
 static_assert(FRAME_ANOMALY_COUNT <= 64, "anomalies are bits of 64");
@@ -203,7 +202,11 @@ static enum step read_packet(struct reader *r, enum step step)
 
 static void read_packets(struct reader *r, enum step step)
 {
-	for (unsigned n = 0; step != STEP_NONE && n < STEPS_MAX; n++) {
+	for (unsigned n = 0; step != STEP_NONE; n++) {
+		if (n == STEPS_MAX) {
+			reader_anomaly(r, FRAME_ANOMALY_TUNNEL_DEPTH);
+			return;
+		}
 		switch (step) {
 		case STEP_ETHERTYPE:
 			step = read_ethertype(r);
