@@ -2,12 +2,12 @@
 /* How much a honeypot may send without hearing from its peer. */
 #include "flow/table.h"
 
-bool flow_credit_allows(
-	const struct flow *flow, unsigned side, uint32_t bytes, const struct flow_credit *limits)
+bool flow_credit_allows(const struct flow *flow, unsigned side, uint32_t frames, uint32_t bytes,
+	const struct flow_credit *limits)
 {
 	if (flow->key.proto == PROTO_TCP)
 		return (int64_t)flow->tally.debt + bytes <= FLOW_CREDIT_START;
-	return side == 1 || flow->tally.debt < (int64_t)limits->unanswered;
+	return side == 1 || (int64_t)flow->tally.debt + frames <= (int64_t)limits->unanswered;
 }
 
 static int32_t within(int64_t value, int32_t min)

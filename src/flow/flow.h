@@ -30,7 +30,7 @@ struct frame_packet;
 #define FLOW_CLOSED_MAX    8  /* more frames after the end than came from the peer */
 #define FLOW_RST_MAX       4  /* more RSTs than frames came from the peer */
 #define FLOW_EARNED_MAX    64 /* of the peer's frames count ahead for the three above */
-#define FLOW_CREDIT_START  (1 << 20) /* bytes of TCP, before anything was heard */
+#define FLOW_CREDIT_START  (1 << 18) /* bytes of TCP, before anything was heard */
 #define FLOW_CREDIT_MAX    (16 << 20)
 #define FLOW_CREDIT_FACTOR 2000 /* bytes that a byte heard is worth */
 #define FLOW_ANSWER_WORTH  4    /* packets that a packet heard is worth, not TCP */
@@ -80,6 +80,7 @@ struct flow_tally {
 	uint32_t seq_end[2]; /* behind the highest byte sent */
 	uint32_t seq_max[2]; /* behind the highest that the other side let it send */
 	int32_t debt;        /* see flow_credit_allows() */
+	uint32_t cleared[2]; /* policy whose lists its frames were last held against: out, in */
 	uint16_t window[2];  /* largest one announced, KiB, rounded up */
 	uint16_t reason;
 	uint8_t status, state, end; /* enum flow_status, flow_state, flow_end */
@@ -92,6 +93,7 @@ struct flow_tally {
 	uint8_t loose;  /* numbers are not certain, see tcp.c */
 	int8_t syns;    /* sent by the honeypot, less those that the peer's frames call for */
 	int8_t rsts, strays;
+	uint8_t listed[2]; /* bit n: on list n of that policy: out, in */
 };
 
 struct flow {
@@ -173,6 +175,9 @@ enum flow_fit {
 enum flow_fit flow_tcp_fits(
 	const struct flow *flow, const struct frame_packet *packet, unsigned side);
 
+/* Who began has acknowledged a SYN that only who answered it has seen: he is where he says he is. */
+bool flow_tcp_is_proven(const struct flow *flow);
+
 /* One packet that passed. True when the flow's timeout may have become another. */
 bool flow_tcp_step(struct flow *flow, const struct frame_packet *packet, unsigned side);
 /* The same for other protocols: answered is established. */
@@ -184,15 +189,15 @@ struct flow_credit {
 };
 
 /*
- * Whether a honeypot may send `bytes` more (a whole frame) without hearing from its peer. `side` is the
+ * Whether a honeypot may send `bytes` more (of `frames` whole frames) without hearing from its peer. `side` is the
  * honeypot's. The flow's debt is
  *   TCP: bytes sent, less FLOW_CREDIT_FACTOR times the bytes that came; it stays at or below
  *   FLOW_CREDIT_START, and counts down to that less FLOW_CREDIT_MAX;
  *   else: packets sent, less FLOW_ANSWER_WORTH times those that came; it stays at or below `unanswered`.
  *   Each fragment is a packet. Answers to a conversation that began outside are not counted here.
  */
-bool flow_credit_allows(
-	const struct flow *flow, unsigned side, uint32_t bytes, const struct flow_credit *limits);
+bool flow_credit_allows(const struct flow *flow, unsigned side, uint32_t frames, uint32_t bytes,
+	const struct flow_credit *limits);
 /* A frame of `bytes` from `side` that passed. */
 void flow_credit_step(struct flow *flow, unsigned side, uint32_t bytes);
 

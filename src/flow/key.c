@@ -6,7 +6,7 @@
 #include "frame/frame.h"
 
 static_assert(sizeof(struct flow_key) == 56, "the key has no padding");
-static_assert(sizeof(struct flow) <= 200, "RSS");
+static_assert(sizeof(struct flow) <= 216, "RSS");
 
 enum { VLAN_ID = 0x0fff };
 

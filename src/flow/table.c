@@ -100,6 +100,7 @@ static bool take_over(struct flow_table *table, uint32_t slot)
 	case FLOW_LIVE:
 		if (!index_add(table, slot))
 			return false;
+		table->live++;
 		wheel_add(table, slot);
 		return true;
 	}
@@ -218,6 +219,7 @@ void flow_begin(struct flow_table *table, uint32_t slot)
 {
 	table->n_free--;
 	table->used++;
+	table->live++;
 	index_add(table, slot);
 	wheel_add(table, slot);
 	table->flow[slot].tally.status = FLOW_LIVE;
@@ -230,6 +232,8 @@ void flow_end(struct flow_table *table, uint32_t slot, enum flow_end end)
 	index_remove(table, index_place(table, table->hash[slot], &flow->key));
 	wheel_remove(table, slot);
 	queue_ended(table, slot);
+	if (--table->live == 0)
+		table->wheel_s = -1; /* after a reboot time begins anew */
 	flow->tally.end = (uint8_t)end;
 	flow->tally.status = FLOW_ENDED;
 }

@@ -18,7 +18,7 @@ struct flow_index {
 
 struct flow_table {
 	struct flow *flow; /* in the caller's memory */
-	uint32_t slots, used;
+	uint32_t slots, used, live;
 	int64_t timeout_ns[FLOW_TIMEOUTS];
 	unsigned char hash_key[16];
 	struct flow_index *index; /* open addressing, linear, at most half full */
@@ -31,7 +31,7 @@ struct flow_table {
 	uint32_t *bucket_of; /* of a live slot */
 	uint32_t bucket[WHEEL_SECONDS];
 	uint32_t ended_first, ended_last;
-	int64_t wheel_s; /* buckets before this second are done */
+	int64_t wheel_s; /* buckets before this second are done; -1: nothing is live */
 };
 
 enum { PROTO_TCP = 6 };

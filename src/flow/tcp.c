@@ -156,13 +156,29 @@ static enum flow_fit data_fits(const struct flow_tally *t, unsigned side, const 
 	return at_most(fits, is_stray(t, side, s) ? t->strays : 0, FLOW_CLOSED_MAX);
 }
 
+/* In a connection that stands it takes its number from what it answers, which was within the window. */
+static enum flow_fit rst_fits(const struct flow_tally *t, unsigned side, const struct segment *s)
+{
+	bool stands = t->state == FLOW_ESTABLISHED && !t->loose;
+
+	return at_most(
+		!stands || seq_fits(t, side, s->seq, s->end) || (s->seq == 0 && (s->flags & ACK)),
+		t->rsts, FLOW_RST_MAX);
+}
+
+bool flow_tcp_is_proven(const struct flow *flow)
+{
+	return flow->key.proto == PROTO_TCP && has(flow->tally.syn_acked, 1) &&
+	       flow->tally.loose != LOOSE_ALL;
+}
+
 enum flow_fit flow_tcp_fits(
 	const struct flow *flow, const struct frame_packet *packet, unsigned side)
 {
 	struct segment s = segment_of(packet);
 
 	if (s.flags & RST) /* its number is that of what it answers, which may be anything */
-		return at_most(true, flow->tally.rsts, FLOW_RST_MAX);
+		return rst_fits(&flow->tally, side, &s);
 	if (s.flags & SYN)
 		return syn_fits(&flow->tally, side, &s);
 	return data_fits(&flow->tally, side, &s);

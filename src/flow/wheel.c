@@ -102,22 +102,20 @@ static void look_at(struct flow_table *table, uint32_t slot, int64_t steady_ns)
 void flow_expire(struct flow_table *table, int64_t steady_ns, uint32_t max)
 {
 	int64_t now_s = steady_ns / NS;
-	int64_t turn = 0;
 
-	/* A bucket is done when its second is over. After a long pause one turn sees every flow. */
-	while (table->wheel_s >= 0 && table->wheel_s < now_s && turn < WHEEL_SECONDS) {
-		uint32_t *first = &table->bucket[table->wheel_s % WHEEL_SECONDS];
+	/* After a long pause one turn sees every flow. */
+	if (table->wheel_s >= 0 && table->wheel_s < now_s - WHEEL_SECONDS)
+		table->wheel_s = now_s - WHEEL_SECONDS;
+	/* A bucket is done when its second is over. */
+	while (table->wheel_s >= 0 && table->wheel_s < now_s) {
+		uint32_t slot = table->bucket[table->wheel_s % WHEEL_SECONDS];
 
-		if (now_s - table->wheel_s > WHEEL_SECONDS && *first == FLOW_NONE)
-			turn++;
-		if (*first == FLOW_NONE) {
+		if (slot == FLOW_NONE) {
 			table->wheel_s++;
 			continue;
 		}
 		if (max-- == 0)
 			return;
-		look_at(table, *first, steady_ns);
+		look_at(table, slot, steady_ns);
 	}
-	if (turn == WHEEL_SECONDS)
-		table->wheel_s = now_s;
 }

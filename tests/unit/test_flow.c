@@ -181,6 +181,36 @@ static void test_reopened(void **state)
 	assert_int_equal(drain(), 490);
 }
 
+/* Steady time begins anew. */
+static void test_timeouts_after_a_reboot(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 10; i++)
+		add(i, 1000000 * SECOND);
+	table = flow_table_close(table);
+	open_table();
+	for (unsigned i = 1; i <= 10; i++)
+		flow_end(table, find(i), FLOW_END_FORCED);
+	assert_int_equal(drain(), 10);
+	add(1, 5 * SECOND);
+	flow_expire(table, 200 * SECOND, UINT32_MAX);
+	assert_int_equal(drain(), 1);
+}
+
+/* Nobody asked for hours: what came last still ends in time. */
+static void test_timeouts_after_a_pause(void **state)
+{
+	int64_t now = 100000 * SECOND;
+
+	(void)state;
+	add(1, now);
+	add(2, now + 20000 * SECOND);
+	flow_expire(table, now + 20001 * SECOND, UINT32_MAX);
+	assert_int_equal(drain(), 1);
+	flow_expire(table, now + 20183 * SECOND, UINT32_MAX);
+	assert_int_equal(drain(), 1);
+}
+
 static void test_spoilt_slots(void **state)
 {
 	uint32_t lost;
@@ -267,6 +297,8 @@ int main(void)
 		FLOW_TEST(test_key_is_of_both_directions),
 		FLOW_TEST(test_index),
 		FLOW_TEST(test_timeouts),
+		FLOW_TEST(test_timeouts_after_a_reboot),
+		FLOW_TEST(test_timeouts_after_a_pause),
 		FLOW_TEST(test_reopened),
 		FLOW_TEST(test_spoilt_slots),
 		FLOW_TEST(test_tcp),

@@ -524,7 +524,7 @@ static bool judge(unsigned from, const struct frame_packet *p)
 		if (fit != FLOW_FITS)
 			refused(p, fit);
 		if (!flow_credit_allows(
-			    &flow, side, HEADERS + len_of(p), &(struct flow_credit){ 0 }))
+			    &flow, side, 1, HEADERS + len_of(p), &(struct flow_credit){ 0 }))
 			refused(p, -1);
 	}
 	flow_tcp_step(&flow, p, side);

@@ -230,7 +230,7 @@ static void test_resets(void **state)
 	PLAY(H(S, 0, 0), P(R, 9, 0)); /* nobody believes that (RFC 9293, 3.10.7.3) */
 	assert_int_equal(flow.tally.state, FLOW_NEW);
 	PLAY(P(A, 5, 5), H(R, 5, 0)); /* ACK scan */
-	PLAY(OUT, H(R | A, 1000000, 1, .times = 5), H(R | A, 1, 1, MANY));
+	PLAY(OUT, H(R | A, 1000000, 1, NOT), H(R | A, 1, 1, .times = 5), H(R | A, 1, 1, MANY));
 	/* A reset that the honeypot does not believe ends nothing. */
 	PLAY(OUT, P(R, 2000000, 0), P(R, 3000, 0), H(A, 1, 1), P(A, 1, 1, .len = 100),
 		H(A, 1, 101, .len = 50));
@@ -320,34 +320,35 @@ static void test_credit(void **state)
 
 	(void)state;
 	start(true);
-	pay(0, 1024, 1024);
-	assert_false(flow_credit_allows(&flow, 0, 1, &limits));
+	pay(0, 1024, FLOW_CREDIT_START / 1024);
+	assert_false(flow_credit_allows(&flow, 0, 1, 1, &limits));
 	pay(1, 60, 1);
-	assert_true(flow_credit_allows(&flow, 0, 120000, &limits));
-	assert_false(flow_credit_allows(&flow, 0, 120001, &limits));
+	assert_true(flow_credit_allows(&flow, 0, 1, 120000, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 1, 120001, &limits));
 	pay(1, 1500, 1000000);
-	assert_true(flow_credit_allows(&flow, 0, 16 * MIB, &limits));
-	assert_false(flow_credit_allows(&flow, 0, 16 * MIB + 1, &limits));
+	assert_true(flow_credit_allows(&flow, 0, 1, 16 * MIB, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 1, 16 * MIB + 1, &limits));
 	pay(0, UINT32_MAX, 3);
-	assert_false(flow_credit_allows(&flow, 0, 1, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 1, 1, &limits));
 	start(false);
 	pay(1, MIB, 1);
-	assert_false(flow_credit_allows(&flow, 1, 1, &limits));
+	assert_false(flow_credit_allows(&flow, 1, 1, 1, &limits));
 
 	start(true);
 	flow.key.proto = 17;
 	for (unsigned i = 0; i < 8; i++, pay(0, 1500, 1))
-		assert_true(flow_credit_allows(&flow, 0, 1500, &limits));
-	assert_false(flow_credit_allows(&flow, 0, 1500, &limits));
+		assert_true(flow_credit_allows(&flow, 0, 1, 1500, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 1, 1500, &limits));
 	pay(1, 60, 2);
 	pay(0, 1500, 7);
-	assert_true(flow_credit_allows(&flow, 0, 1500, &limits));
+	assert_true(flow_credit_allows(&flow, 0, 1, 1500, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 2, 3000, &limits)); /* fragments */
 	pay(0, 1500, 1);
-	assert_false(flow_credit_allows(&flow, 0, 1500, &limits));
+	assert_false(flow_credit_allows(&flow, 0, 1, 1500, &limits));
 	start(false);
 	flow.key.proto = 17;
 	pay(1, 1500, 100);
-	assert_true(flow_credit_allows(&flow, 1, 1500, &limits));
+	assert_true(flow_credit_allows(&flow, 1, 1, 1500, &limits));
 }
 
 static uint64_t seed = 7;
@@ -385,7 +386,7 @@ static void test_attacker(void **state)
 	for (; n < 100000; n++) { /* right numbers */
 		struct row r = H(A, 1 + (int32_t)(dice() % 1000), 1, .len = dice() % 1460);
 
-		if (!flow_credit_allows(&flow, 0, 54 + r.len, &limits))
+		if (!flow_credit_allows(&flow, 0, 1, 54 + r.len, &limits))
 			break;
 		assert_int_equal(send(&r, false), FLOW_FITS);
 		flow_credit_step(&flow, 0, 54 + r.len);
