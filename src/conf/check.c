@@ -225,8 +225,6 @@ static void check_entry(struct check *c, enum list_kind kind, size_t n)
 
 	if (list_rule_parse(list_entries(c->conf, kind)->text[n], &rule, why) < 0)
 		FAULT(c, line_top(c, name, n), "%s %s", name, why);
-	else if (kind == LIST_FENCE && list_rule_is_plain(&rule))
-		c->conf->fence[c->conf->n_fence++] = rule.net;
 }
 
 static void check_files(struct check *c, enum list_kind kind)
@@ -248,17 +246,13 @@ static void check_files(struct check *c, enum list_kind kind)
 	}
 }
 
-static int check_lists(struct check *c)
+static void check_lists(struct check *c)
 {
-	c->conf->fence = calloc(c->conf->top.fence.n + 1, sizeof(*c->conf->fence));
-	if (!c->conf->fence)
-		return -ENOMEM;
 	for (unsigned kind = 0; kind < LIST_COUNT; kind++) {
 		for (size_t n = 0; n < list_entries(c->conf, kind)->n; n++)
 			check_entry(c, kind, n);
 		check_files(c, kind);
 	}
-	return 0;
 }
 
 /* ---- honeypots ---- */
@@ -430,7 +424,8 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 
 	check_top(&c);
 	check_capture(&c);
-	if (check_servers(&c) < 0 || check_lists(&c) < 0)
+	check_lists(&c);
+	if (check_servers(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);
 }

@@ -297,7 +297,6 @@ struct conf *conf_free(struct conf *conf)
 	free(conf->honeypot);
 	free(conf->resolver);
 	free(conf->ntp_server);
-	free(conf->fence);
 	free(conf->path);
 	free(conf);
 	return NULL;

@@ -111,9 +111,7 @@ struct conf {
 	size_t n_resolvers;
 	struct ip *ntp_server; /* parsed top.ntp_servers */
 	size_t n_ntp_servers;
-	struct ip router;        /* parsed refuse.router; unset if not given */
-	struct ip_prefix *fence; /* those of top.fence that are whole networks for good */
-	size_t n_fence;
+	struct ip router; /* parsed refuse.router; unset if not given */
 };
 
 /* Reads and checks `path`. On failure *ret_faults is a text to show, "file:line: what; remedy", one

@@ -336,11 +336,6 @@ const char *list_rule_text(const struct list_rule *rule, char buf[static LIST_RU
 	return buf;
 }
 
-bool list_rule_is_plain(const struct list_rule *rule)
-{
-	return !rule->until_ns && !rule->proto && has_all_ports(rule);
-}
-
 /* ---- lists ---- */
 
 /* Room for one more, when n is a power of two: there is room for the next power. */

@@ -48,8 +48,6 @@ extern const char *const list_names[LIST_COUNT];
 int list_rule_parse(const char *text, struct list_rule *ret_rule, char why[static LIST_WHY_MAX]);
 /* The entry again. */
 const char *list_rule_text(const struct list_rule *rule, char buf[static LIST_RULE_TEXT_MAX]);
-/* Whether it is for a whole network, for good. */
-bool list_rule_is_plain(const struct list_rule *rule);
 
 /* Appends the entries in `text`, of `len` bytes, until the list has `max`. -ENOMEM; -EINVAL with lines
  * "name:line: what; remedy" in *ret_faults, to be freed by the caller; then the list is as far as it came. */

@@ -111,7 +111,7 @@ static void print_values(
 
 		if (row->section != section || row->kind == CONF_TEXT)
 			continue;
-		conf_value_print(&value, row, (const char *)base + row->offset);
+		conf_value_text(row, (const char *)base + row->offset, &value);
 		if (o->len > begin + strlen(indent))
 			out_str(o, ", ");
 		if (o->len - begin + strlen(row->name) + value.len > LINE_WIDTH) {

@@ -171,15 +171,15 @@ static int set_rate(const struct conf_row *row, struct conf_rate *at, const char
 	return -EINVAL;
 }
 
-static const struct unit *volume_units(const struct conf_row *row)
+static bool is_bytes(const struct conf_row *row)
 {
-	return strncmp(row->unit, "bytes", 5) == 0 ? size_units : packet_units;
+	return strncmp(row->unit, "bytes", 5) == 0;
 }
 
 static int set_volume(
 	const struct conf_row *row, struct conf_volume *at, const char *text, char *why)
 {
-	const struct unit *units = volume_units(row);
+	const struct unit *units = is_bytes(row) ? size_units : packet_units;
 
 	if (strcmp(text, "unlimited") == 0) {
 		*at = (struct conf_volume){ CONF_VOLUME_UNLIMITED, 1 };
@@ -290,66 +290,116 @@ int conf_value_set(
 	return set_number(row, at, text, why);
 }
 
-/* "/h", "/30m" */
-static void print_period(struct out *o, uint32_t seconds)
-{
-	char buf[32];
-	const char *text = conf_time_text(seconds, buf);
+/* ---- and back ---- */
 
-	out_fmt(o, "/%s", text[0] == '1' && text[2] == '\0' ? text + 1 : text);
+/* "/h", "/30m" */
+static void put_period(struct out *o, uint32_t period_s)
+{
+	char text[32];
+
+	conf_time_text(period_s, text);
+	out_fmt(o, "/%s", text[0] == '1' && (text[1] < '0' || text[1] > '9') ? text + 1 : text);
 }
 
-static void print_rate(struct out *o, const struct conf_rate *rate)
+static void put_rate(struct out *o, const struct conf_rate *rate)
 {
 	if (rate->count == CONF_RATE_UNLIMITED) {
 		out_str(o, "unlimited");
 		return;
 	}
 	out_u64(o, rate->count);
-	print_period(o, rate->period_s);
+	put_period(o, rate->period_s);
 }
 
-static void print_volume(
-	struct out *o, const struct conf_row *row, const struct conf_volume *volume)
+static void put_volume(const struct conf_row *row, struct out *o, const struct conf_volume *volume)
 {
-	char buf[32];
+	char text[32];
 
 	if (volume->amount == CONF_VOLUME_UNLIMITED) {
 		out_str(o, "unlimited");
 		return;
 	}
-	out_str(o, measure_text(volume->amount, volume_units(row), buf));
-	print_period(o, volume->period_s);
+	out_str(o, measure_text(volume->amount, is_bytes(row) ? size_units : packet_units, text));
+	put_period(o, volume->period_s);
 }
 
-/* Word n of "trap, log or kill". */
-static void print_choice(struct out *o, const struct conf_row *row, int n)
+static void put_choice(const struct conf_row *row, struct out *o, int choice)
 {
-	const char *at = row->unit;
+	char words[128], *save = NULL;
+	int n = 0;
 
-	for (; n > 0; n--) {
-		at += strcspn(at, ", ");
-		at += strspn(at, ", ");
-		if (strncmp(at, "or ", 3) == 0)
-			at += 3;
-	}
-	out_bytes(o, at, strcspn(at, ", "));
+	snprintf(words, sizeof(words), "%s", row->unit);
+	for (char *word = strtok_r(words, ", ", &save); word; word = strtok_r(NULL, ", ", &save))
+		if (strcmp(word, "or") != 0 && n++ == choice)
+			out_str(o, word);
 }
 
-void conf_value_print(struct out *o, const struct conf_row *row, const void *at)
+void conf_value_text(const struct conf_row *row, const void *at, struct out *o)
 {
-	char buf[32];
+	const struct conf_texts *texts = at;
+	char text[32];
 
-	if (row->kind == CONF_RATE)
-		print_rate(o, at);
-	else if (row->kind == CONF_VOLUME)
-		print_volume(o, row, at);
-	else if (row->kind == CONF_CHOICE)
-		print_choice(o, row, *(const int *)at);
-	else if (row->kind == CONF_FLAG)
+	switch (row->kind) {
+	case CONF_TEXT:
+		out_str(o, *(char *const *)at);
+		return;
+	case CONF_TEXTS:
+		for (size_t i = 0; i < texts->n; i++)
+			out_fmt(o, "%s%s", i ? ", " : "", texts->text[i]);
+		return;
+	case CONF_FLAG:
 		out_str(o, *(const bool *)at ? "true" : "false");
-	else
-		out_str(o, kind_text(row->kind, *(const uint64_t *)at, buf));
+		return;
+	case CONF_RATE:
+		put_rate(o, at);
+		return;
+	case CONF_VOLUME:
+		put_volume(row, o, at);
+		return;
+	case CONF_CHOICE:
+		put_choice(row, o, *(const int *)at);
+		return;
+	case CONF_NUMBER:
+	case CONF_SIZE:
+	case CONF_TIME:
+		break;
+	}
+	out_str(o, kind_text(row->kind, *(const uint64_t *)at, text));
+}
+
+static bool texts_equal(const struct conf_texts *a, const struct conf_texts *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->text[i], b->text[i]) != 0)
+			return false;
+	return true;
+}
+
+bool conf_value_equal(const struct conf_row *row, const void *a, const void *b)
+{
+	const struct conf_volume *left = a, *right = b;
+
+	switch (row->kind) {
+	case CONF_TEXT:
+		return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+	case CONF_TEXTS:
+		return texts_equal(a, b);
+	case CONF_FLAG:
+		return *(const bool *)a == *(const bool *)b;
+	case CONF_RATE:
+		return memcmp(a, b, sizeof(struct conf_rate)) == 0;
+	case CONF_VOLUME: /* which has padding */
+		return left->amount == right->amount && left->period_s == right->period_s;
+	case CONF_CHOICE:
+		return *(const int *)a == *(const int *)b;
+	case CONF_NUMBER:
+	case CONF_SIZE:
+	case CONF_TIME:
+		break;
+	}
+	return *(const uint64_t *)a == *(const uint64_t *)b;
 }
 
 void conf_value_free(const struct conf_row *row, void *at)

@@ -10,10 +10,10 @@
  * 0; -ENOMEM; -EINVAL with "what is wrong; remedy" in `why`. */
 int conf_value_set(
 	const struct conf_row *row, void *at, const char *text, char why[static CONF_FAULT_MAX]);
+/* The value at `at` as it is written in the file, without quotes; of a list with commas between. */
+void conf_value_text(const struct conf_row *row, const void *at, struct out *o);
+bool conf_value_equal(const struct conf_row *row, const void *a, const void *b);
 void conf_value_free(const struct conf_row *row, void *at);
-
-/* A value of any kind but TEXT and TEXTS as it may stand in the file. */
-void conf_value_print(struct out *o, const struct conf_row *row, const void *at);
 
 /* 128M, 10m: the shortest exact spelling. */
 const char *conf_size_text(uint64_t bytes, char buf[static 32]);

@@ -77,8 +77,10 @@ static enum flow_end end_before(const struct judge *j, const struct flow *flow,
 	if (flow_timed_out(j->gate->table, flow, j->now.steady_ns))
 		return flow->tally.state == FLOW_CLOSED ? FLOW_END_CLOSED : FLOW_END_TIMEOUT;
 	/* Nothing of it was let out, so a frame from outside begins something of its own; one between
-	 * honeypots too: as a part of this it would turn the refusal into a permission. */
-	if (flow->tally.verdict == VERDICT_DROP && j->answer.direction != DIRECTION_OUTBOUND)
+	 * honeypots too: as a part of this it would turn the refusal into a permission. What an operator
+	 * ended was let out once: it stays ended. */
+	if (flow->tally.verdict == VERDICT_DROP && flow->tally.reason != REASON_KILLED &&
+		j->answer.direction != DIRECTION_OUTBOUND)
 		return FLOW_END_REUSED;
 	if (packet->proto == PROTO_TCP && packet->has_transport &&
 		flow_tcp_begins(
@@ -130,12 +132,32 @@ uint64_t account_next_id(const struct gate *gate)
 	return (gate->boot & 0xffff) << 37 | ((gate->shared->last_id + 1) & 0x1fffffffff);
 }
 
+/* Honeypots may talk to each other as they like, but not crowd out what comes in from outside. */
+static bool may_add_internal(const struct judge *j)
+{
+	return j->answer.direction != DIRECTION_INTERNAL || j->honeypot == NO_HONEYPOT ||
+	       j->gate->pot[j->honeypot].internal <
+		       flow_slots(j->gate->table) / GATE_INTERNAL_SHARE;
+}
+
+/* A TCP connection that was let out just now. The white list knows no limits. */
+static void note_attempt(struct judge *j, uint32_t slot, const struct frame_packet *packet)
+{
+	struct gate *gate = j->gate;
+
+	if (packet->proto == PROTO_TCP && j->answer.verdict == VERDICT_PASS &&
+		j->answer.direction == DIRECTION_OUTBOUND && j->honeypot != NO_HONEYPOT &&
+		!gate->observe && !(j->listed >> LIST_WHITE & 1))
+		attempts_note(
+			&gate->pot[j->honeypot].attempts, slot, flow_get(gate->table, slot)->id);
+}
+
 /* A new flow, live but without frames; FLOW_NONE when there is no room for it. */
 static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t source,
 	const struct frame_packet *packet)
 {
 	struct gate *gate = j->gate;
-	uint32_t slot = flow_reserve(gate->table, key);
+	uint32_t slot = may_add_internal(j) ? flow_reserve(gate->table, key) : FLOW_NONE;
 	struct flow *flow;
 
 	if (slot == FLOW_NONE)
@@ -157,9 +179,12 @@ static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t so
 	flow->tally.last_steady_ns = j->now.steady_ns;
 	if (j->answer.verdict == VERDICT_DROP && j->honeypot != NO_HONEYPOT)
 		gate->pot[j->honeypot].refused++;
+	if (j->answer.direction == DIRECTION_INTERNAL && j->honeypot != NO_HONEYPOT)
+		gate->pot[j->honeypot].internal++;
 	gate->shared->tallies.flows_total++;
 	order_stores();
 	flow_begin(gate->table, slot);
+	note_attempt(j, slot, packet);
 	return slot;
 }
 
@@ -185,7 +210,7 @@ static void tally_frame(
 	struct flow_tally *t = &flow->tally;
 
 	t->frames[side]++;
-	t->bytes[side] += j->frame->wire_len;
+	t->bytes[side] += j->wire_len;
 	t->last_wall_ns = j->now.wall_ns;
 	t->last_steady_ns = j->now.steady_ns;
 	t->last_packet = j->packet_id;
@@ -195,14 +220,67 @@ static void tally_frame(
 			t->tcp_flags[side] |= packet->tcp_flags;
 		return;
 	}
+	if (t->reason == REASON_KILLED && t->verdict == VERDICT_DROP)
+		return;                   /* what goes on between honeypots does not lift it */
 	if (t->verdict == VERDICT_DROP) { /* refused before, let out now */
 		if (flow->honeypot != NO_HONEYPOT)
 			gate->pot[flow->honeypot].refused--;
 		t->verdict = VERDICT_PASS;
 		t->reason = (uint16_t)j->answer.reason;
+		note_attempt(j, slot, packet);
 	}
-	flow_credit_step(flow, side, j->frame->wire_len);
-	step_state(gate, slot, flow, packet, side);
+	flow_credit_step(flow, side, j->wire_len);
+	if (!j->again)
+		step_state(gate, slot, flow, packet, side);
+}
+
+uint32_t account_inner(const struct judge *j, unsigned i, uint64_t parent, uint8_t *ret_source)
+{
+	const struct frame_packet *p = &j->frame->packet[i];
+	struct flow_key key;
+	uint32_t slot;
+
+	if (!flow_key_make(j->frame, p, parent, &key, ret_source))
+		return FLOW_NONE;
+	slot = flow_find(j->gate->table, &key);
+	if (slot != FLOW_NONE &&
+		end_before(j, flow_get(j->gate->table, slot), p, *ret_source) != FLOW_END_NONE)
+		return FLOW_NONE;
+	return slot;
+}
+
+/* What leaves makes a conversation of its own, though there is one with its addresses: something else was let
+ * through with them, or the other end's was refused, which must not become a permission. */
+static bool is_another(const struct judge *j, const struct flow *flow, uint8_t source, bool began)
+{
+	const struct flow_tally *t = &flow->tally;
+
+	if (j->answer.verdict == VERDICT_DROP || j->answer.direction != DIRECTION_OUTBOUND)
+		return false;
+	if (t->verdict == VERDICT_PASS)
+		return began;
+	return t->reason != REASON_KILLED && source != flow->starter;
+}
+
+/* The flow of an inner packet, made if need be. A refused frame ends no conversation, but time does. */
+static uint32_t inner_flow_of(
+	struct judge *j, const struct flow_key *key, uint8_t source, const struct frame_packet *p)
+{
+	bool pass = j->answer.verdict == VERDICT_PASS;
+	uint32_t slot = flow_find(j->gate->table, key);
+
+	if (slot != FLOW_NONE) {
+		const struct flow *flow = flow_get(j->gate->table, slot);
+		enum flow_end end = end_before(j, flow, p, source);
+
+		if (end == FLOW_END_NONE && is_another(j, flow, source, false))
+			end = FLOW_END_REUSED;
+		if (end == FLOW_END_NONE || (end == FLOW_END_REUSED && !pass))
+			return slot;
+		touch(j->gate, slot);
+		flow_end(j->gate->table, slot, end);
+	}
+	return pass || may_add_refused(j) ? add_flow(j, key, source, p) : FLOW_NONE;
 }
 
 /* A conversation inside a tunnel: in the flow log, but its frames are counted with the tunnel's. */
@@ -218,19 +296,7 @@ static void tally_inner(struct judge *j, uint64_t parent)
 
 		if (!flow_key_make(f, p, parent, &key, &source))
 			return;
-		slot = flow_find(j->gate->table, &key);
-		if (slot != FLOW_NONE) {
-			enum flow_end end =
-				end_before(j, flow_get(j->gate->table, slot), p, source);
-
-			if (end != FLOW_END_NONE) {
-				touch(j->gate, slot);
-				flow_end(j->gate->table, slot, end);
-				slot = FLOW_NONE;
-			}
-		}
-		if (slot == FLOW_NONE && (j->answer.verdict == VERDICT_PASS || may_add_refused(j)))
-			slot = add_flow(j, &key, source, p);
+		slot = inner_flow_of(j, &key, source, p);
 		if (slot == FLOW_NONE)
 			return;
 		tally_frame(j, slot, p, source);
@@ -250,10 +316,8 @@ static uint32_t flow_of(struct judge *j)
 		touch(j->gate, j->old);
 		flow_end(j->gate->table, j->old, j->old_end);
 	}
-	if (j->slot != FLOW_NONE && pass && j->answer.direction == DIRECTION_OUTBOUND &&
-		(j->answer.reason == REASON_WITHIN_BUDGET || j->answer.reason == REASON_RESOLVER) &&
-		flow_get(j->gate->table, j->slot)->tally.verdict == VERDICT_PASS) {
-		/* Let out as a conversation of its own: what has its addresses was something else. */
+	if (j->slot != FLOW_NONE &&
+		is_another(j, flow_get(j->gate->table, j->slot), j->source, j->began)) {
 		touch(j->gate, j->slot);
 		flow_end(j->gate->table, j->slot, FLOW_END_REUSED);
 		j->slot = FLOW_NONE;
@@ -269,7 +333,7 @@ static uint32_t flow_of(struct judge *j)
 
 static uint32_t flow_of_fragment(struct judge *j)
 {
-	struct fragment *fragment = j->fragment ? j->fragment : fragment_find(j);
+	struct fragment *fragment = fragment_find(j);
 
 	if (!fragment || flow_get(j->gate->table, fragment->slot)->id != fragment->flow_id ||
 		flow_get(j->gate->table, fragment->slot)->tally.status != FLOW_LIVE)
@@ -322,9 +386,12 @@ static bool account_packet(struct judge *j)
 		return false;
 	tally_frame(j, slot, p, j->source);
 	j->answer.flow_id = flow_get(j->gate->table, slot)->id;
-	if (p->is_fragment && p->first_fragment && j->answer.verdict == VERDICT_PASS)
-		fragment_note(j, slot);
-	if (j->frame->n_packets > 1)
+	if (j->answer.verdict == VERDICT_PASS) {
+		lists_note(j, slot);
+		if (p->is_fragment && p->first_fragment)
+			fragment_note(j, slot);
+	}
+	if (j->frame->n_packets > 1 && !j->again)
 		tally_inner(j, j->answer.flow_id);
 	return true;
 }
@@ -338,7 +405,7 @@ void account_frame(struct judge *j)
 	undo_arm(gate, j->answer.reason);
 	in_flow = account_packet(j);
 	t->received++;
-	t->bytes += j->frame->wire_len;
+	t->bytes += j->wire_len;
 	t->dropped += j->answer.verdict == VERDICT_DROP;
 	t->in_flows += in_flow;
 	gate->shared->by_reason[j->answer.reason]++;

@@ -301,18 +301,42 @@ static enum dns_fault look_at_message(struct cur c, const struct dns_guard *guar
 	return fault;
 }
 
+static struct cur next_message(struct cur *c)
+{
+	return cur_sub(c, cur_be16(c));
+}
+
+static enum dns_fault look_at_segment(struct cur c, const struct dns_guard *guard)
+{
+	enum dns_fault fault = DNS_LENGTH;
+	unsigned n = 0;
+
+	do {
+		struct cur message = next_message(&c);
+
+		if (!cur_ok(&c) || n++ == DNS_PIPELINE_MAX)
+			return DNS_LENGTH;
+		fault = look_at_message(message, guard);
+	} while (fault == DNS_FINE && cur_left(&c));
+	return fault;
+}
+
 enum dns_fault dns_question_look(
 	const uint8_t *payload, size_t len, bool tcp, const struct dns_guard *guard)
 {
 	struct cur c = cur_make(payload, len);
 
-	if (tcp) {
-		uint16_t stated = cur_be16(&c);
+	return tcp ? look_at_segment(c, guard) : look_at_message(c, guard);
+}
 
-		if (!cur_ok(&c) || stated != cur_left(&c))
-			return DNS_LENGTH;
-	}
-	return look_at_message(c, guard);
+unsigned dns_question_count(const uint8_t *payload, size_t len)
+{
+	struct cur c = cur_make(payload, len);
+	unsigned n = 1;
+
+	for (next_message(&c); cur_ok(&c) && cur_left(&c) && n < DNS_PIPELINE_MAX; n++)
+		next_message(&c);
+	return n;
 }
 
 const char *dns_fault_name(enum dns_fault fault)

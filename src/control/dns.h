@@ -17,8 +17,10 @@
 
 #define DNS_NAME_DEFAULT_MAX       100
 #define DNS_ENTROPY_DEFAULT_TENTHS 40
+#define DNS_ENTROPY_OFF            80  /* no name has more than 8 bits a character */
 #define DNS_OPTIONS_MAX            64  /* bytes of EDNS options (RFC 6891) */
 #define DNS_TSIG_MAX               128 /* bytes of a signature's data (RFC 8945) */
+#define DNS_PIPELINE_MAX           4   /* questions in a segment (RFC 7766, 6.2.1.1): A and AAAA */
 
 struct dns_guard {
 	uint16_t name_max;      /* bytes of a name as sent, lengths included; above 255 is 255 */
@@ -28,7 +30,7 @@ struct dns_guard {
 enum dns_fault {
 	DNS_FINE,
 	DNS_SHORT,     /* ends before its last record does */
-	DNS_LENGTH,    /* TCP: not one message in one segment */
+	DNS_LENGTH,    /* TCP: not DNS_PIPELINE_MAX whole messages at most in one segment */
 	DNS_RESPONSE,  /* not a query */
 	DNS_OPCODE,    /* update, notify, ... */
 	DNS_FLAGS,     /* flags or a code that no query has */
@@ -48,5 +50,9 @@ enum dns_fault {
 /* One datagram, or with `tcp` one segment that is not empty, on its way to a resolver. */
 enum dns_fault dns_question_look(
 	const uint8_t *payload, size_t len, bool tcp, const struct dns_guard *guard);
+
+/* How many questions a segment has that dns_question_look() finds fine; of others something from 1 to
+ * DNS_PIPELINE_MAX. */
+unsigned dns_question_count(const uint8_t *payload, size_t len);
 
 const char *dns_fault_name(enum dns_fault fault);

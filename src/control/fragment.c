@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datagrams in fragments: which flow they belong to, told by the first fragment. A small table, the
- * oldest entry of a set gives way; private, for after a crash such datagrams are simply not finished. */
+/* Datagrams in fragments from outside, or between honeypots: which flow they belong to, told by the first
+ * fragment. For the flow log only: what leaves is whole (control/whole.h). A small table, the oldest entry
+ * of a set gives way. */
 #include <string.h>
 
 #include "control/inside.h"
@@ -57,6 +58,5 @@ void fragment_note(struct judge *j, uint32_t slot)
 	*entry = (struct fragment){ .key = key,
 		.until_ns = j->now.steady_ns + (int64_t)GATE_FRAGMENT_S * NS_PER_S,
 		.slot = slot,
-		.flow_id = flow_get(j->gate->table, slot)->id,
-		.min_offset = j->packet->fragment_len };
+		.flow_id = flow_get(j->gate->table, slot)->id };
 }

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/inside.h"
+#include <sodium.h>
 
-enum { MAGIC = 0x46474246, VERSION = 3, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
+#include "control/rows.h"
+
+enum { MAGIC = 0x46474246, VERSION = 4, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8, PROTO_TCP = 6 };
 
 static size_t shared_size(void)
 {
@@ -81,12 +83,21 @@ static void renumber(struct shared *s, const struct conf *conf)
 	store_names(s, conf);
 }
 
+static uint64_t make_secret(void)
+{
+	uint64_t secret;
+
+	randombytes_buf(&secret, sizeof(secret));
+	return secret;
+}
+
 static void start_afresh(struct shared *s, const struct conf *conf)
 {
 	memset(s, 0, gate_flow_memory_size(conf));
 	s->magic = MAGIC;
 	s->version = VERSION;
 	s->slots = slots_of(conf);
+	s->secret = make_secret();
 	store_names(s, conf);
 	s->whole = 1;
 }
@@ -147,11 +158,20 @@ static void sum_up(struct gate *gate, bool same_boot)
 			continue;
 		if (flow->honeypot >= gate->conf->n_honeypots)
 			flow->honeypot = NO_HONEYPOT;
+		flow->tally.cleared[0] = flow->tally.cleared[1] =
+			0; /* by whatever policy was then */
 		if (!flow->key.parent)
 			gate->open_frames +=
 				flow->tally.frames[0] + flow->tally.frames[1] + flow->tally.errors;
 		if (flow->tally.verdict == VERDICT_DROP && flow->honeypot != NO_HONEYPOT)
 			gate->pot[flow->honeypot].refused++;
+		if (flow->direction == DIRECTION_INTERNAL && flow->honeypot != NO_HONEYPOT)
+			gate->pot[flow->honeypot].internal++;
+		if (flow->key.proto == PROTO_TCP && flow->tally.state == FLOW_NEW &&
+			flow->tally.verdict == VERDICT_PASS &&
+			flow->tally.reason != REASON_WHITE_LIST &&
+			flow->direction == DIRECTION_OUTBOUND && flow->honeypot != NO_HONEYPOT)
+			attempts_note(&gate->pot[flow->honeypot].attempts, i, flow->id);
 		if (!same_boot && flow->tally.status == FLOW_LIVE)
 			flow_end(gate->table, i, FLOW_END_FORCED);
 	}
@@ -165,9 +185,7 @@ static int allocate(struct gate *gate)
 	gate->series = calloc(gate->n_series, sizeof(*gate->series));
 	gate->series_open = calloc(gate->n_series, sizeof(*gate->series_open));
 	gate->fragment = calloc((size_t)FRAGMENT_SETS * FRAGMENT_WAYS, sizeof(*gate->fragment));
-	if (!gate->series || !gate->series_open || !gate->fragment)
-		return -ENOMEM;
-	return nets_init(&gate->fence, gate->conf->fence, gate->conf->n_fence);
+	return gate->series && gate->series_open && gate->fragment ? 0 : -ENOMEM;
 }
 
 /* A capture file may state any time; sums with timeouts must not overflow. */
@@ -190,7 +208,7 @@ static int open_all(struct gate *gate, const struct gate_setup *setup)
 	int result = allocate(gate);
 
 	if (result == 0)
-		result = budget_open(setup->budget_memory, setup->conf,
+		result = budget_open(setup->budget_memory, setup->conf, setup->policy,
 			sane_time(&setup->now).steady_ns, setup->same_boot, &gate->budget);
 	if (result < 0)
 		return result;
@@ -214,11 +232,13 @@ int gate_new(const struct gate_setup *setup, struct gate **ret_gate)
 
 	if (!gate)
 		return -ENOMEM;
-	if (setup->conf->n_honeypots > CONF_HONEYPOTS_MAX || inside >= GATE_PORTS_MAX) {
+	if (setup->conf->n_honeypots > CONF_HONEYPOTS_MAX || inside >= GATE_PORTS_MAX ||
+		setup->policy->n_pots != setup->conf->n_honeypots) {
 		free(gate);
 		return -EINVAL;
 	}
 	gate->conf = setup->conf;
+	gate->policy = setup->policy;
 	gate->shared = setup->flow_memory;
 	gate->emit = setup->emit;
 	gate->emitted = setup->emitted;
@@ -243,7 +263,6 @@ struct gate *gate_free(struct gate *gate)
 	flow_table_close(gate->table);
 	budget_close(gate->budget);
 	pots_done(gate);
-	nets_done(&gate->fence);
 	free(gate->series);
 	free(gate->series_open);
 	free(gate->fragment);
@@ -254,31 +273,136 @@ struct gate *gate_free(struct gate *gate)
 static void init_judge(struct judge *j, struct gate *gate, unsigned in_port,
 	const struct frame *frame, const struct gate_time *now, uint64_t packet)
 {
-	*j = (struct judge){ .gate = gate,
-		.frame = frame,
-		.now = sane_time(now),
-		.packet_id = packet,
-		.in_port = in_port < gate->n_ports ? in_port : gate->n_ports - 1,
-		.packet = frame->n_packets ? &frame->packet[0] : NULL,
-		.honeypot = NO_HONEYPOT };
+	memset(j, 0, offsetof(struct judge, item));
+	j->gate = gate;
+	j->frame = frame;
+	j->wire_len = j->bytes = frame->wire_len;
+	j->frames = 1;
+	j->now = sane_time(now);
+	j->packet_id = packet;
+	j->in_port = in_port < gate->n_ports ? in_port : gate->n_ports - 1;
+	j->packet = frame->n_packets ? &frame->packet[0] : NULL;
+	j->honeypot = NO_HONEYPOT;
 }
 
-/* From outside everything passes; so does all of it when nothing is controlled. */
-static void judge_free(struct judge *j)
+/* Nothing is controlled. */
+static void judge_observed(struct judge *j)
 {
+	bool inbound = j->in_port == GATE_OUTSIDE;
 	const struct frame_packet *p = j->packet;
 
 	j->answer.verdict = VERDICT_PASS;
-	if (j->in_port == GATE_OUTSIDE) {
-		j->answer.reason = REASON_INBOUND;
-		if (p)
-			j->honeypot = pots_find_ip(j->gate, &p->dst);
-		return;
-	}
-	j->answer.reason =
-		j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL : REASON_NONE;
+	j->answer.reason = inbound                                     ? REASON_INBOUND
+			   : j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL
+								       : REASON_NONE;
 	if (p)
-		j->honeypot = pots_find_ip(j->gate, &p->src);
+		j->honeypot = pots_find_ip(j->gate, inbound ? &p->dst : &p->src);
+}
+
+static void judge_inbound(struct judge *j)
+{
+	if (j->packet)
+		j->honeypot = pots_find_ip(j->gate, &j->packet->dst);
+	chain_judge_inbound(j);
+	pots_hear(j);
+}
+
+static void judge_locked(struct judge *j)
+{
+	if (j->in_port != GATE_OUTSIDE)
+		pots_identify(j);
+	else if (j->packet)
+		j->honeypot = pots_find_ip(j->gate, &j->packet->dst);
+	j->answer.reason = REASON_LOCKDOWN;
+	j->answer.verdict = VERDICT_DROP;
+}
+
+static void judge(struct judge *j)
+{
+	if (j->gate->observe) {
+		judge_observed(j);
+	} else if (j->gate->policy->lockdown) {
+		judge_locked(j);
+	} else if (j->in_port == GATE_OUTSIDE) {
+		judge_inbound(j);
+	} else {
+		pots_identify(j);
+		chain_judge(j);
+	}
+}
+
+/* Which setting of `refuse` a reason falls under; POLICY_REFUSALS: none, the honeypot hears nothing. */
+static enum policy_refusal refusal_of(enum reason reason, enum budget_class class)
+{
+	static const enum policy_refusal by_class[BUDGET_CLASSES] = {
+		[BUDGET_TCP] = POLICY_REFUSAL_TCP,
+		[BUDGET_UDP] = POLICY_REFUSAL_UDP,
+		[BUDGET_ICMP] = POLICY_REFUSAL_ICMP,
+		[BUDGET_OTHER] = POLICY_REFUSAL_OTHER,
+		[BUDGET_DNS] = POLICY_REFUSAL_DNS,
+		[BUDGET_NTP] = POLICY_REFUSAL_UDP,
+		[BUDGET_DHCP] = POLICY_REFUSALS,
+		[BUDGET_NEIGHBOUR] = POLICY_REFUSALS,
+	};
+
+	switch (reason) {
+	case REASON_FENCE:
+		return POLICY_REFUSAL_FENCE;
+	case REASON_BLACK_LIST:
+		return POLICY_REFUSAL_BLACK_LIST;
+	case REASON_ROACH_MOTEL:
+		return POLICY_REFUSAL_ROACH_MOTEL;
+	case REASON_DNS_SERVER:
+	case REASON_DNS_FORM:
+		return POLICY_REFUSAL_DNS;
+	case REASON_TCP_LIMIT:
+	case REASON_UDP_LIMIT:
+	case REASON_ICMP_LIMIT:
+	case REASON_OTHER_LIMIT:
+	case REASON_DNS_LIMIT:
+	case REASON_NTP_LIMIT:
+	case REASON_ALL_LIMIT:
+	case REASON_NET_LIMIT:
+	case REASON_DESTINATION_LIMIT:
+	case REASON_PORT_LIMIT:
+	case REASON_HONEYNET_LIMIT:
+	case REASON_HALF_OPEN:
+	case REASON_NTP_SERVER:
+	case REASON_NTP_FORM:
+		return by_class[class];
+	default:
+		return POLICY_REFUSALS;
+	}
+}
+
+static void drop(struct judge *j)
+{
+	enum policy_refusal refusal = refusal_of(j->answer.reason, j->class);
+
+	/* On one's own network nobody says so: an address that is not there just does not answer. */
+	if (refusal < POLICY_REFUSALS && judge_leaves(j) && j->packet &&
+		!pots_is_near(j->gate, j->honeypot, &j->packet->dst))
+		j->answer.refusal = j->gate->policy->refusal[refusal];
+	j->answer.out_ports = 0;
+	j->answer.due_ns = 0;
+	report_drop(j);
+}
+
+static struct gate_answer finish(struct judge *j)
+{
+	struct gate *gate = j->gate;
+
+	j->first = !j->refused_new;
+	account_frame(j);
+	j->answer.honeypot = j->honeypot;
+	if (j->answer.verdict == VERDICT_DROP)
+		drop(j);
+	if (j->frame->anomalies)
+		report_anomalies(j);
+	if (flow_first_ended(gate->table) != FLOW_NONE)
+		report_ended_flows(gate, j->now.wall_ns, RECORDS_A_FRAME);
+	gate->last_passed = j->answer.verdict == VERDICT_PASS;
+	return j->answer;
 }
 
 struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct frame *frame,
@@ -289,26 +413,88 @@ struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct 
 	init_judge(&j, gate, in_port, frame, now, packet);
 	pots_route(&j);
 	account_look_up(&j);
-	if (in_port == GATE_OUTSIDE || gate->observe) {
-		judge_free(&j);
-		if (!gate->observe)
-			pots_hear(&j);
+	judge(&j);
+	return finish(&j);
+}
+
+struct gate_answer gate_judge_part(struct gate *gate, unsigned in_port,
+	const struct gate_whole *whole, const struct frame *part, const struct gate_answer *before,
+	const struct gate_time *now, uint64_t packet)
+{
+	struct judge j;
+
+	init_judge(&j, gate, in_port, whole->frame, now, packet);
+	j.whole = true;
+	j.wire_len = part->wire_len;
+	j.frames = whole->frames;
+	j.bytes = whole->bytes;
+	pots_route(&j);
+	account_look_up(&j);
+	if (before) {
+		j.again = true;
+		j.answer = *before;
+		j.honeypot = before->honeypot;
 	} else {
-		pots_identify(&j);
-		chain_judge(&j);
+		judge(&j);
 	}
-	j.first = !j.refused_new;
-	account_frame(&j);
-	if (j.answer.verdict == VERDICT_DROP) {
-		j.answer.out_ports = 0;
-		report_drop(&j);
+	return finish(&j);
+}
+
+bool gate_wants_whole(struct gate *gate, unsigned in_port, const struct frame *frame)
+{
+	static const struct gate_time then = { 0 };
+	struct judge j;
+
+	if (gate->observe || in_port == GATE_OUTSIDE || frame->n_packets == 0 ||
+		!frame->packet[0].is_fragment)
+		return false;
+	init_judge(&j, gate, in_port, frame, &then, 0);
+	pots_route(&j);
+	if (!judge_leaves(&j))
+		return false;
+	/* Whoever says he is somebody else gets no room to wait in: he could take that of the others. */
+	pots_identify(&j);
+	return !row_wrong_mac(&j) && !row_wrong_ip(&j) && !row_malformed(&j);
+}
+
+/* ---- policy ---- */
+
+int gate_set_policy(struct gate *gate, const struct policy *policy, const struct gate_time *now)
+{
+	int r;
+
+	if (policy->n_pots != gate->conf->n_honeypots)
+		return -EINVAL;
+	r = budget_set_policy(gate->budget, policy, sane_time(now).steady_ns);
+	if (r == 0)
+		gate->policy = policy;
+	return r;
+}
+
+const struct policy *gate_policy(const struct gate *gate)
+{
+	return gate->policy;
+}
+
+uint64_t gate_secret(const struct gate *gate)
+{
+	return gate->shared->secret;
+}
+
+int gate_kill_flow(struct gate *gate, uint64_t flow_id)
+{
+	for (uint32_t i = 0; i < gate->shared->slots; i++) {
+		struct flow *flow = flow_get(gate->table, i);
+
+		if (flow->tally.status != FLOW_LIVE || flow->id != flow_id)
+			continue;
+		if (flow->tally.verdict == VERDICT_PASS && flow->honeypot != NO_HONEYPOT)
+			gate->pot[flow->honeypot].refused++;
+		flow->tally.reason = REASON_KILLED;
+		flow->tally.verdict = VERDICT_DROP;
+		return 0;
 	}
-	if (frame->anomalies)
-		report_anomalies(&j);
-	if (flow_first_ended(gate->table) != FLOW_NONE)
-		report_ended_flows(gate, j.now.wall_ns, RECORDS_A_FRAME);
-	gate->last_passed = j.answer.verdict == VERDICT_PASS;
-	return j.answer;
+	return -ENOENT;
 }
 
 /* The NIC refuses frames some time after they were judged, one by one; all else is known at once, maybe
@@ -333,7 +519,7 @@ void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const 
 	init_judge(&j, gate, in_port, frame, now, 0);
 	pots_route(&j);
 	account_look_up(&j);
-	judge_free(&j);
+	judge_observed(&j);
 	if (j.slot != FLOW_NONE) {
 		struct flow *flow = flow_get(gate->table, j.slot);
 

@@ -17,18 +17,20 @@
 struct conf;
 struct frame;
 struct gate;
+struct policy;
 
-#define GATE_PORTS_MAX 17 /* the outside and CONF_INSIDE_MAX inside ports */
-#define GATE_OUTSIDE   0  /* number of the outside port; inside ports follow */
+#define GATE_PORTS_MAX   17 /* the outside and CONF_INSIDE_MAX inside ports */
+#define GATE_OUTSIDE     0  /* number of the outside port; inside ports follow */
+#define GATE_NO_HONEYPOT 0xffffu
 
 /* Named limits. */
-#define GATE_BUDGET_TIMES_MAX (2u << 20) /* conversations of all limits of all honeypots together */
-#define GATE_REFUSED_MAX      64         /* refused conversations of a honeypot in the flow table */
-#define GATE_DROPS_MAX        20         /* drop records of a honeypot a second; then series */
-#define GATE_SERIES_S         10         /* a series is recorded after so many seconds */
-#define GATE_FRAGMENTS_MAX    256        /* datagrams in fragments followed at a time */
-#define GATE_FRAGMENT_S       30         /* for how long */
-#define GATE_ICMP_ERRORS_MAX  16 /* ICMP errors a honeypot may send about one conversation */
+#define GATE_REFUSED_MAX     64  /* refused conversations of a honeypot in the flow table */
+#define GATE_INTERNAL_SHARE  8   /* 1/8 of the flow table for what it begins with other honeypots */
+#define GATE_DROPS_MAX       20  /* drop records of a honeypot a second; then series */
+#define GATE_SERIES_S        10  /* a series is recorded after so many seconds */
+#define GATE_FRAGMENTS_MAX   256 /* datagrams in fragments followed at a time */
+#define GATE_FRAGMENT_S      30  /* for how long */
+#define GATE_ICMP_ERRORS_MAX 16  /* ICMP errors a honeypot may send about one conversation */
 
 struct gate_time {
 	int64_t wall_ns;   /* for records: when the frame was received */
@@ -41,6 +43,9 @@ struct gate_answer {
 	enum direction direction;
 	uint64_t flow_id;   /* 0: the frame belongs to no flow */
 	uint32_t out_ports; /* bit n: to be sent on port n; 0 for dropped frames */
+	int64_t due_ns;     /* steady: not to be sent before (a slow line); 0: at once */
+	uint8_t refusal;    /* enum refuse_how: what the honeypot is told of a dropped frame */
+	uint16_t honeypot;  /* whose the frame is, or to whom it goes; GATE_NO_HONEYPOT */
 };
 
 /* Takes a record; -ENOSPC when there is no room now. */
@@ -50,7 +55,8 @@ typedef int gate_emit(void *context, const struct record *record);
 typedef uint64_t gate_emitted(void *context);
 
 struct gate_setup {
-	const struct conf *conf; /* must outlive the gate */
+	const struct conf *conf;     /* must outlive the gate */
+	const struct policy *policy; /* checked; of the same honeypots; see gate_set_policy() */
 	void *flow_memory;   /* gate_flow_memory_size() bytes; zeroed or left by a gate before */
 	void *budget_memory; /* gate_budget_memory_size() bytes (always the same); the same */
 	gate_emit *emit;
@@ -68,8 +74,8 @@ struct gate_setup {
 size_t gate_flow_memory_size(const struct conf *conf);
 size_t gate_budget_memory_size(const struct conf *conf);
 
-/* -ENOMEM; -EINVAL: more honeypots or NICs than conf.h says; -E2BIG: limits with more than GATE_BUDGET_TIMES_MAX conversations in sum. Memory that makes
- * no sense is started afresh, with budgets used up for a whole period rather than empty. Call it before
+/* -ENOMEM; -EINVAL: more honeypots or NICs than conf.h says, or a policy for other ones; -E2BIG: see
+ * budget_open(). Memory that makes no sense is started afresh, with budgets used up for a whole period rather than empty. Call it before
  * anything else is put where `emit` puts records. */
 int gate_new(const struct gate_setup *setup, struct gate **ret_gate);
 struct gate *gate_free(struct gate *gate);
@@ -77,6 +83,30 @@ struct gate *gate_free(struct gate *gate);
 /* The verdict on one frame that arrived on `in_port`. `packet` is the id it will have in the
  * capture. Counts the frame; the caller captures it before it sends it. */
 struct gate_answer gate_judge(struct gate *gate, unsigned in_port, const struct frame *frame,
+	const struct gate_time *now, uint64_t packet);
+
+/* Judges by this policy from the next frame on; it must stay until another one replaced it. -EINVAL: not
+ * for these honeypots; -ENOMEM, -E2BIG: see budget.h. Then the old one holds. */
+int gate_set_policy(struct gate *gate, const struct policy *policy, const struct gate_time *now);
+const struct policy *gate_policy(const struct gate *gate);
+/* Nothing of this conversation passes any more, either way. -ENOENT: it is not open. */
+int gate_kill_flow(struct gate *gate, uint64_t flow_id);
+/* Secret of this flow memory, for what must look the same each time (control/refuse.h). */
+uint64_t gate_secret(const struct gate *gate);
+
+/* Whether a frame is a part of a datagram that must be whole before it is judged. */
+bool gate_wants_whole(struct gate *gate, unsigned in_port, const struct frame *frame);
+
+/* A datagram that arrived in parts. */
+struct gate_whole {
+	const struct frame *frame; /* as if it had come in one piece */
+	uint32_t frames, bytes;    /* of all parts */
+};
+
+/* As gate_judge(), for each part of a datagram in turn. `before` is the answer to the first one, which
+ * judges all of them; NULL for the first. */
+struct gate_answer gate_judge_part(struct gate *gate, unsigned in_port,
+	const struct gate_whole *whole, const struct frame *part, const struct gate_answer *before,
 	const struct gate_time *now, uint64_t packet);
 
 /* The caller could not do what the answer said (reason RING_FULL, TX_FAILED, OVERSIZE, ...): the frame

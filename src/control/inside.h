@@ -6,12 +6,16 @@
 #include "base/ip.h"
 #include "conf/conf.h"
 #include "control/budget.h"
+#include "control/attempts.h"
+#include "control/dns.h"
 #include "control/gate.h"
-#include "control/nets.h"
+#include "control/peers.h"
+#include "control/policy.h"
+#include "control/shape.h"
 #include "flow/flow.h"
 #include "frame/frame.h"
 
-#define NO_HONEYPOT 0xffffu
+#define NO_HONEYPOT GATE_NO_HONEYPOT
 
 enum { NS_PER_S = 1000000000, LINK_LOCALS_MAX = 4, OUTSIDERS_MAX = 64 };
 
@@ -56,16 +60,20 @@ struct shared {
 	char name[CONF_HONEYPOTS_MAX][CONF_NAME_MAX];
 	struct learnt learnt[CONF_HONEYPOTS_MAX];
 	int32_t nic[GATE_PORTS_MAX];
+	uint64_t secret;
+	struct peer peer[PEERS];
 };
 
 /* A honeypot, as far as it need not survive. */
 struct pot {
-	uint32_t refused; /* refused conversations in the flow table */
-	int64_t drops_s;  /* second of drops_n */
-	uint32_t drops_n; /* drop records in it */
-	uint8_t nic_port; /* from the configuration; 0 = any */
-	bool mac_fixed;   /* from the configuration */
-	bool roach_motel, isolate;
+	uint32_t refused;  /* refused conversations in the flow table */
+	uint32_t internal; /* conversations with other honeypots in it, begun by this one */
+	int64_t drops_s;   /* second of drops_n */
+	uint32_t drops_n;  /* drop records in it */
+	uint8_t nic_port;  /* from the configuration; 0 = any */
+	bool mac_fixed;    /* from the configuration */
+	struct attempts attempts;
+	struct shape_line line;
 };
 
 struct fragment_key {
@@ -80,7 +88,6 @@ struct fragment {
 	struct fragment_key key;
 	int64_t until_ns; /* steady; 0 = unused */
 	uint32_t slot;
-	uint32_t min_offset; /* a later fragment must not write over the first (RFC 5722) */
 	uint64_t flow_id;
 };
 
@@ -117,8 +124,9 @@ struct gate {
 	uint32_t inside_mask; /* all inside ports */
 	uint64_t open_frames;
 	uint32_t finish_slot; /* gate_finish() got so far */
-	struct nets fence;
-	struct pot *pot; /* n_honeypots of them, and one for whoever is none */
+	const struct policy *policy;
+	struct attempt *attempts; /* ATTEMPTS_MAX a honeypot */
+	struct pot *pot;          /* n_honeypots of them, and one for whoever is none */
 	struct map_row *by_ip;
 	uint32_t by_ip_mask;
 	uint16_t *by_mac;                  /* MAC_ROWS of them, NO_HONEYPOT: empty */
@@ -133,8 +141,12 @@ struct gate {
 /* One frame on its way. */
 struct judge {
 	struct gate *gate;
-	const struct frame *frame;
+	const struct frame *frame;         /* of a datagram in parts: the whole */
 	const struct frame_packet *packet; /* the outer one; NULL: not IP */
+	bool whole;                        /* `frame` stands for all parts */
+	bool again;                        /* a part of a datagram that was judged already */
+	uint32_t wire_len;                 /* of the frame that is counted now */
+	uint32_t frames, bytes;            /* all that leaves when it passes: the parts together */
 	struct gate_time now;
 	uint64_t packet_id;
 	unsigned in_port;
@@ -147,11 +159,18 @@ struct judge {
 	uint32_t slot;  /* its live flow, or FLOW_NONE */
 	uint32_t old;   /* a flow that ends if this frame passes, or FLOW_NONE */
 	enum flow_end old_end;
-	uint32_t quoted;           /* flow that an ICMP error quotes, or FLOW_NONE */
-	struct fragment *fragment; /* of a later fragment: its datagram, if judged */
-	enum budget_class class;
-	bool refused_new; /* stopped as a new conversation */
-	bool first;       /* first frame of its flow, or of no flow */
+	uint32_t quoted;         /* flow that an ICMP error quotes, or FLOW_NONE */
+	enum reason permission;  /* why a frame of a conversation may leave */
+	bool reply;              /* that somebody outside began */
+	bool began;              /* let out as the beginning of a conversation */
+	bool stray;              /* TCP that belongs to nothing, outside or inside a tunnel */
+	enum budget_class class; /* of the outer packet */
+	unsigned n_items;
+	unsigned listed, listed_known; /* bit n: enum list_kind n */
+	bool refused_new;              /* stopped as a new conversation */
+	bool first;                    /* first frame of its flow, or of no flow */
+	/* What it begins: itself, conversations inside it, questions. The first n_items are set. */
+	struct budget_item item[FRAME_DEPTH_MAX + DNS_PIPELINE_MAX];
 };
 
 static inline bool judge_leaves(const struct judge *j)
@@ -167,6 +186,8 @@ uint16_t pots_find_mac(const struct gate *gate, const struct mac *mac);
 void pots_identify(struct judge *j); /* a frame from inside: sets honeypot, mac_ok */
 void pots_route(struct judge *j);    /* sets direction and out_ports */
 bool pots_owns(const struct judge *j, const struct ip *ip);
+/* In one /24 or /64 with an address of the honeypot: probably on its own network. */
+bool pots_is_near(const struct gate *gate, uint16_t pot, const struct ip *ip);
 void pots_hear(
 	struct judge *j); /* a frame from outside: whose link-local address is no honeypot's */
 
@@ -174,8 +195,16 @@ void pots_hear(
 struct fragment *fragment_find(struct judge *j);
 void fragment_note(struct judge *j, uint32_t slot);
 
+/* lists.c: whether one of the frame's addresses is listed. What a flow was cleared by is remembered. */
+bool lists_have(struct judge *j, enum list_kind kind);
+void lists_note(struct judge *j, uint32_t slot); /* `slot` was touched: it is the frame's flow */
+
 /* chain.c: sets verdict and reason of a frame that leaves or stays inside. */
 void chain_judge(struct judge *j);
+/* The same for a frame from outside, which few things stop. */
+void chain_judge_inbound(struct judge *j);
+/* The flow of inner packet `i` below the outer flow `parent`, its end that sent it; FLOW_NONE. */
+uint32_t account_inner(const struct judge *j, unsigned i, uint64_t parent, uint8_t *ret_source);
 
 /* account.c: flows of a frame; counts, so that a crash at any instruction counts it whole or not. */
 void account_look_up(struct judge *j);

@@ -6,19 +6,26 @@
 
 #include "control/inside.h"
 
-static uint32_t hash_bytes(const uint8_t *bytes, size_t len)
+static uint32_t hash_word(uint64_t word)
 {
-	uint32_t hash = 0x811c9dc5;
-
-	while (len--)
-		hash = (hash ^ *bytes++) * 0x01000193;
-	return hash ^ hash >> 15;
+	return (uint32_t)((word ^ word >> 32) * 0x9e3779b97f4a7c15 >> 32);
 }
 
 /* IPv4 differs in its last 4 bytes only. */
 static uint32_t hash_ip(const struct ip *ip)
 {
-	return hash_bytes(ip->byte + 8, 8);
+	uint64_t word;
+
+	memcpy(&word, ip->byte + 8, sizeof(word));
+	return hash_word(word);
+}
+
+static uint32_t hash_mac(const struct mac *mac)
+{
+	uint64_t word = 0;
+
+	memcpy(&word, mac, sizeof(*mac));
+	return hash_word(word);
 }
 
 uint16_t pots_find_ip(const struct gate *gate, const struct ip *ip)
@@ -47,7 +54,7 @@ static void add_ip(struct gate *gate, const struct ip *ip, uint16_t pot)
 
 uint16_t pots_find_mac(const struct gate *gate, const struct mac *mac)
 {
-	uint32_t at = hash_bytes(mac->byte, sizeof(mac->byte)) % MAC_ROWS;
+	uint32_t at = hash_mac(mac) % MAC_ROWS;
 
 	for (;; at = (at + 1) % MAC_ROWS) {
 		uint16_t pot = gate->by_mac[at];
@@ -61,7 +68,7 @@ uint16_t pots_find_mac(const struct gate *gate, const struct mac *mac)
 static void add_mac(struct gate *gate, uint16_t pot)
 {
 	const struct mac *mac = &gate->shared->learnt[pot].mac;
-	uint32_t at = hash_bytes(mac->byte, sizeof(mac->byte)) % MAC_ROWS;
+	uint32_t at = hash_mac(mac) % MAC_ROWS;
 
 	while (gate->by_mac[at] != NO_HONEYPOT)
 		at = (at + 1) % MAC_ROWS;
@@ -74,8 +81,7 @@ static void init_pot(struct gate *gate, uint16_t n)
 	struct learnt *l = &gate->shared->learnt[n];
 	struct pot *pot = &gate->pot[n];
 
-	pot->roach_motel = gate->conf->top.roach_motel || h->set.roach_motel;
-	pot->isolate = gate->conf->top.isolate || h->set.isolate;
+	pot->attempts.attempt = &gate->attempts[(size_t)n * ATTEMPTS_MAX];
 	pot->mac_fixed = h->has_mac;
 	if (h->inside >= 0)
 		pot->nic_port = (uint8_t)(h->inside + 1);
@@ -105,9 +111,10 @@ int pots_init(struct gate *gate)
 	while (size < 2 * addresses + 2)
 		size *= 2;
 	gate->pot = calloc(n + 1, sizeof(*gate->pot));
+	gate->attempts = calloc(n + 1, ATTEMPTS_MAX * sizeof(*gate->attempts));
 	gate->by_ip = calloc(size, sizeof(*gate->by_ip));
 	gate->by_mac = calloc(MAC_ROWS, sizeof(*gate->by_mac));
-	if (!gate->pot || !gate->by_ip || !gate->by_mac)
+	if (!gate->pot || !gate->attempts || !gate->by_ip || !gate->by_mac)
 		return -ENOMEM;
 	gate->by_ip_mask = size - 1;
 	for (uint32_t i = 0; i < size; i++)
@@ -122,6 +129,7 @@ int pots_init(struct gate *gate)
 void pots_done(struct gate *gate)
 {
 	free(gate->pot);
+	free(gate->attempts);
 	free(gate->by_ip);
 	free(gate->by_mac);
 }
@@ -254,6 +262,20 @@ bool pots_owns(const struct judge *j, const struct ip *ip)
 	if (ip_is_v4(ip) || !ip_is_link_local(ip))
 		return false;
 	return owns_link_local(j->gate, j->honeypot, ip);
+}
+
+bool pots_is_near(const struct gate *gate, uint16_t pot, const struct ip *ip)
+{
+	const struct conf_a_honeypot *h;
+	size_t net = ip_is_v4(ip) ? 15 : 8;
+
+	if (pot == NO_HONEYPOT)
+		return false;
+	h = &gate->conf->honeypot[pot];
+	for (size_t i = 0; i < h->n_addresses; i++)
+		if (memcmp(&h->address[i], ip, net) == 0)
+			return true;
+	return false;
 }
 
 /* Whose link-local address a frame from outside says it is: its sender's, or one that somebody

@@ -83,15 +83,10 @@ void report_init_head(const struct judge *j, struct record *ret_record)
 	}
 }
 
-/* DHCP, and DNS to the resolvers, are what any system does by itself. */
+/* DHCP, and DNS and NTP to the configured servers, are what any system does by itself. */
 static bool tells_compromise(const struct judge *j)
 {
-	const struct frame_packet *p = j->packet;
-
-	if (j->class == BUDGET_DNS)
-		return false;
-	return !(p->proto == 17 && p->has_transport &&
-		 ((p->sport == 68 && p->dport == 67) || (p->sport == 546 && p->dport == 547)));
+	return j->class < BUDGET_DNS;
 }
 
 /* What the conversation that this frame begins, or would begin, is called. One that is let out and has the
@@ -146,7 +141,7 @@ static void init_drop(const struct judge *j, enum reason reason, struct record *
 	ret_record->type = EVENT_DROP;
 	ret_record->head.verdict = VERDICT_DROP;
 	ret_record->head.reason = (uint16_t)reason;
-	ret_record->drop.len = f->wire_len;
+	ret_record->drop.len = j->wire_len;
 	ret_record->drop.reason = (uint16_t)reason;
 	ret_record->drop.src_mac = f->src_mac;
 	ret_record->drop.count = 1;
@@ -331,6 +326,8 @@ bool report_ended_flows(struct gate *gate, int64_t wall_ns, uint32_t max)
 			gate->open_frames -= frames_of(flow);
 			if (flow->tally.verdict == VERDICT_DROP && flow->honeypot != NO_HONEYPOT)
 				gate->pot[flow->honeypot].refused--;
+			if (flow->direction == DIRECTION_INTERNAL && flow->honeypot != NO_HONEYPOT)
+				gate->pot[flow->honeypot].internal--;
 			flow_free_ended(gate->table);
 		}
 		end_handing(gate);

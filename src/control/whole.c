@@ -208,6 +208,8 @@ static enum whole_fault read_piece(const struct frame *f, struct piece *piece)
 		return WHOLE_LONG;
 	if (f->anomalies)
 		return WHOLE_MALFORMED;
+	if (p->first_fragment && !p->has_transport)
+		return WHOLE_TINY;
 	if (p->version == 6) {
 		piece->head_end -= FRAGMENT_HEADER;
 		return find_header(f, piece) ? WHOLE_COMPLETE : WHOLE_MALFORMED;

@@ -90,6 +90,7 @@ struct audit_marker {
 	uint64_t flows_active;
 	uint64_t flows_total;
 	uint64_t kernel; /* what NICs counted as well: super-frames once, with those missed */
+	uint64_t made;   /* packet entries in frame.ring of frames that the gate made */
 };
 
 /* Answer to AUDIT. From fb-gate when it has put the markers in (or ok = 0: no room now), from fb-tap
@@ -111,6 +112,23 @@ enum stop_how {
 struct message_stop {
 	uint32_t how;
 	uint32_t spare;
+};
+
+/* Its descriptor is a sealed memfd of `size` bytes with a struct policy (control/policy.h). */
+struct message_policy {
+	uint64_t generation;
+	uint64_t size;
+};
+
+struct message_kill_flow {
+	uint64_t flow_id;
+};
+
+/* One of generation and flow_id is 0: it tells what was answered. */
+struct message_applied {
+	uint64_t generation;
+	uint64_t flow_id;
+	int64_t result; /* 0 or -errno: -EBADMSG: not a policy image, the old one holds; -ENOENT: no such flow */
 };
 
 /* `kind` of entries in the record rings. (The frame ring: capture/ring_kind.h.) */

@@ -26,9 +26,13 @@ struct child {
 
 enum child_event {
 	CHILD_NOTHING,
-	CHILD_AUDIT,  /* fb-gate: *ret_message has the id */
-	CHILD_STOP,   /* *ret_message tells how */
-	CHILD_ORPHAN, /* no supervisor any more (or it spoke nonsense) */
+	CHILD_AUDIT, /* fb-gate: *ret_message has the id */
+	/* *ret_message tells how. STOP_RESTART: the channel is closed; with that the supervisor knows that
+	 * this process touches nothing shared any more, and starts the next one. */
+	CHILD_STOP,
+	CHILD_POLICY, /* fb-gate: *ret_message has the image's descriptor, to be taken or closed */
+	CHILD_KILL_FLOW, /* fb-gate */
+	CHILD_ORPHAN,    /* no supervisor any more (or it spoke nonsense) */
 };
 
 /* 0, or -errno with a line on stderr. */
@@ -39,8 +43,11 @@ int child_fd(const struct child *child, enum chan_role role, unsigned index);
  * that was taken over could shorten the file, and the others would die of the pages that are gone.
  * NULL: errno tells. */
 void *child_map(struct child *child, enum chan_role role, size_t *ret_size);
+/* The same, readable only. */
+const void *child_map_read(struct child *child, enum chan_role role, size_t *ret_size);
 /* jail_enter with the mode from START, then READY. */
 int child_ready(struct child *child, const struct jail *jail);
 /* Never waits. `now_ns` is CLOCK_MONOTONIC. */
 enum child_event child_poll(struct child *child, int64_t now_ns, struct message *ret_message);
+int child_applied(struct child *child, const struct message_applied *applied);
 int child_audited(struct child *child, const struct message_audited *audited);

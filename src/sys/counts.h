@@ -20,6 +20,7 @@ struct counts_port {
 	uint64_t missed;   /* frames the kernel could not hand over */
 	uint64_t kernel;   /* frames as NICs count them, a super-frame once; missed ones as well */
 	uint64_t sent;
+	uint64_t made; /* frames of the gate's own that are in the frame ring too: refusals */
 };
 
 struct counts_gate {

@@ -18,10 +18,7 @@ static struct bench *bench_again(void)
 
 	if (!b) {
 		b = bench_new(3, FLOWS);
-		if (ip_prefix_parse("172.16.0.0/12", &b->fence) < 0)
-			abort();
-		b->conf->fence = &b->fence;
-		b->conf->n_fence = 1;
+		bench_list(b, LIST_FENCE, "172.16.0.0/12");
 		b->honeypot[2].set.roach_motel = true;
 	}
 	memset(b->flow_memory, 0, gate_flow_memory_size(b->conf));

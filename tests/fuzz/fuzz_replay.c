@@ -9,6 +9,7 @@
 #include "cmd/fishbowl/replay.h"
 #include "cmd/fishbowl/replay_summary.h"
 #include "conf/conf.h"
+#include "control/policy.h"
 #include "event/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,13 +51,18 @@ static struct conf *configuration(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char summary[REPLAY_SUMMARY_MAX];
-	struct replay_setup setup = { .conf = configuration(), .policy = true, .emit = on_record };
+	static struct policy *image;
+	struct policy_source source = { .conf = configuration(), .generation = 1 };
+	struct replay_setup setup = { .conf = source.conf, .policy = true, .emit = on_record };
 	struct out o = out_make(summary, sizeof(summary));
 	struct capture_packet packet;
 	struct capture_reader *reader;
 	struct gate_answer answer;
 	struct replay *replay;
 
+	if (!image && policy_build(&source, &image) < 0)
+		abort();
+	setup.image = image;
 	if (replay_new(&setup, &replay) < 0 || capture_reader_new_memory(data, size, &reader) < 0)
 		abort();
 	while (capture_reader_next(reader, &packet) == 1)

@@ -173,7 +173,7 @@ def policy():
     internal = [eth(tcp(W4, M4, 43003, 25, SYN), src="w", dst="m"),
                 eth(tcp(M4, W4, 25, 43003, SYN | ACK), src="m", dst="w")]
     kinds = ethernet([udp(W4, A4, 43004, 9), echo(W4, A4, 6, 1), ip4(W4, A4, 11, bytes(8)),
-                      udp(W4, "198.51.100.53", 43005, 53, b"question"),
+                      udp(W4, "198.51.100.53", 43005, 53, question()),
                       tcp(W4, A4, 43006, 80, SYN), tcp(A4, W4, 80, 43006, SYN | ACK), tcp(W4, A4, 43006, 80, ACK),
                       tcp(W4, A4, 43007, 80, ACK)])
     frames = clock(inbound + fence + spoofed + internal + kinds)

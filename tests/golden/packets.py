@@ -184,3 +184,9 @@ def loopback(packet, endian):
     """BSD null/loop: 24, 28 or 30 is AF_INET6, by system."""
     family = 2 if packet[0] >> 4 == 4 else 30
     return struct.pack(endian + "I", family) + packet
+
+
+def question(name="www.example.org", number=7):
+    """A plain DNS question for an address."""
+    labels = b"".join(bytes([len(l)]) + l.encode() for l in name.split("."))
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, 1, 1)

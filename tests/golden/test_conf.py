@@ -182,7 +182,7 @@ WRONG = {
         '4: jitter = 91 is out of range; give 0 to 90',
     ]),
     'no room for one half-open': (GOOD + POT + 'limit { half_open = 0 }\n', [
-        '4: half_open = 0 is out of range; give 1 to 65536',
+        '4: half_open = 0 is out of range; give 1 to 256',
     ]),
     'line too slow': (GOOD + 'honeypot "web" {\n address = {"10.0.0.5"}\n limit { bandwidth = 500 }\n}\n', [
         '5: bandwidth = 500 is out of range; give 0 or 1K to 1T',

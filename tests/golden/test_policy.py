@@ -9,7 +9,7 @@ import pytest
 
 from fishbowl import records, run
 from make_captures import A4, A6, M4, MS, SECOND, START, W4, W6, clock
-from packets import ACK, MAC, PSH, RST, SYN, arp, echo, epb, eth, idb, option, pcap, shb, tcp, tcp_talk, udp
+from packets import ACK, MAC, PSH, RST, SYN, arp, echo, epb, eth, idb, option, pcap, question, shb, tcp, tcp_talk, udp
 
 HOUR = 3600 * SECOND
 CONF = """
@@ -123,7 +123,7 @@ def test_roach_motel_lets_nothing_new_out(tmp_path, inside, outside):
     wire = Wire(tmp_path, "roach_motel = true")
     for i in range(20):
         wire.add(START + i, tcp(inside, outside, 40000 + i, 80, SYN))
-        wire.add(START + i, udp(inside, outside, 40000 + i, 53))
+        wire.add(START + i, udp(inside, outside, 40000 + i, 4000))
         wire.add(START + i, echo(inside, outside, i, 1))
     for up, packet in tcp_talk(outside, inside, 50000, 80):
         wire.add(START + SECOND, packet, *("aw" if up else "wa"))
@@ -163,7 +163,7 @@ def test_budgets_are_per_honeypot_and_protocol(tmp_path):
             wire.add(at, tcp(src, A4, 1024 + i, 80, SYN), letter)
             wire.add(at, udp(src, A4, 1024 + i, 99), letter)
             wire.add(at, echo(src, A4, i, 1), letter)
-            wire.add(at, udp(src, "198.51.100.53", 1024 + i, 53), letter)
+            wire.add(at, udp(src, "198.51.100.53", 1024 + i, 53, question()), letter)
     made = wire.replay()
     assert dropped(made) == {"tcp-limit": 120, "udp-limit": 100, "icmp-limit": 100, "dns-limit": 20}
 

@@ -140,6 +140,17 @@ __attribute__((unused)) static void put_udp(
 	put16(b, 0);
 }
 
+/* A DNS question: www.example.org, A. */
+enum { QUESTION_LEN = 12 + 17 + 4 };
+__attribute__((unused)) static void put_question(struct bytes *b)
+{
+	static const uint8_t head[12] = { 0, 1, 1, 0, 0, 1 };
+
+	put(b, head, sizeof(head));
+	put(b, "\3www\7example\3org", 17);
+	put32(b, 0x00010001);
+}
+
 __attribute__((unused)) static unsigned type_of(const char *src)
 {
 	return strchr(src, ':') ? 0x86dd : 0x0800;

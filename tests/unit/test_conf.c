@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/out.h"
+#include "conf/change.h"
 #include "conf/conf.h"
 
 static const char text[] = "outside = eth0\n"
@@ -54,7 +55,6 @@ static void assert_ip(const struct ip *ip, const char *expected)
 static void test_top(void **state)
 {
 	struct conf *conf = load(text);
-	char buf[IP_TEXT_MAX];
 
 	(void)state;
 	assert_string_equal(conf->path, "test");
@@ -63,9 +63,8 @@ static void test_top(void **state)
 	assert_string_equal(conf->top.inside.text[1], "eth2");
 	assert_int_equal(conf->n_resolvers, 1);
 	assert_ip(&conf->resolver[0], "192.0.2.53");
-	assert_int_equal(conf->n_fence, 2);
-	assert_string_equal(ip_prefix_text(&conf->fence[0], buf), "10.0.0.0/8");
-	assert_string_equal(ip_prefix_text(&conf->fence[1], buf), "fd00::/8");
+	assert_int_equal(conf->top.fence.n, 2);
+	assert_string_equal(conf->top.fence.text[1], "fd00::/8");
 	assert_int_equal(conf->capture.ring, 4 << 20);
 	assert_int_equal(conf->capture.segment_time, 7200);
 	assert_true(conf->capture.compress);
@@ -237,6 +236,66 @@ static void test_failure(void **state)
 	assert_null(conf);
 }
 
+/* Every limit of every preset, as text and back. */
+static void test_limit_texts(void **state)
+{
+	struct conf_limit limit, back;
+	char why[CONF_WHY_MAX], first[CONF_VALUE_TEXT_MAX], again[CONF_VALUE_TEXT_MAX];
+	const char *name;
+	enum conf_preset preset;
+
+	(void)state;
+	for (enum conf_preset p = 0; p < CONF_PRESETS; p++) {
+		assert_int_equal(conf_preset_find(conf_preset_name(p), &preset, why), 0);
+		assert_int_equal(preset, p);
+		conf_preset_limit(p, &limit);
+		conf_preset_limit(!p, &back);
+		for (size_t n = 0; (name = conf_limit_name(n)); n++) {
+			conf_limit_text(&limit, n, first);
+			assert_int_equal(conf_limit_set(&back, name, first, why), 0);
+			assert_string_equal(conf_limit_text(&back, n, again), first);
+		}
+	}
+	assert_int_equal(conf_preset_find("loud", &preset, why), -EINVAL);
+	assert_non_null(strstr(why, "standard, article"));
+	assert_int_equal(conf_limit_set(&limit, "tpc", "1/h", why), -EINVAL);
+	assert_non_null(strstr(why, "the limits are tcp, udp"));
+	assert_int_equal(conf_limit_set(&limit, "tcp", "1/x", why), -EINVAL);
+	assert_non_null(strstr(why, "is not a rate; write"));
+	assert_int_equal(conf_limit_set(&limit, "udp", "90/90m", why), 0);
+	assert_string_equal(conf_limit_text(&limit, 1, first), "90/90m");
+}
+
+static void note_difference(void *context, const struct conf_difference *d)
+{
+	out_fmt(context, "%s/%s/%s:%s>%s ", d->honeypot ? d->honeypot : "", d->section, d->setting,
+		d->from, d->to);
+}
+
+static void test_compare(void **state)
+{
+	char buf[1024];
+	struct out o = out_make(buf, sizeof(buf));
+	struct conf *from =
+		load("outside = eth0 inside = eth1 resolvers = {10.0.0.9}\n"
+		     "honeypot a { address = 10.0.0.1 }\nhoneypot b { address = 10.0.0.2 }\n");
+	struct conf *to =
+		load("outside = eth0 inside = eth1 resolvers = {10.0.0.8, 10.0.0.9}\n"
+		     "limit { tcp = 1/h }\nflow { udp = 2m }\nhoneypot c { address = 10.0.0.3 }\n"
+		     "honeypot a { address = 10.0.0.7 limit { tcp = 10/h } isolate = true }\n");
+
+	(void)state;
+	conf_compare(from, from, note_difference, &o);
+	assert_string_equal(buf, "");
+	conf_compare(from, to, note_difference, &o);
+	assert_string_equal(buf, "//resolvers:10.0.0.9>10.0.0.8, 10.0.0.9 /flow/udp:3m>2m "
+				 "a/honeypot/address:10.0.0.1>10.0.0.7 "
+				 "a/honeypot/isolate:false>true b/honeypot/:there> "
+				 "c/honeypot/:>there ");
+	conf_free(from);
+	conf_free(to);
+}
+
 static void test_printed(void **state)
 {
 	static char buf[1 << 18];
@@ -267,6 +326,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_limit_texts),
+		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_printed),
 	};
 

@@ -493,14 +493,35 @@ static void test_prefixes_and_tcp(void **state)
 		assert_int_equal(look_len(&b, len, false), DNS_SHORT);
 	for (uint32_t len = 0; len < tcp.len; len++)
 		assert_int_equal(look_len(&tcp, len, true), DNS_LENGTH);
-	put(&tcp, tcp.at, tcp.len); /* two in one segment */
-	assert_int_equal(look_len(&tcp, tcp.len, true), DNS_LENGTH);
 	put16(&b, 0);
 	assert_int_equal(look_len(&b, b.len, true), DNS_LENGTH);
 	tcp.len = 0;
 	put16(&tcp, 0);
 	assert_int_equal(look_len(&tcp, tcp.len, true), DNS_SHORT);
 	assert_string_equal(dns_fault_name(DNS_TUNNEL), "tunnel");
+}
+
+/* A stub resolver sends its questions for A and AAAA together. */
+static void test_pipeline(void **state)
+{
+	struct bytes tcp = { 0 };
+
+	(void)state;
+	for (unsigned n = 1; n <= DNS_PIPELINE_MAX + 1; n++) {
+		question("www.example.com", n == 3 ? 10 : 28, 0);
+		put16(&tcp, b.len);
+		put(&tcp, b.at, b.len);
+		assert_int_equal(look_len(&tcp, tcp.len - 1, true), DNS_LENGTH);
+		if (n == 3) {
+			assert_int_equal(look_len(&tcp, tcp.len, true), DNS_TYPE);
+			tcp.at[tcp.len - 3] = 28;
+		}
+		assert_int_equal(look_len(&tcp, tcp.len, true),
+			n <= DNS_PIPELINE_MAX ? DNS_FINE : DNS_LENGTH);
+		assert_int_equal(dns_question_count(tcp.at, tcp.len),
+			n <= DNS_PIPELINE_MAX ? n : DNS_PIPELINE_MAX);
+	}
+	assert_int_equal(dns_question_count(tcp.at, 1), 1);
 }
 
 int main(void)
@@ -516,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_edns),
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_prefixes_and_tcp),
+		cmocka_unit_test(test_pipeline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

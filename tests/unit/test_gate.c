@@ -46,13 +46,26 @@ static void out_tcp(
 	check(bench_send(b, 1, &f), reason);
 }
 
+/* The same, to a peer whose last byte was ack - 1. */
+static void out_ack(const char *src, unsigned sport, uint32_t seq, uint32_t ack, unsigned flags,
+	enum reason reason)
+{
+	tcp_frame(&f, ROUTER, 1, src, sport, "192.0.2.9", 80, seq, flags);
+	set_ack(&f, ack);
+	check(bench_send(b, 1, &f), reason);
+}
+
 static void test_budget_and_established(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 50; i++)
 		out_tcp(i % 2 ? "2001:db8::1" : "10.0.0.1", 1000 + i, i, SYN,
 			i < 10 ? REASON_WITHIN_BUDGET : REASON_TCP_LIMIT);
-	out_tcp("10.0.0.1", 1000, 1, ACK, REASON_ESTABLISHED);
+	out_tcp("10.0.0.1", 1000, 1, ACK, REASON_OUT_OF_WINDOW); /* nobody answered */
+	tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1000, 70, SYN | ACK);
+	set_ack(&f, 1);
+	check(bench_send(b, GATE_OUTSIDE, &f), REASON_INBOUND);
+	out_ack("10.0.0.1", 1000, 1, 71, ACK, REASON_ESTABLISHED);
 	out_tcp("10.0.0.1", 2000, 1, ACK, REASON_NO_FLOW);
 	bench_wait(b, 3600 * SECOND);
 	out_tcp("10.0.0.1", 3000, 1, SYN, REASON_WITHIN_BUDGET);
@@ -66,6 +79,7 @@ static void test_replies_are_free(void **state)
 		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 5000 + i, "10.0.0.1", 22, i, SYN);
 		check(bench_send(b, 0, &f), REASON_INBOUND);
 		tcp_frame(&f, ROUTER, 1, "10.0.0.1", 22, "192.0.2.9", 5000 + i, 9, SYN | ACK);
+		set_ack(&f, i + 1);
 		check(bench_send(b, 1, &f), REASON_REPLY);
 	}
 	assert_int_equal(b->by_type[EVENT_INCIDENT], 0);
@@ -95,7 +109,7 @@ static void test_roach_motel_and_isolation(void **state)
 	b->honeypot[0].set.roach_motel = true;
 	reopen();
 	inbound("192.0.2.9", 80, "10.0.0.1", 22, SYN);
-	out_tcp("10.0.0.1", 22, 5, SYN | ACK, REASON_REPLY);
+	out_ack("10.0.0.1", 22, 5, 2, SYN | ACK, REASON_REPLY);
 	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_ROACH_MOTEL);
 	arp_frame(&f, 255, 1, 1, "10.0.0.1", "10.0.0.200");
 	send(1, REASON_NEIGHBOUR);
@@ -105,6 +119,64 @@ static void test_roach_motel_and_isolation(void **state)
 	send(1, REASON_ISOLATED);
 	inbound("192.0.2.9", 80, "10.0.0.1", 22, ACK);
 	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
+}
+
+/* Also one that was refused before, and one inside a tunnel. */
+static void test_half_open(void **state)
+{
+	(void)state;
+	b->honeypot[0].limit.tcp.count = 100;
+	b->honeypot[0].limit.half_open = 4;
+	reopen();
+	for (unsigned i = 0; i < 8; i++)
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN,
+			i < 4 ? REASON_WITHIN_BUDGET : REASON_HALF_OPEN);
+	for (unsigned i = 0; i < 2; i++) {
+		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1000 + i, 9, RST | ACK);
+		set_ack(&f, 2);
+		send(GATE_OUTSIDE, REASON_INBOUND);
+	}
+	for (unsigned i = 4; i < 8; i++)
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN,
+			i < 6 ? REASON_WITHIN_BUDGET : REASON_HALF_OPEN);
+	put_ethernet(&f, ROUTER, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40, 7, 0);
+	put_ip4(&f, "10.0.0.1", "192.0.2.8", 6, 20, 7, 0);
+	put_tcp(&f, 1, 2, 3, SYN);
+	send(1, REASON_HALF_OPEN);
+	reopen();
+	send(1, REASON_HALF_OPEN);
+}
+
+/* A tunnel's port makes no more of the UDP budget, and the tunnels not more than the others may be. */
+static void test_udp_tunnels(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		udp_frame(&f, ROUTER, 1, "10.0.0.1", 1701 + i % 2 * 451, "192.0.2.9", 4000 + i, 20);
+		send(1, i < 5    ? REASON_WITHIN_BUDGET
+			: i < 15 ? REASON_OTHER_LIMIT
+				 : REASON_UDP_LIMIT);
+		udp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "192.0.2.9", 4000 + i, 20);
+		send(1, i < 15 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
+	}
+}
+
+static void test_white_list(void **state)
+{
+	(void)state;
+	bench_list(b, LIST_WHITE, "192.0.2.9 tcp/80");
+	bench_list(b, LIST_BLACK, "192.0.2.9 tcp/81");
+	reopen();
+	for (unsigned i = 0; i < 100; i++)
+		out_tcp("10.0.0.1", 1000 + i, i, SYN, REASON_WHITE_LIST);
+	out_tcp("10.0.0.1", 2000, 1, ACK, REASON_WHITE_LIST); /* it began before the gate did */
+	out_tcp("10.0.0.1", 2000, 1, ACK, REASON_ESTABLISHED);
+	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "192.0.2.9", 81, 1, SYN);
+	send(1, REASON_BLACK_LIST);
+	b->honeypot[0].set.roach_motel = true;
+	reopen();
+	out_tcp("10.0.0.1", 3000, 1, SYN, REASON_ROACH_MOTEL);
 }
 
 static void test_spoofing(void **state)
@@ -123,7 +195,7 @@ static void test_spoofing(void **state)
 	arp_frame(&f, 255, 1, 1, "0.0.0.0", "10.0.0.1");
 	send(1, REASON_NEIGHBOUR);
 	udp_frame(&f, 255, 1, "0.0.0.0", 68, "255.255.255.255", 67, 30);
-	send(1, REASON_WITHIN_BUDGET);
+	send(1, REASON_DHCP);
 	udp_frame(&f, 255, 1, "0.0.0.0", 69, "255.255.255.255", 67, 30);
 	send(1, REASON_SPOOF_IP);
 }
@@ -187,43 +259,71 @@ static void test_hygiene(void **state)
 	send(1, REASON_NESTED_TAG);
 }
 
-static void fragment(unsigned id, unsigned field, unsigned len)
+/* Part of a UDP datagram with 24 bytes of data; `field` as in the IPv4 header. */
+static void fragment(unsigned id, unsigned field)
 {
 	put_ethernet(&f, ROUTER, 1, 0x0800);
-	put_ip4(&f, "10.0.0.1", "192.0.2.9", 17, len, id, field);
-	put16(&f, 1000);
-	put16(&f, 53);
-	put_zero(&f, len - 4);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 17, 16, id, field);
+	if (field & 0x1fff) {
+		put_zero(&f, 16);
+		return;
+	}
+	put_udp(&f, 1000, 4000, 24);
+	put_zero(&f, 8);
+}
+
+/* It has no answer yet. */
+static void waits(unsigned id, unsigned field)
+{
+	struct gate_answer answer;
+
+	fragment(id, field);
+	answer = bench_send(b, 1, &f);
+	assert_int_equal(answer.verdict, VERDICT_DROP);
+	assert_int_equal(answer.reason, REASON_NONE);
+}
+
+/* It makes a datagram of two parts whole, or spoils it. */
+static void ends(unsigned id, unsigned field, enum reason reason)
+{
+	fragment(id, field);
+	send(1, reason);
+	assert_int_equal(b->n_parts, reason_verdict(reason) == VERDICT_PASS ? 2 : b->n_parts);
+	for (unsigned i = 0; i < b->n_parts; i++)
+		check(b->part[i], reason);
 }
 
 static void test_fragments(void **state)
 {
+	struct gate_counts c;
+
 	(void)state;
-	fragment(1, 2, 16);
-	send(1, REASON_FRAGMENT); /* nobody judged the first */
-	fragment(1, 0x2000, 16);
-	send(1, REASON_WITHIN_BUDGET);
-	fragment(1, 2, 16);
-	send(1, REASON_ESTABLISHED);
-	fragment(1, 0x2000 | 0, 16);
-	send(1, REASON_ESTABLISHED);
-	fragment(2, 2, 16);
-	send(1, REASON_FRAGMENT);
-	bench_wait(b, 31 * SECOND);
-	fragment(1, 2, 16);
-	send(1, REASON_FRAGMENT);
+	waits(1, 2);
+	gate_counts(b->gate, &c);
+	assert_int_equal(c.received, 0); /* counted when it is judged, and once */
+	ends(1, 0x2000, REASON_WITHIN_BUDGET);
+	waits(2, 0x2000);
+	ends(2, 2, REASON_ESTABLISHED);
+	ends(1, 2, REASON_FRAGMENT); /* a receiver may still wait for that one's parts */
+	waits(3, 0x2000);
+	ends(3, 0x2000, REASON_FRAGMENT);
+	waits(4, 2);
+	bench_wait(b, (WHOLE_S + 1) * SECOND);
+	assert_int_equal(bench_expire(b, b->now.steady_ns), 1);
+	check(b->part[0], REASON_FRAGMENT);
 	put_ethernet(&f, ROUTER, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 6, 8, 9, 0x2000);
 	put_zero(&f, 8);
 	send(1, REASON_FRAGMENT); /* a first fragment without the whole TCP header */
+	gate_counts(b->gate, &c);
+	assert_int_equal(c.received, 9);
+	assert_int_equal(c.passed, 4);
 }
 
 static void test_fence_and_tunnels(void **state)
 {
 	(void)state;
-	assert_int_equal(ip_prefix_parse("172.16.0.0/12", &b->fence), 0);
-	b->conf->fence = &b->fence;
-	b->conf->n_fence = 1;
+	bench_list(b, LIST_FENCE, "172.16.0.0/12");
 	reopen();
 	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "172.17.0.1", 80, 1, SYN);
 	send(1, REASON_FENCE);
@@ -282,13 +382,13 @@ static void test_borrowed_flows(void **state)
 	tcp_frame(&f, ROUTER, 2, "10.0.0.2", 9, "192.0.2.1", 80, 1, SYN);
 	send(1, REASON_WITHIN_BUDGET); /* MAC 2 is known */
 	for (unsigned i = 0; i < 12; i++) {
-		udp_frame(&f, 2, 1, "10.0.0.1", 100 + i, "192.0.2.9", 53, 10);
+		udp_frame(&f, 2, 1, "10.0.0.1", 100 + i, "192.0.2.9", 4000, 10);
 		assert_int_equal(bench_send(b, 1, &f).reason, REASON_INTERNAL);
-		udp_frame(&f, 1, ROUTER, "10.0.0.1", 200 + i, "192.0.2.9", 53, 10);
+		udp_frame(&f, 1, ROUTER, "10.0.0.1", 200 + i, "192.0.2.9", 4000, 10);
 		send(GATE_OUTSIDE, REASON_INBOUND);
-		udp_frame(&f, ROUTER, 1, "10.0.0.1", 100 + i, "192.0.2.9", 53, 10);
+		udp_frame(&f, ROUTER, 1, "10.0.0.1", 100 + i, "192.0.2.9", 4000, 10);
 		send(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
-		udp_frame(&f, ROUTER, 1, "10.0.0.1", 200 + i, "192.0.2.9", 53, 10);
+		udp_frame(&f, ROUTER, 1, "10.0.0.1", 200 + i, "192.0.2.9", 4000, 10);
 		send(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
 	}
 	/* A SYN on the 5-tuple of a connection that came in is a connection of its own. */
@@ -298,13 +398,41 @@ static void test_borrowed_flows(void **state)
 	out_tcp("10.0.0.1", 7000, 6, SYN, REASON_ESTABLISHED);
 }
 
+/* What a flow was cleared by is not asked for each frame, but after each change, and by a new gate. */
+static void test_lists_change(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN, REASON_WITHIN_BUDGET);
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN, REASON_ESTABLISHED);
+		if (i == 0)
+			bench_list(b, LIST_FENCE, "192.0.2.0/24");
+		if (i == 1)
+			bench_list(b, LIST_BLACK, "192.0.2.9 tcp/80");
+		if (i < 2)
+			bench_apply(b);
+		else
+			break;
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN, i ? REASON_BLACK_LIST : REASON_FENCE);
+		b->list[i].n = 0;
+		bench_apply(b);
+		out_tcp("10.0.0.1", 1000 + i, 1, SYN, REASON_ESTABLISHED);
+	}
+	bench_list(b, LIST_BLACK, "192.0.2.9");
+	b->generation = 0; /* as a supervisor that counts from the start again */
+	reopen();
+	out_tcp("10.0.0.1", 1002, 1, SYN, REASON_BLACK_LIST);
+	tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1002, 70, SYN | ACK);
+	check(bench_send(b, GATE_OUTSIDE, &f), REASON_BLACK_LIST);
+}
+
 static void test_table_full(void **state)
 {
 	(void)state;
 	inbound("192.0.2.9", 80, "10.0.0.1", 22, SYN);
 	for (unsigned i = 0; i < 6000; i++)
 		inbound("198.51.100.7", 1 + i, "10.0.0.2", 22, SYN);
-	out_tcp("10.0.0.1", 22, 5, SYN | ACK, REASON_REPLY);
+	out_ack("10.0.0.1", 22, 5, 2, SYN | ACK, REASON_REPLY);
 	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_FLOW_TABLE_FULL);
 	for (unsigned i = 0; i < 100; i++) {
 		bench_wait(b, SECOND);
@@ -358,6 +486,7 @@ static void fill(void *memory, size_t size)
 	memset(memory, 0x5a, size);
 }
 
+/* Conversations and volumes are used up for as long as their periods are. */
 static void test_spoilt_memory(void **state)
 {
 	(void)state;
@@ -369,6 +498,8 @@ static void test_spoilt_memory(void **state)
 	bench_wait(b, 3599 * SECOND);
 	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_TCP_LIMIT);
 	bench_wait(b, SECOND);
+	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_PACKET_RATE);
+	bench_wait(b, 3600 * SECOND / 32);
 	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_WITHIN_BUDGET);
 }
 
@@ -379,8 +510,8 @@ static void test_restart_keeps(void **state)
 		out_tcp("10.0.0.1", 1000 + i, i, SYN, REASON_WITHIN_BUDGET);
 	inbound("192.0.2.9", 80, "10.0.0.1", 22, SYN);
 	reopen();
-	out_tcp("10.0.0.1", 1000, 1, ACK, REASON_ESTABLISHED);
-	out_tcp("10.0.0.1", 22, 5, SYN | ACK, REASON_REPLY);
+	out_tcp("10.0.0.1", 1000, 0, SYN, REASON_ESTABLISHED); /* sent again */
+	out_ack("10.0.0.1", 22, 5, 2, SYN | ACK, REASON_REPLY);
 	out_tcp("10.0.0.1", 2000, 5, SYN, REASON_TCP_LIMIT);
 	b->gate = gate_free(b->gate);
 	b->now.steady_ns = 0; /* a reboot: the flows end, the budgets stay */
@@ -418,6 +549,9 @@ int main(void)
 		GATE_TEST(test_budget_and_established),
 		GATE_TEST(test_replies_are_free),
 		GATE_TEST(test_roach_motel_and_isolation),
+		GATE_TEST(test_half_open),
+		GATE_TEST(test_udp_tunnels),
+		GATE_TEST(test_white_list),
 		GATE_TEST(test_spoofing),
 		GATE_TEST(test_neighbour_discovery),
 		GATE_TEST(test_hygiene),
@@ -425,6 +559,7 @@ int main(void)
 		GATE_TEST(test_fence_and_tunnels),
 		GATE_TEST(test_icmp_errors),
 		GATE_TEST(test_borrowed_flows),
+		GATE_TEST(test_lists_change),
 		GATE_TEST(test_table_full),
 		GATE_TEST(test_records_full),
 		GATE_TEST(test_refused_are_bounded),

@@ -52,13 +52,25 @@ static void send(unsigned port, enum reason reason)
 	assert_int_equal(answer.verdict, reason_verdict(reason));
 }
 
+static void waits(void)
+{
+	struct gate_answer answer = bench_send(b, 1, &f);
+
+	assert_int_equal(answer.verdict, VERDICT_DROP);
+	assert_int_equal(answer.reason, REASON_NONE);
+}
+
+/* Part of a UDP datagram with 24 bytes of data. */
 static void fragment4(unsigned to, unsigned id, unsigned field, unsigned len)
 {
 	put_ethernet(&f, to, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 17, len, id, field);
-	put16(&f, 1000);
-	put16(&f, 53);
-	put_zero(&f, len - 4);
+	if (field & 0x1fff) {
+		put_zero(&f, len);
+		return;
+	}
+	put_udp(&f, 1000, 4000, 24);
+	put_zero(&f, len - 8);
 }
 
 static void fragment6(unsigned to, unsigned next, unsigned id, unsigned field, unsigned len)
@@ -78,18 +90,22 @@ static void test_fragments_of_inner_datagrams_stay(void **state)
 	b->honeypot[0].set.roach_motel = true;
 	reopen();
 	fragment4(ROUTER, 1, 0x2000, 16);
+	waits();
+	fragment4(ROUTER, 1, 2, 16);
 	send(1, REASON_ROACH_MOTEL);
 	fragment4(1, 2, 0x2000, 16);
 	send(1, REASON_INTERNAL);
 	fragment4(ROUTER, 2, 2, 16);
-	send(1, REASON_FRAGMENT);
+	waits();
 	fragment6(1, 17, 2, 1, 16);
 	put_udp(&f, 1, 2, 8);
 	put_zero(&f, 8);
 	send(1, REASON_INTERNAL);
 	fragment6(ROUTER, 17, 2, 16, 16);
 	put_zero(&f, 16);
-	send(1, REASON_FRAGMENT);
+	waits();
+	assert_int_equal(bench_expire(b, INT64_MAX), 2);
+	assert_int_equal(b->part[0].reason, REASON_FRAGMENT);
 }
 
 /* What was refused, sent once more to another honeypot or to itself, was let through then. */
@@ -114,6 +130,88 @@ static void test_inner_frames_lift_no_refusal(void **state)
 	}
 }
 
+/* What an operator ended stays ended, whatever is sent to another honeypot. */
+static void test_inner_frames_lift_no_kill(void **state)
+{
+	struct gate_answer answer;
+
+	(void)state;
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
+	answer = bench_send(b, 1, &f);
+	assert_int_equal(answer.reason, REASON_WITHIN_BUDGET);
+	assert_int_equal(gate_kill_flow(b->gate, answer.flow_id), 0);
+	send(1, REASON_KILLED);
+	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
+	send(1, REASON_INTERNAL);
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
+	send(1, REASON_KILLED);
+	udp_frame(&f, 1, ROUTER, "192.0.2.9", 4000, "10.0.0.1", 5, 10);
+	send(GATE_OUTSIDE, REASON_KILLED);
+}
+
+static void tunnel_frame(unsigned to, const char *src, unsigned sport, const char *dst)
+{
+	put_ethernet(&f, to, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 38, 7, 0);
+	put_ip4(&f, src, dst, 17, 18, 7, 0);
+	put_udp(&f, sport, 4000, 10);
+	put_zero(&f, 10);
+}
+
+/* The conversation inside has a name too. */
+static uint64_t id_inside(void)
+{
+	uint64_t outer = bench_send(b, 1, &f).flow_id;
+
+	return outer + 1; /* made with the tunnel's */
+}
+
+static void test_kill_inside_a_tunnel(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	tunnel_frame(ROUTER, "10.0.0.1", 5, "198.51.100.7");
+	id = id_inside();
+	send(1, REASON_ESTABLISHED);
+	assert_int_equal(gate_kill_flow(b->gate, id), 0);
+	send(1, REASON_KILLED);
+	tunnel_frame(ROUTER, "10.0.0.1", 6, "198.51.100.7");
+	send(1, REASON_ESTABLISHED);
+}
+
+/* A packet inside a tunnel to another honeypot, as if from outside, permits no answer out of it. */
+static void test_inner_frames_permit_nothing_inside(void **state)
+{
+	(void)state;
+	b->honeypot[0].limit.udp.count = 1;
+	reopen();
+	tunnel_frame(ROUTER, "10.0.0.1", 5, "198.51.100.7");
+	send(1, REASON_WITHIN_BUDGET);
+	put_ethernet(&f, 2, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 38, 7, 0);
+	put_ip4(&f, "198.51.100.9", "10.0.0.1", 17, 18, 7, 0);
+	put_udp(&f, 4000, 6, 10);
+	put_zero(&f, 10);
+	send(1, REASON_INTERNAL);
+	tunnel_frame(ROUTER, "10.0.0.1", 6, "198.51.100.9");
+	send(1, REASON_UDP_LIMIT);
+}
+
+/* Two honeypots: what one may begin with the other permits nothing to the other, who was refused it. */
+static void test_other_end_of_a_refusal(void **state)
+{
+	(void)state;
+	b->honeypot[0].limit.udp.count = 0;
+	reopen();
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "10.0.0.2", 5, 10);
+	send(1, REASON_UDP_LIMIT);
+	udp_frame(&f, ROUTER, 2, "10.0.0.2", 5, "10.0.0.1", 5, 10);
+	send(1, REASON_WITHIN_BUDGET);
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "10.0.0.2", 5, 10);
+	send(1, REASON_UDP_LIMIT);
+}
+
 /* Part of a datagram that came in with a honeypot's address as its source. */
 static void test_fragments_of_forged_datagrams_stay(void **state)
 {
@@ -121,10 +219,12 @@ static void test_fragments_of_forged_datagrams_stay(void **state)
 	fragment4(ROUTER, 1, 0x2000, 16);
 	send(GATE_OUTSIDE, REASON_INBOUND);
 	fragment4(ROUTER, 1, 2, 16);
-	send(1, REASON_FRAGMENT);
+	waits();
+	assert_int_equal(bench_expire(b, INT64_MAX), 1);
+	assert_int_equal(b->part[0].reason, REASON_FRAGMENT);
 }
 
-/* What was judged is not written over by what comes later. */
+/* What was judged is not written over by what comes later, or came before. */
 static void test_fragments_do_not_overlap(void **state)
 {
 	(void)state;
@@ -134,22 +234,56 @@ static void test_fragments_do_not_overlap(void **state)
 	put8(&f, 1);
 	put8(&f, 36);
 	put_zero(&f, 36);
-	put_udp(&f, 1, 2, 100);
+	put_udp(&f, 1, 2, 24);
 	put_zero(&f, 8);
-	send(1, REASON_WITHIN_BUDGET);
+	waits();
 	fragment6(ROUTER, 60, 3, 40, 16); /* on the UDP header */
 	put_udp(&f, 1, 666, 100);
 	put_zero(&f, 8);
 	send(1, REASON_FRAGMENT);
 	fragment6(ROUTER, 60, 3, 56, 16);
 	put_zero(&f, 16);
-	send(1, REASON_ESTABLISHED);
-	fragment4(ROUTER, 4, 0x2000, 32);
-	send(1, REASON_WITHIN_BUDGET);
-	fragment4(ROUTER, 4, 3, 16);
 	send(1, REASON_FRAGMENT);
-	fragment4(ROUTER, 4, 4, 16);
-	send(1, REASON_ESTABLISHED);
+	fragment4(ROUTER, 4, 0x2000, 24);
+	waits();
+	fragment4(ROUTER, 4, 2, 16);
+	send(1, REASON_FRAGMENT);
+	fragment4(ROUTER, 4, 3, 8);
+	send(1, REASON_FRAGMENT);
+}
+
+/* A part of an IPv4 packet in an IPv4 packet: bytes `at`.. of the packet inside. */
+static void tunnel_part(
+	unsigned id, const struct bytes *inner, unsigned at, unsigned len, bool more)
+{
+	put_ethernet(&f, ROUTER, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, len, id, at / 8 | (more ? 0x2000 : 0));
+	put(&f, inner->at + at, len);
+}
+
+/* No part shows the packet inside; the whole does. */
+static void test_fragments_hide_no_tunnel(void **state)
+{
+	struct bytes inner = { 0 };
+
+	(void)state;
+	bench_list(b, LIST_FENCE, "172.16.0.0/12 udp/4001");
+	reopen();
+	put_ip4(&inner, "10.0.0.1", "172.31.255.255", 17, 12, 7, 0);
+	put_udp(&inner, 1, 4001, 4);
+	put_zero(&inner, 4);
+	tunnel_part(1, &inner, 24, 8, false);
+	waits();
+	tunnel_part(1, &inner, 16, 8, true);
+	waits();
+	tunnel_part(1, &inner, 0, 16, true);
+	send(1, REASON_FENCE);
+	inner.at[23] = 2; /* port 4002, if ports were read at the right place */
+	inner.at[22] = 0;
+	tunnel_part(2, &inner, 24, 8, false);
+	waits();
+	tunnel_part(2, &inner, 0, 24, true);
+	send(1, REASON_WITHIN_BUDGET);
 }
 
 static void tcp(bool in, uint32_t seq, unsigned flags, enum reason reason)
@@ -240,9 +374,19 @@ static void test_no_address_is_for_dhcp_only(void **state)
 {
 	(void)state;
 	udp_frame(&f, 255, 1, "0.0.0.0", 68, "255.255.255.255", 67, 30);
-	send(1, REASON_WITHIN_BUDGET);
+	send(1, REASON_DHCP);
 	udp_frame(&f, ROUTER, 1, "0.0.0.0", 68, "192.0.2.9", 67, 30);
 	send(1, REASON_SPOOF_IP);
+}
+
+/* Neither the MAC address nor the address is anybody's. */
+static void test_neighbour_discovery_of_nobody(void **state)
+{
+	(void)state;
+	nd_frame(1, 77, 135, "2001:db8:aaaa::77", "2001:db8::1");
+	send(1, REASON_SPOOF_MAC);
+	memset(f.at, 0, 6); /* to a MAC address, not a group */
+	send(1, REASON_SPOOF_MAC);
 }
 
 static void put_address_option(unsigned type, unsigned mac)
@@ -305,21 +449,40 @@ static void test_cut_frames(void **state)
 		}
 }
 
+static void check_incident(uint64_t flow_id)
+{
+	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
+	for (unsigned i = 0; i < b->n_records; i++)
+		if (b->record[i].type == EVENT_INCIDENT)
+			assert_int_equal(b->record[i].head.flow_id, flow_id);
+}
+
 /* The alarm names the conversation that began outside, not the one with its addresses before. */
 static void test_incident_names_the_conversation(void **state)
 {
 	uint64_t inner, outer;
 
 	(void)state;
-	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
 	inner = bench_send(b, 1, &f).flow_id;
-	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
 	outer = bench_send(b, 1, &f).flow_id;
 	assert_int_not_equal(inner, outer);
-	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
-	for (unsigned i = 0; i < b->n_records; i++)
-		if (b->record[i].type == EVENT_INCIDENT)
-			assert_int_equal(b->record[i].head.flow_id, outer);
+	check_incident(outer);
+}
+
+/* What was refused is counted with the conversation of before: so the alarm names that one. */
+static void test_incident_names_the_refused(void **state)
+{
+	struct gate_answer answer;
+
+	(void)state;
+	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	bench_send(b, 1, &f);
+	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 53, 10);
+	answer = bench_send(b, 1, &f);
+	assert_int_equal(answer.reason, REASON_DNS_SERVER);
+	check_incident(answer.flow_id);
 }
 
 static unsigned pick(unsigned n)
@@ -426,23 +589,65 @@ static void test_only_reports_of_groups(void **state)
 	send(1, REASON_HYGIENE);
 }
 
+static void questions(unsigned n, uint32_t seq, enum reason reason)
+{
+	put_ethernet(&f, ROUTER, 1, 0x0800);
+	put_ip(&f, "10.0.0.1", "10.0.0.53", 6, 20 + n * (2 + QUESTION_LEN));
+	put_tcp(&f, 1000, 53, seq, ACK);
+	set_ack(&f, 10);
+	for (unsigned i = 0; i < n; i++) {
+		put16(&f, QUESTION_LEN);
+		put_question(&f);
+	}
+	send(1, reason);
+}
+
+/* Each question in a segment has its own place in the budget: one for the connection and four. */
+static void test_questions_over_tcp_count_each(void **state)
+{
+	static struct ip resolver;
+
+	(void)state;
+	resolver = address("10.0.0.53");
+	b->conf->resolver = &resolver;
+	b->conf->n_resolvers = 1;
+	b->honeypot[0].limit.dns.count = 5;
+	reopen();
+	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "10.0.0.53", 53, 5, SYN);
+	send(1, REASON_RESOLVER);
+	tcp_frame(&f, 1, ROUTER, "10.0.0.53", 53, "10.0.0.1", 1000, 9, SYN | ACK);
+	set_ack(&f, 6);
+	send(GATE_OUTSIDE, REASON_INBOUND);
+	questions(2, 6, REASON_ESTABLISHED);
+	questions(2, 6 + 2 * (2 + QUESTION_LEN), REASON_ESTABLISHED);
+	questions(1, 6 + 4 * (2 + QUESTION_LEN), REASON_DNS_LIMIT);
+}
+
 #define GATE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		GATE_TEST(test_questions_over_tcp_count_each),
 		GATE_TEST(test_inner_frames_lift_no_refusal),
+		GATE_TEST(test_inner_frames_lift_no_kill),
+		GATE_TEST(test_kill_inside_a_tunnel),
+		GATE_TEST(test_other_end_of_a_refusal),
+		GATE_TEST(test_inner_frames_permit_nothing_inside),
 		GATE_TEST(test_fragments_of_inner_datagrams_stay),
 		GATE_TEST(test_fragments_of_forged_datagrams_stay),
 		GATE_TEST(test_fragments_do_not_overlap),
+		GATE_TEST(test_fragments_hide_no_tunnel),
 		GATE_TEST(test_same_sequence_number_is_a_new_connection),
 		GATE_TEST(test_link_local_addresses_of_others),
 		GATE_TEST(test_own_link_local_comes_back),
+		GATE_TEST(test_neighbour_discovery_of_nobody),
 		GATE_TEST(test_no_address_is_for_dhcp_only),
 		GATE_TEST(test_advertisement_with_two_addresses),
 		GATE_TEST(test_neighbour_discovery_in_fragments),
 		GATE_TEST(test_cut_frames),
 		GATE_TEST(test_incident_names_the_conversation),
+		GATE_TEST(test_incident_names_the_refused),
 		GATE_TEST(test_nothing_leaves_a_roach_motel),
 		GATE_TEST(test_only_reports_of_groups),
 	};

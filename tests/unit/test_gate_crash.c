@@ -60,6 +60,7 @@ static uint64_t emitted(void *context)
 static void open_gate(struct bench *b)
 {
 	struct gate_setup setup = { .conf = b->conf,
+		.policy = b->policy,
 		.flow_memory = b->flow_memory,
 		.budget_memory = b->budget_memory,
 		.emit = emit,
@@ -125,23 +126,21 @@ static void check_counts(struct bench *b)
 	b->gate = gate_free(b->gate);
 }
 
-static void check_budgets(const struct bench *b)
+static void check_budgets(struct bench *b)
 {
-	static const uint32_t limit[TRAFFIC_KINDS] = { 10, 20, 20, 5, 200 };
-
-	(void)b;
 	for (unsigned pot = 0; pot < POTS; pot++)
 		for (unsigned kind = 0; kind < TRAFFIC_KINDS; kind++) {
-			int64_t ring[200] = { 0 };
+			const struct conf_rate *rate = traffic_limit(b, pot, kind);
+			int64_t ring[200] = { 0 }, period = rate->period_s * SECOND;
 			uint64_t n = 0;
 
 			for (uint64_t i = 0; i < w->n_sent; i++) {
 				if (w->sent[i].pot != pot || w->sent[i].kind != kind)
 					continue;
-				if (n >= limit[kind])
-					assert_true(w->sent[i].at - ring[n % limit[kind]] >=
-						    3600 * SECOND);
-				ring[n++ % limit[kind]] = w->sent[i].at;
+				if (n >= rate->count)
+					assert_true(
+						w->sent[i].at - ring[n % rate->count] >= period);
+				ring[n++ % rate->count] = w->sent[i].at;
 			}
 		}
 }
@@ -162,6 +161,7 @@ static void test_killed(void **state)
 
 	(void)state;
 	traffic_prepare(b);
+	b->policy = bench_policy(b);
 	free(b->flow_memory);
 	free(b->budget_memory);
 	b->flow_memory = share(gate_flow_memory_size(b->conf));

@@ -25,14 +25,6 @@ struct model {
 static struct model m;
 static uint64_t seed = 42;
 
-static struct conf_rate *rate(struct bench *b, unsigned pot, enum traffic kind)
-{
-	struct conf_limit *l = &b->honeypot[pot].limit;
-	struct conf_rate *of[] = { &l->tcp, &l->udp, &l->icmp, &l->other, &l->dns };
-
-	return of[kind];
-}
-
 static int64_t model_now(const struct bench *b)
 {
 	int64_t now = b->now.steady_ns + m.offset;
@@ -44,7 +36,7 @@ static int64_t model_now(const struct bench *b)
 
 static bool model_allows(struct bench *b, unsigned pot, enum traffic kind)
 {
-	struct conf_rate *r = rate(b, pot, kind);
+	struct conf_rate *r = traffic_limit(b, pot, kind);
 	int64_t now = model_now(b);
 	unsigned n = 0;
 
@@ -86,9 +78,9 @@ static void restart(struct bench *b)
 		m.offset = m.last - b->now.steady_ns;
 	}
 	if (traffic_random(&seed) % 2)
-		rate(b, pick(POTS), pick(TRAFFIC_KINDS))->count = pick(30);
+		traffic_limit(b, pick(POTS), pick(TRAFFIC_KINDS))->count = pick(30);
 	if (traffic_random(&seed) % 5 == 0)
-		rate(b, pick(POTS), pick(TRAFFIC_KINDS))->period_s = 1 + pick(7200);
+		traffic_limit(b, pick(POTS), pick(TRAFFIC_KINDS))->period_s = 1 + pick(7200);
 	bench_open(b, !reboot);
 }
 
@@ -99,6 +91,10 @@ static void test_model(void **state)
 
 	(void)state;
 	traffic_prepare(b);
+	b->conf->flow.tcp_new =
+		1; /* so few are half-open at a time that the limit on those is far */
+	for (unsigned i = 0; i < POTS; i++)
+		b->honeypot[i].limit.half_open = 256;
 	bench_open(b, true);
 	for (unsigned i = 0; i < POTS * TRAFFIC_KINDS; i++)
 		m.time[i / TRAFFIC_KINDS][i % TRAFFIC_KINDS] = calloc(MODEL_MAX, sizeof(int64_t));

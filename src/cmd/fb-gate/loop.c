@@ -5,14 +5,19 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/ring.h"
 #include "capture/pcapng.h"
 #include "capture/ring_kind.h"
+#include "control/parts.h"
+#include "control/policy.h"
+#include "control/refuse.h"
 #include "frame/frame.h"
 
-enum { WAIT_MS = 20, FINISH_WAIT_MS = 5, CATCH_UP_MS = 5 };
+enum { WAIT_MS = 20, HELD_WAIT_MS = 1, FINISH_WAIT_MS = 5, CATCH_UP_MS = 5 };
+enum { FLOOD_STOPPED = 7, FLOOD_TURNS = 4 }; /* so many of 8 */
 static const int64_t ns_per_s = 1000000000, tick_ns = 10000000, finish_ns = 5 * 1000000000LL;
 
 static int64_t read_clock(clockid_t clock)
@@ -45,48 +50,32 @@ static enum reason fault_reason(enum port_fault fault)
 	}
 }
 
-/* False when there is no room, or only the beginning of the frame: captures are never cut. */
-static bool capture(
-	struct loop *l, unsigned in, const struct port_frame *f, const struct gate_answer *answer)
+/* False when there is no room. Captures are never cut. */
+static bool capture(struct loop *l, const struct pcapng_packet *packet)
 {
 	struct ring_entry *entry;
-	uint8_t *block;
+	uint8_t *block = ring_reserve(l->frames, (uint32_t)pcapng_packet_size(packet->len), &entry);
 
-	if (f->fault == PORT_FAULT_OVERSIZE)
-		return false;
-	block = ring_reserve(l->frames, (uint32_t)pcapng_packet_size(f->len), &entry);
 	if (!block)
 		return false;
-	const struct pcapng_packet packet = {
-		.interface = in,
-		.time_ns = f->time_ns,
-		.data = f->data,
-		.len = f->len,
-		.direction = answer->direction,
-		.arrived = true,
-		.packet = ring_next_seq(l->frames),
-		.flow = answer->flow_id,
-		.verdict = answer->verdict,
-		.reason = answer->reason,
-	};
 	entry->kind = RING_FRAME;
-	entry->flags = (uint16_t)in;
-	entry->flow = answer->flow_id;
-	entry->time_ns = f->time_ns;
-	ring_commit(l->frames, (uint32_t)pcapng_put_packet(block, &packet));
+	entry->flags = (uint16_t)packet->interface;
+	entry->flow = packet->flow;
+	entry->time_ns = packet->time_ns;
+	ring_commit(l->frames, (uint32_t)pcapng_put_packet(block, packet));
 	return true;
 }
 
 /* Returns the ports that something was queued on. */
-static uint32_t forward(struct loop *l, unsigned in, const struct port_frame *f, uint32_t out_ports,
-	const struct frame *frame)
+static uint32_t forward(struct loop *l, unsigned in, const uint8_t *data, uint32_t len,
+	uint32_t out_ports, const struct frame *frame)
 {
 	uint32_t used = 0;
 
 	for (; out_ports; out_ports &= out_ports - 1) {
 		unsigned out = (unsigned)__builtin_ctz(out_ports);
 		int r = out < l->n_ports && l->port[out].port && !l->port[out].down
-				? port_tx(l->port[out].port, f->data, f->len)
+				? port_tx(l->port[out].port, data, len)
 				: -ENODEV;
 
 		if (r == 0)
@@ -102,29 +91,147 @@ static uint32_t forward(struct loop *l, unsigned in, const struct port_frame *f,
 	return used;
 }
 
+/* A frame that came, and what there is to do about it. */
+struct arrival {
+	unsigned in;
+	const uint8_t *data;
+	uint32_t len;
+	int64_t time_ns;
+	enum port_fault fault;
+	const struct frame *frame;
+	const struct gate_answer *answer;
+};
+
+static bool capture_arrival(struct loop *l, const struct arrival *a)
+{
+	const struct pcapng_packet packet = {
+		.interface = a->in,
+		.time_ns = a->time_ns,
+		.data = a->data,
+		.len = a->len,
+		.direction = a->answer->direction,
+		.arrived = true,
+		.packet = ring_next_seq(l->frames),
+		.flow = a->answer->flow_id,
+		.verdict = a->answer->verdict,
+		.reason = a->answer->reason,
+	};
+
+	/* Only the beginning of such a frame is there. */
+	return a->fault != PORT_FAULT_OVERSIZE && capture(l, &packet);
+}
+
+/* What the honeypot hears of a frame that was stopped, if policy wants it to hear anything. */
+static void refuse(struct loop *l, const struct arrival *a)
+{
+	const struct policy *policy = gate_policy(l->gate);
+	const struct ip *router = policy->has_router ? &policy->router : NULL;
+	uint64_t seed = gate_secret(l->gate);
+	uint8_t answer[REFUSE_FRAME_MAX];
+	uint32_t len =
+		refuse_build((enum refuse_how)a->answer->refusal, a->frame, router, seed, answer);
+
+	if (len > 0) /* no room: then it hears nothing */
+		(void)later_put(l->later,
+			l->now.steady_ns + refuse_delay_ns(a->frame, seed, l->refusals++),
+			1u << a->in, a->in, a->answer->honeypot, answer, len);
+}
+
+static uint32_t send_or_wait(struct loop *l, const struct arrival *a)
+{
+	const struct gate_answer *answer = a->answer;
+
+	if (answer->refusal != REFUSE_SILENCE)
+		refuse(l, a);
+	if (answer->due_ns <= l->now.steady_ns || answer->out_ports == 0)
+		return forward(l, a->in, a->data, a->len, answer->out_ports, a->frame);
+	if (later_put(l->later, answer->due_ns, answer->out_ports, a->in, answer->honeypot, a->data,
+		    a->len) < 0)
+		gate_failed(l->gate, a->in, REASON_LINE_FULL, a->frame, &l->now);
+	return 0;
+}
+
+/* A frame that was judged: captured, and only then sent. */
+static uint32_t finish(struct loop *l, const struct arrival *a)
+{
+	struct counts_port *counts = l->port[a->in].counts;
+
+	counts->received++;
+	l->stopped += a->answer->out_ports == 0;
+	if (!capture_arrival(l, a)) {
+		counts->unseen++;
+		if (a->fault == PORT_FAULT_NONE)
+			gate_failed(l->gate, a->in, REASON_RING_FULL, a->frame, &l->now);
+		return 0;
+	}
+	counts->captured++;
+	return send_or_wait(l, a);
+}
+
+/* All frames of a datagram, in the order in which they came. */
+static uint32_t handle_set(struct loop *l, const struct whole_set *set)
+{
+	struct parts parts = { 0 };
+	uint32_t used = 0;
+
+	for (unsigned i = 0; i < set->n; i++) {
+		const struct whole_part *part = &set->part[i];
+
+		l->now.wall_ns = part->time_ns;
+		parts_judge(&parts, l->gate, set, i, &l->now, ring_next_seq(l->frames));
+		used |= finish(l, &(struct arrival){ .in = set->in_port,
+					  .data = part->data,
+					  .len = part->len,
+					  .time_ns = part->time_ns,
+					  .frame = &parts.frame,
+					  .answer = &parts.answer });
+	}
+	return used;
+}
+
+/* True: it waits, or went with its datagram (then *used has the ports). */
+static bool take_part(struct loop *l, unsigned in, const struct frame *frame, uint32_t *used)
+{
+	const struct whole_set *set;
+
+	if (!gate_wants_whole(l->gate, in, frame))
+		return false;
+	switch (whole_take(l->whole, in, frame, &l->now, 0, &set)) {
+	case WHOLE_NOT:
+		return false;
+	case WHOLE_HELD:
+		return true;
+	case WHOLE_SET:
+		break;
+	}
+	*used |= handle_set(l, set);
+	return true;
+}
+
 static uint32_t handle(struct loop *l, unsigned in, const struct port_frame *f, struct frame *frame)
 {
-	struct counts_port *counts = l->port[in].counts;
 	struct gate_answer answer;
+	uint32_t used = 0;
 
 	l->now.wall_ns = f->time_ns;
 	frame_parse(f->data, f->len, FRAME_LINK_ETHERNET, frame);
+	if (f->fault == PORT_FAULT_NONE && take_part(l, in, frame, &used))
+		return used;
 	answer = gate_judge(l->gate, in, frame, &l->now, ring_next_seq(l->frames));
-	counts->received++;
 	if (f->fault != PORT_FAULT_NONE) {
 		answer.verdict = VERDICT_DROP;
 		answer.reason = fault_reason(f->fault);
 		answer.out_ports = 0;
+		answer.refusal = REFUSE_SILENCE;
 		gate_failed(l->gate, in, answer.reason, frame, &l->now);
 	}
-	if (!capture(l, in, f, &answer)) {
-		counts->unseen++;
-		if (f->fault == PORT_FAULT_NONE)
-			gate_failed(l->gate, in, REASON_RING_FULL, frame, &l->now);
-		return 0;
-	}
-	counts->captured++;
-	return forward(l, in, f, answer.out_ports, frame);
+	return finish(l, &(struct arrival){ .in = in,
+				 .data = f->data,
+				 .len = f->len,
+				 .time_ns = f->time_ns,
+				 .fault = f->fault,
+				 .frame = frame,
+				 .answer = &answer });
 }
 
 /* ---- one burst ---- */
@@ -171,6 +278,54 @@ static void let_tap_catch_up(struct loop *l)
 	l->tap_stuck = short_of;
 }
 
+/* A refusal is a frame of our own: it is captured as what went out of that NIC, and counted apart. */
+static bool capture_made(struct loop *l, const struct later_frame *f)
+{
+	const struct pcapng_packet packet = {
+		.interface = f->in_port,
+		.time_ns = l->now.wall_ns,
+		.data = f->data,
+		.len = f->len,
+		.direction = DIRECTION_INBOUND,
+		.arrived = false,
+		.packet = ring_next_seq(l->frames),
+		.verdict = VERDICT_PASS,
+		.reason = REASON_REFUSAL,
+	};
+
+	if (!capture(l, &packet))
+		return false;
+	l->port[f->in_port].counts->made++;
+	return true;
+}
+
+/* Frames whose time has come. */
+static void send_later(struct loop *l)
+{
+	const struct later_frame *f;
+	struct frame frame;
+
+	while ((f = later_due(l->later, l->now.steady_ns)) != NULL) {
+		bool made = f->out_ports == 1u << f->in_port;
+
+		frame_parse(f->data, f->len, FRAME_LINK_ETHERNET, &frame);
+		later_pop(l->later);
+		if (!made || capture_made(l, f))
+			flush(l, f->in_port,
+				forward(l, f->in_port, f->data, f->len, f->out_ports, &frame),
+				&frame);
+	}
+}
+
+/* Fragments whose datagram did not become whole in time. */
+static void expire_parts(struct loop *l, int64_t steady_ns)
+{
+	const struct whole_set *set;
+
+	while ((set = whole_expired(l->whole, steady_ns)) != NULL)
+		(void)handle_set(l, set); /* nothing of it leaves */
+}
+
 /* True when more frames wait. */
 static bool run_burst(struct loop *l, unsigned in)
 {
@@ -194,6 +349,8 @@ static bool run_burst(struct loop *l, unsigned in)
 	loop_clock(l);
 	for (int i = 0; i < n; i++)
 		used |= handle(l, in, &frames[i], &frame);
+	port->floods = l->stopped > (unsigned)n * FLOOD_STOPPED / 8;
+	l->stopped = 0;
 	flush(l, in, used, &frame);
 	port_rx_release(port->port);
 	wake_tap(l);
@@ -287,10 +444,64 @@ static void audit(struct loop *l, uint64_t id)
 		marker->kernel += l->port[i].counts->kernel;
 		marker->unseen += l->port[i].counts->unseen;
 		marker->captured += l->port[i].counts->captured;
+		marker->made += l->port[i].counts->made;
 	}
-	answer.frames = marker->captured;
+	answer.frames = marker->captured + marker->made;
 	answer.ok = put_frame_marker(l, id) && put_record_marker(l, marker);
 	(void)child_audited(l->child, &answer); /* the supervisor notices a missing answer */
+}
+
+/* ---- orders ---- */
+
+/* What was judged by the policy before must not leave any more. */
+static void forget_later(struct loop *l)
+{
+	while (later_next_ns(l->later) != INT64_MAX) {
+		(void)later_due(l->later, INT64_MAX);
+		later_pop(l->later);
+	}
+}
+
+static int64_t use_policy(struct loop *l, const struct message_policy *m, int fd)
+{
+	void *memory = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	const struct policy *policy;
+	int64_t r;
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	policy = policy_check(memory, m->size);
+	r = policy ? gate_set_policy(l->gate, policy, &l->now) : -EBADMSG;
+	if (r < 0) {
+		munmap(memory, m->size);
+		return r;
+	}
+	forget_later(l);
+	if (l->policy_memory)
+		munmap((void *)(uintptr_t)l->policy_memory, l->policy_size);
+	l->policy_memory = memory;
+	l->policy_size = m->size;
+	return 0;
+}
+
+static void take_policy(struct loop *l, struct message *m)
+{
+	struct message_applied applied = { .generation = m->policy.generation };
+
+	applied.result = m->n_fds == 1 && m->policy.size <= POLICY_SIZE_MAX
+				 ? use_policy(l, &m->policy, m->fd[0])
+				 : -EBADMSG;
+	message_close_fds(m);
+	(void)child_applied(l->child, &applied);
+}
+
+static void kill_flow(struct loop *l, uint64_t flow_id)
+{
+	struct message_applied applied = { .flow_id = flow_id };
+
+	applied.result = gate_kill_flow(l->gate, flow_id);
+	forget_later(l);
+	(void)child_applied(l->child, &applied);
 }
 
 /* Messages, timeouts, counters. True when the loop is to end. */
@@ -306,15 +517,33 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	case CHILD_STOP:
 		*ret_end = m.stop.how == STOP_RESTART ? LOOP_RESTART : LOOP_FINISH;
 		return true;
+	case CHILD_POLICY:
+		take_policy(l, &m);
+		break;
+	case CHILD_KILL_FLOW:
+		kill_flow(l, m.kill_flow.flow_id);
+		break;
 	case CHILD_ORPHAN:
 		*ret_end = LOOP_FINISH;
 		return true;
 	case CHILD_NOTHING:
 		break;
 	}
+	expire_parts(l, l->now.steady_ns);
 	gate_tick(l->gate, &l->now);
 	publish(l);
 	return false;
+}
+
+/* Milliseconds until a frame is due, at most `ms`. */
+static int until_due(const struct loop *l, int ms)
+{
+	int64_t wait = later_next_ns(l->later);
+
+	if (wait == INT64_MAX)
+		return ms;
+	wait = wait <= l->now.steady_ns ? 0 : (wait - l->now.steady_ns + 999999) / 1000000;
+	return wait < ms ? (int)wait : ms;
 }
 
 /* Finds the ports that have frames, or waits for frames or a message; true when there is a message.
@@ -326,7 +555,9 @@ static bool wait_for_work(struct loop *l, int wait_ms)
 
 	for (unsigned i = 0; i < l->n_ports; i++)
 		wait[i] = (struct pollfd){
-			.fd = l->port[i].port && !l->port[i].down ? port_fd(l->port[i].port) : -1,
+			.fd = l->port[i].port && !l->port[i].down && !l->port[i].held
+				      ? port_fd(l->port[i].port)
+				      : -1,
 			.events = POLLIN,
 		};
 	wait[l->n_ports] = (struct pollfd){ .fd = l->child->chan.fd, .events = POLLIN };
@@ -337,22 +568,44 @@ static bool wait_for_work(struct loop *l, int wait_ms)
 	return wait[l->n_ports].revents != 0;
 }
 
+/* Half of the frame ring is for the others: what a flood sends beyond that is lost in its own socket. */
+static bool is_held(const struct loop *l, const struct loop_port *port)
+{
+	return port->floods && ring_used(l->frames) > ring_data_size(l->frames) / 2;
+}
+
+/* A honeypot that floods has its turn less often while there is anything else to do. */
+static bool must_wait(const struct loop *l, unsigned port)
+{
+	bool others = false;
+
+	if (l->port[port].held)
+		return true;
+	for (unsigned i = 0; i < l->n_ports; i++)
+		others |= i != port && l->port[i].ready && !l->port[i].floods;
+	return l->port[port].floods && others && l->turn % FLOOD_TURNS != 0;
+}
+
 enum loop_end loop_run(struct loop *l)
 {
 	enum loop_end end = LOOP_FINISH;
 
 	loop_clock(l);
-	for (;;) {
-		bool more = false;
+	for (;; l->turn++) {
+		bool more = false, held = false;
 
 		for (unsigned i = 0; i < l->n_ports; i++) {
-			if (l->port[i].ready)
+			if (l->port[i].ready && !must_wait(l, i))
 				l->port[i].ready = run_burst(l, i);
-			more |= l->port[i].ready;
+			l->port[i].held = is_held(l, &l->port[i]);
+			more |= l->port[i].ready && !l->port[i].held;
+			held |= l->port[i].held;
 		}
-		if (wait_for_work(l, more ? 0 : WAIT_MS))
+		if (wait_for_work(l, more ? 0 : until_due(l, held ? HELD_WAIT_MS : WAIT_MS)))
 			l->next_tick_ns = 0;
 		l->now.steady_ns = read_clock(CLOCK_BOOTTIME);
+		if (later_next_ns(l->later) <= l->now.steady_ns)
+			send_later(l);
 		if (l->now.steady_ns >= l->next_tick_ns) {
 			l->now.wall_ns = read_clock(CLOCK_REALTIME);
 			if (tick(l, &end))
@@ -365,6 +618,7 @@ void loop_finish(struct loop *l)
 {
 	int64_t until;
 
+	expire_parts(l, INT64_MAX);
 	for (unsigned i = 0; i < l->n_ports; i++)
 		l->port[i].port = port_free(l->port[i].port);
 	loop_clock(l);

@@ -9,6 +9,8 @@
 #include <poll.h>
 
 #include "control/gate.h"
+#include "control/later.h"
+#include "control/whole.h"
 #include "sys/child.h"
 #include "sys/counts.h"
 #include "sys/port.h"
@@ -20,13 +22,22 @@ struct loop_port {
 	struct counts_port *counts;
 	uint64_t missed_before, kernel_before; /* by the sockets of gates before */
 	bool down;
-	bool ready; /* has frames, or an error to tell */
+	bool ready;  /* has frames, or an error to tell */
+	bool floods; /* nearly all of its last burst was stopped */
+	bool held;   /* it floods, and is not read until the frame ring has room for others */
 };
 
 struct loop {
 	struct child *child;
 	struct gate *gate;
+	struct whole *whole; /* fragments that wait for the rest of their datagram */
+	struct later *later; /* frames that are sent later: refusals, what a slow line holds back */
+	uint64_t refusals;
+	uint64_t turn;    /* of the loop */
+	unsigned stopped; /* frames of this burst that do not go on */
 	struct ring *frames, *records;
+	const void *policy_memory; /* mapped here, of policy_size bytes; NULL: the first one */
+	size_t policy_size;
 	struct counts_gate *counts;
 	struct loop_port port[CHAN_PORTS_MAX];
 	unsigned n_ports;

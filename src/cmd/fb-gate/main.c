@@ -14,6 +14,7 @@
 #include "base/ring.h"
 #include "cmd/fb-gate/loop.h"
 #include "conf/conf.h"
+#include "control/policy.h"
 
 static_assert(COUNTS_REASONS_MAX >= REASON_COUNT, "every reason has a place");
 static_assert(COUNTS_PORTS_MAX >= CHAN_PORTS_MAX && CHAN_PORTS_MAX >= GATE_PORTS_MAX,
@@ -27,7 +28,8 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(sendto), JAIL_FREE }, { SCMP_SYS(getsockopt), JAIL_FREE },
 	{ SCMP_SYS(getsockname), JAIL_FREE }, { SCMP_SYS(munmap), JAIL_FREE },
 	{ SCMP_SYS(close), JAIL_FREE },
-	{ SCMP_SYS(brk), JAIL_FREE }, /* free() may give memory back */
+	{ SCMP_SYS(mmap), JAIL_NO_EXEC }, /* another policy, and room to move budgets */
+	{ SCMP_SYS(brk), JAIL_FREE },     /* free() may give memory back */
 };
 
 static int fail(const char *what, int r)
@@ -85,7 +87,7 @@ static int open_ring(struct child *child, enum chan_role role, struct ring **ret
 static int open_gate(struct loop *loop, const struct conf *conf)
 {
 	struct child *child = loop->child;
-	size_t flow_size, budget_size;
+	size_t flow_size, budget_size, policy_size;
 	struct gate_setup setup = {
 		.conf = conf,
 		.emit = emit,
@@ -95,9 +97,14 @@ static int open_gate(struct loop *loop, const struct conf *conf)
 		.same_boot = child->start.same_boot,
 		.now = loop->now,
 	};
+	const void *memory;
 
 	for (unsigned i = 0; i < child->start.n_ports; i++)
 		setup.nic[i] = child->start.port_info[i].ifindex;
+	memory = child_map_read(child, ROLE_POLICY, &policy_size);
+	setup.policy = memory ? policy_check(memory, policy_size) : NULL;
+	if (!setup.policy)
+		return -EBADMSG;
 	setup.flow_memory = child_map(child, ROLE_FLOW_TABLE, &flow_size);
 	setup.budget_memory = child_map(child, ROLE_BUDGET_STATE, &budget_size);
 	if (!setup.flow_memory || !setup.budget_memory || flow_size < gate_flow_memory_size(conf) ||
@@ -145,7 +152,9 @@ static int set_up(struct loop *loop, const struct conf *conf)
 	loop->event_at = ring_data_size(loop->frames) / EVENT_SHARE;
 	r = open_gate(loop, conf);
 	if (r < 0)
-		return fail("flow table", r);
+		return fail("policy, flow table and budgets", r);
+	if ((r = whole_new(&loop->whole)) < 0 || (r = later_new(&loop->later)) < 0)
+		return fail("memory", r);
 	r = attach_ports(loop);
 	return r < 0 ? fail("data NICs", r) : 0;
 }

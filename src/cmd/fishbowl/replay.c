@@ -9,6 +9,7 @@
 #include "capture/reader.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
+#include "control/parts.h"
 
 /* gate_tick is due this often in packet time; a gap longer than TICKS_MAX ticks gets so many. */
 #define TICK_NS   100000000
@@ -23,6 +24,7 @@ enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, PORT_INSIDE = 1, ND_ADVERTISEMENT = 
 struct replay {
 	struct replay_setup setup;
 	struct gate *gate;
+	struct whole *whole;
 	void *flow_memory;
 	void *budget_memory;
 	struct gate_time now;
@@ -100,6 +102,7 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	struct replay *r = calloc(1, sizeof(*r));
 	struct gate_setup gate = {
 		.conf = setup->conf,
+		.policy = setup->image,
 		.emit = on_record,
 		.emit_context = r,
 		.same_boot = true,
@@ -113,6 +116,8 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	gate.flow_memory = r->flow_memory = map_memory(gate_flow_memory_size(setup->conf));
 	gate.budget_memory = r->budget_memory = map_memory(gate_budget_memory_size(setup->conf));
 	if (r->flow_memory && r->budget_memory)
+		result = whole_new(&r->whole);
+	if (result == 0)
 		result = gate_new(&gate, &r->gate);
 	if (result < 0) {
 		replay_free(r);
@@ -126,6 +131,7 @@ struct replay *replay_free(struct replay *r)
 {
 	if (r) {
 		gate_free(r->gate);
+		whole_free(r->whole);
 		unmap_memory(r->flow_memory, gate_flow_memory_size(r->setup.conf));
 		unmap_memory(r->budget_memory, gate_budget_memory_size(r->setup.conf));
 		free(r);
@@ -153,6 +159,8 @@ static void advance(struct replay *r, int64_t time_ns)
 	r->now.wall_ns = time_ns;
 }
 
+static void expire_parts(struct replay *r, int64_t steady_ns);
+
 static void tick(struct replay *r)
 {
 	int64_t due = (r->now.steady_ns - r->ticked_ns) / TICK_NS;
@@ -160,6 +168,7 @@ static void tick(struct replay *r)
 	if (due <= 0)
 		return;
 	r->ticked_ns = r->now.steady_ns;
+	expire_parts(r, r->now.steady_ns);
 	for (int64_t i = 0; i < due && i < TICKS_MAX; i++)
 		gate_tick(r->gate, &r->now);
 }
@@ -257,6 +266,8 @@ static bool is_comparable(enum reason reason)
 	case REASON_TX_FAILED:
 	case REASON_NO_PORT:
 	case REASON_RUNT:
+	case REASON_LOCKDOWN:
+	case REASON_KILLED:
 		return false;
 	default:
 		return true;
@@ -276,27 +287,38 @@ static bool starts_with_word(struct text *text, const char *word)
 	return true;
 }
 
-/* "pass inbound flow 1a2b" in the comment: is it what was answered now? */
-static void compare_verdict(
-	struct replay_counts *c, struct text comment, const struct gate_answer *answer)
+/* What "pass inbound flow 1a2b" in the comment expects: a reason and whether it passed; EXPECT_NOTHING: it is
+ * somebody else's comment, EXPECT_UNKNOWN: a reason of another version. */
+enum { EXPECT_NOTHING, EXPECT_UNKNOWN, EXPECT_REASON, EXPECT_PASS = 1 << 14 };
+
+static uint16_t expectation(struct text comment)
 {
 	bool passed = starts_with_word(&comment, verdict_name(VERDICT_PASS));
 
 	if (!passed && !starts_with_word(&comment, verdict_name(VERDICT_DROP)))
-		return; /* somebody else's comment */
-	for (int i = 0; i < REASON_COUNT; i++) {
-		if (!starts_with_word(&comment, reason_name((enum reason)i)))
-			continue;
-		if (!is_comparable((enum reason)i))
-			c->not_comparable++;
-		else if (passed == (answer->verdict == VERDICT_PASS) &&
-			 answer->reason == (enum reason)i)
-			c->same_verdict++;
-		else
-			c->other_verdict++;
+		return EXPECT_NOTHING;
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		if (starts_with_word(&comment, reason_name((enum reason)i)))
+			return (uint16_t)(EXPECT_REASON + i + (passed ? EXPECT_PASS : 0));
+	return EXPECT_UNKNOWN;
+}
+
+static void compare_verdict(
+	struct replay_counts *c, uint16_t expected, const struct gate_answer *answer)
+{
+	bool passed = expected & EXPECT_PASS;
+	enum reason reason = (enum reason)((expected & ~EXPECT_PASS) - EXPECT_REASON);
+
+	if (expected == EXPECT_NOTHING)
 		return;
-	}
-	c->other_verdict++;
+	if (expected == EXPECT_UNKNOWN)
+		c->other_verdict++;
+	else if (!is_comparable(reason))
+		c->not_comparable++;
+	else if (passed == (answer->verdict == VERDICT_PASS) && answer->reason == reason)
+		c->same_verdict++;
+	else
+		c->other_verdict++;
 }
 
 static bool frame_link_of(enum capture_link link, enum frame_link *ret_link)
@@ -334,6 +356,64 @@ static bool found_table_full(const struct frame *frame, const struct gate_answer
 		       answer->reason == REASON_INTERNAL);
 }
 
+static void note_answer(struct replay *r, const struct frame *frame,
+	const struct gate_answer *answer, uint16_t expected)
+{
+	r->counts.no_flow += found_table_full(frame, answer);
+	if (r->setup.policy)
+		compare_verdict(&r->counts, expected, answer);
+}
+
+/* What the capture expects of a part rides with its number. */
+enum { EXPECT_SHIFT = 48 };
+
+static void judge_set(struct replay *r, const struct whole_set *set, struct gate_answer *ret_answer)
+{
+	struct parts parts = { 0 };
+	struct gate_time now = r->now;
+
+	for (unsigned i = 0; i < set->n; i++) {
+		const struct whole_part *part = &set->part[i];
+		uint64_t number = part->packet & ((UINT64_C(1) << EXPECT_SHIFT) - 1);
+
+		now.wall_ns = part->time_ns;
+		parts_judge(&parts, r->gate, set, i, &now, number);
+		note_answer(
+			r, &parts.frame, &parts.answer, (uint16_t)(part->packet >> EXPECT_SHIFT));
+	}
+	*ret_answer = parts.answer;
+}
+
+static void expire_parts(struct replay *r, int64_t steady_ns)
+{
+	const struct whole_set *set;
+	struct gate_answer unused;
+
+	while ((set = whole_expired(r->whole, steady_ns)) != NULL)
+		judge_set(r, set, &unused);
+}
+
+/* True when there is an answer: a part that waits has none yet. */
+static bool judge_frame(struct replay *r, unsigned port, const struct frame *frame,
+	uint16_t expected, struct gate_answer *ret_answer)
+{
+	uint64_t number = r->counts.frames | (uint64_t)expected << EXPECT_SHIFT;
+	enum whole_result result = WHOLE_NOT;
+	const struct whole_set *set;
+
+	if (gate_wants_whole(r->gate, port, frame))
+		result = whole_take(r->whole, port, frame, &r->now, number, &set);
+	if (result == WHOLE_HELD)
+		return false;
+	if (result == WHOLE_SET) {
+		judge_set(r, set, ret_answer);
+		return true;
+	}
+	*ret_answer = gate_judge(r->gate, port, frame, &r->now, r->counts.frames);
+	note_answer(r, frame, ret_answer, expected);
+	return true;
+}
+
 bool replay_packet(struct replay *r, const struct capture_packet *packet,
 	const struct capture_interface *interface, struct gate_answer *ret_answer)
 {
@@ -363,15 +443,13 @@ bool replay_packet(struct replay *r, const struct capture_packet *packet,
 	count_frame(c, &frame);
 	if (port < 0)
 		port = port_by_frame(r, &frame);
-	*ret_answer = gate_judge(r->gate, (unsigned)port, &frame, &r->now, c->frames);
-	c->no_flow += found_table_full(&frame, ret_answer);
-	if (r->setup.policy)
-		compare_verdict(c, packet->comment, ret_answer);
-	return true;
+	return judge_frame(r, (unsigned)port, &frame,
+		r->setup.policy ? expectation(packet->comment) : EXPECT_NOTHING, ret_answer);
 }
 
 void replay_finish(struct replay *r)
 {
+	expire_parts(r, INT64_MAX);
 	while (!gate_finish(r->gate, &r->now))
 		;
 }

@@ -22,11 +22,13 @@
 struct capture_interface;
 struct capture_packet;
 struct conf;
+struct policy;
 struct replay;
 struct replay_nets;
 
 struct replay_setup {
 	const struct conf *conf;            /* must outlive the replay */
+	const struct policy *image;         /* of `conf`; must outlive the replay */
 	bool policy;                        /* judge with it */
 	const struct replay_nets *home;     /* NULL with a policy: honeypots only */
 	const struct replay_nets *external; /* NULL: what is not home */

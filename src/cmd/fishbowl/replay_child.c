@@ -173,6 +173,7 @@ static int start(struct child *c)
 	const struct replay_job *job = c->job;
 	struct replay_setup setup = {
 		.conf = job->conf,
+		.image = job->image,
 		.policy = job->policy,
 		.home = job->home,
 		.external = job->external,

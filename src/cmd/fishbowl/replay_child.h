@@ -23,7 +23,8 @@ struct replay_job {
 	const struct replay_input *input;
 	size_t n_inputs;
 	const struct conf *conf;
-	bool policy;
+	const struct policy *image;
+	bool policy; /* judge by it */
 	const struct replay_nets *home;
 	const struct replay_nets *external;
 	bool check_verdicts;

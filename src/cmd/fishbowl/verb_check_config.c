@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "base/out.h"
 #include "conf/conf.h"
 #include "conf/list.h"
+#include "control/policy.h"
 
 enum { KEY_SETTINGS = 256, KEY_PRESETS, KEY_MANUAL, TEXT_SIZE = 1 << 18, HONEYPOT_SIZE = 1 << 12 };
 
@@ -196,6 +198,27 @@ static int refuse(char *faults)
 	return 1;
 }
 
+/* What the gate would refuse when it starts. */
+static int check_size(const struct conf *conf, const struct list list[static LIST_COUNT])
+{
+	const struct policy_source source = { .conf = conf, .list = list, .generation = 1 };
+	struct policy *policy;
+	char *fault = NULL;
+	int r = policy_build(&source, &policy);
+
+	if (r == 0) {
+		free(policy);
+		return 0;
+	}
+	if (asprintf(&fault, "%s: %s", conf->path,
+		    r == -E2BIG
+			    ? "the limits of all honeypots together are more than the budgets can "
+			      "remember; lower those that are thousands, or use fewer honeypots"
+			    : strerror(-r)) < 0)
+		fault = NULL;
+	return refuse(fault);
+}
+
 static int check(const struct options *options)
 {
 	struct list list[LIST_COUNT];
@@ -209,7 +232,9 @@ static int check(const struct options *options)
 		conf_free(conf);
 		return refuse(faults);
 	}
-	result = print_meaning(options, conf, list);
+	result = check_size(conf, list);
+	if (result == 0)
+		result = print_meaning(options, conf, list);
 	for (unsigned kind = 0; kind < LIST_COUNT; kind++)
 		list_done(&list[kind]);
 	conf_free(conf);

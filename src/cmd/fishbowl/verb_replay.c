@@ -18,6 +18,8 @@
 #include "cmd/fishbowl/replay_child.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
+#include "conf/list.h"
+#include "control/policy.h"
 
 enum { OPT_HOME = 256, OPT_EXTERNAL, OPT_RULES, OPT_CHECK_VERDICTS, EXIT_USAGE = 2 };
 
@@ -34,6 +36,7 @@ struct request {
 	bool rules, failed;
 	bool check_verdicts;
 	struct conf *conf;
+	struct policy *policy;
 	struct replay_nets *home, *external;
 	struct replay_input *input;
 	size_t n_inputs;
@@ -320,6 +323,7 @@ static int run(const struct request *q)
 		.input = q->input,
 		.n_inputs = q->n_inputs,
 		.conf = q->conf,
+		.image = q->policy,
 		.policy = q->conf_path != NULL,
 		.home = q->home,
 		.external = q->external,
@@ -342,9 +346,27 @@ static int run(const struct request *q)
 	return status == REPLAY_ALL && q->failed ? REPLAY_PART : status;
 }
 
+/* No rule of a list is over: a capture's time is not ours. */
+static int load_policy(struct request *q)
+{
+	struct list lists[LIST_COUNT] = { 0 };
+	const struct policy_source source = { .conf = q->conf, .list = lists, .generation = 1 };
+	char *faults = NULL;
+	int r = conf_lists_load(q->conf, lists, &faults);
+
+	if (r == 0)
+		r = policy_build(&source, &q->policy);
+	if (r < 0)
+		fprintf(stderr, "fishbowl: %s\n", faults ? faults : strerror(-r));
+	free(faults);
+	for (unsigned i = 0; i < LIST_COUNT; i++)
+		list_done(&lists[i]);
+	return r;
+}
+
 static int replay_all(struct request *q)
 {
-	if (q->failed || load_settings(q) < 0)
+	if (q->failed || load_settings(q) < 0 || load_policy(q) < 0)
 		return EXIT_USAGE;
 	if (q->rules)
 		fprintf(stderr,
@@ -374,6 +396,7 @@ int verb_replay(int argc, char **argv)
 	status = replay_all(&q);
 	replay_nets_free(q.external);
 	replay_nets_free(q.home);
+	free(q.policy);
 	conf_free(q.conf);
 	free(q.output_path);
 	free(q.input);
