@@ -40,6 +40,7 @@ struct nic_set {
 	char table[NS_NAME_MAX];
 	bool own;       /* nothing else lives in the data namespace */
 	bool automatic; /* the data namespace has a name of ours */
+	bool locked;
 	unsigned n;
 	struct nic nic[NIC_MAX];
 };
@@ -410,7 +411,7 @@ static int move_all(struct nic_set *set, struct nic_error *ret_error)
 	}
 	if (!n)
 		return 0;
-	r = nic_setup_gate(set->table, names, n, ret_error);
+	r = nic_setup_gate(set->table, names, n, set->locked, ret_error);
 	for (unsigned i = 0; !r && i < n; i++) {
 		r = nic_link_set_up(set->origin_link, ifindex[i], false);
 		r = r ? r : nic_link_move(set->origin_link, ifindex[i], set->data_ns);
@@ -585,10 +586,23 @@ int nic_again(struct nic_set *set, unsigned nic, struct nic_error *ret_error)
 	if (r)
 		return nic_fail(ret_error, r, "network namespace: %s", strerror(-r));
 	/* The gate for all that are there; the steps for the new one only: others are in use. */
-	r = nic_setup_gate(set->table, names, list_present(set, names), ret_error);
+	r = nic_setup_gate(set->table, names, list_present(set, names), set->locked, ret_error);
 	if (!r)
 		r = nic_setup_nic(set->data_link, set->nic[nic].name, ret_error);
 	note(set, &set->nic[nic]);
+	enter(set->origin_ns);
+	return r;
+}
+
+int nic_lock(struct nic_set *set, bool locked, struct nic_error *ret_error)
+{
+	const char *names[NIC_MAX];
+	int r = enter(set->data_ns);
+
+	if (r)
+		return nic_fail(ret_error, r, "network namespace: %s", strerror(-r));
+	set->locked = locked; /* NICs that come back later are told too */
+	r = nic_setup_gate(set->table, names, list_present(set, names), locked, ret_error);
 	enter(set->origin_ns);
 	return r;
 }

@@ -56,6 +56,10 @@ int nic_prepare(const char *const *names, unsigned n, const char *data_netns,
 /* Prepares one NIC again that was gone. */
 int nic_again(struct nic_set *set, unsigned nic, struct nic_error *ret_error);
 
+/* Locked: the table drops what ports send as well, so nothing passes whoever forwards. Ports still
+ * receive. Holds for NICs that come back, too. After a failure the table is as it was. */
+int nic_lock(struct nic_set *set, bool locked, struct nic_error *ret_error);
+
 /* Opens a port (see port_open) on a prepared NIC, whatever namespace it is in. */
 int nic_port_open(struct nic_set *set, unsigned nic, int *ret_fd, struct port_info *ret_info);
 

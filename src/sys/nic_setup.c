@@ -158,8 +158,8 @@ static int run_nft(const char *text, struct nic_error *ret_error)
 	return r;
 }
 
-int nic_setup_gate(
-	const char *table, const char *const *names, unsigned n, struct nic_error *ret_error)
+int nic_setup_gate(const char *table, const char *const *names, unsigned n, bool locked,
+	struct nic_error *ret_error)
 {
 	char text[GATE_TEXT_MAX];
 	struct out o = out_make(text, sizeof(text));
@@ -173,9 +173,11 @@ int nic_setup_gate(
 			i, names[i]);
 		out_fmt(&o,
 			"chain out%u { type filter hook egress device \"%s\" priority 500; policy "
-			"drop; "
-			"meta mark 0x%x accept; }\n",
-			i, names[i], NIC_MARK);
+			"drop; ",
+			i, names[i]);
+		if (!locked)
+			out_fmt(&o, "meta mark 0x%x accept; ", NIC_MARK);
+		out_str(&o, "}\n");
 	}
 	out_str(&o, "}\n");
 	if (!out_ok(&o))
@@ -325,7 +327,7 @@ int nic_setup_nic(int netlink, const char *name, struct nic_error *ret_error)
 int nic_setup(int netlink, const char *table, const char *const *names, unsigned n,
 	struct nic_error *ret_error)
 {
-	int r = nic_setup_gate(table, names, n, ret_error);
+	int r = nic_setup_gate(table, names, n, false, ret_error);
 
 	for (unsigned i = 0; !r && i < n; i++)
 		r = nic_setup_nic(netlink, names[i], ret_error);

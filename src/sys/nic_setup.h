@@ -12,9 +12,10 @@ __attribute__((format(printf, 3, 4))) int nic_fail(
 /* IPv6 off and ARP silent for interfaces that come into this namespace later. */
 int nic_setup_namespace(struct nic_error *ret_error);
 
-/* (Re)places the nft table: one transaction. Every NIC named must exist. */
-int nic_setup_gate(
-	const char *table, const char *const *names, unsigned n, struct nic_error *ret_error);
+/* (Re)places the nft table: one transaction. Every NIC named must exist. `locked`: what has the mark is
+ * dropped too. */
+int nic_setup_gate(const char *table, const char *const *names, unsigned n, bool locked,
+	struct nic_error *ret_error);
 int nic_setup_gate_remove(const char *table);
 
 /* One NIC behind a gate: down, silent, no addresses, offloads off, up. */

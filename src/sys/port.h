@@ -3,7 +3,7 @@
  * port - frames in and out of one NIC: rx_burst -> verdict -> tx -> flush -> release.
  *
  * In two halves by privilege. port_open (supervisor: CAP_NET_RAW, CAP_NET_ADMIN) makes a descriptor
- * and a plain struct port_info; both travel to fb-gate, whose port_attach needs no privilege.
+ * and a plain struct port_info, port_listen makes it receive; both travel to fb-gate, whose port_attach needs no privilege.
  * System calls of the attached half: mmap, munmap, close (attach and free only); sendto, recvmsg,
  * getsockopt, getsockname. The caller adds what it waits with (poll or epoll_wait).
  *
@@ -51,10 +51,13 @@ struct port_stats {
 
 struct port;
 
-/* Opens a port on `ifindex` of the current network namespace. Every frame sent carries `mark`.
+/* Opens a port on `ifindex` of the current network namespace; it receives nothing yet, since the kernel takes
+ * some 30 ms for what is done here. Every frame sent carries `mark`.
  * -ENODEV, -EPERM, -ENETDOWN, -ENOMEM; -EMSGSIZE: the MTU is above PORT_MTU_MAX;
  * -EPROTONOSUPPORT: not an Ethernet NIC. *ret_fd is close-on-exec and the caller's. */
 int port_open(int ifindex, uint32_t mark, int *ret_fd, struct port_info *ret_info);
+/* From now on it receives, in whatever namespace this is called. -ENODEV, -ENETDOWN. */
+int port_listen(int fd, const struct port_info *info);
 
 /* Takes over `fd` (also closed on failure). -EINVAL: impossible info. */
 int port_attach(int fd, const struct port_info *info, struct port **ret_port);

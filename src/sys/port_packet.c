@@ -111,19 +111,13 @@ static int make_ring(int fd, int option, uint32_t slots, uint32_t slot_size)
 	return setsockopt(fd, SOL_PACKET, option, &req, sizeof(req)) < 0 ? -errno : 0;
 }
 
-static int bind_nic(int fd, int ifindex)
+static int set_promiscuous(int fd, int ifindex)
 {
-	struct sockaddr_ll address = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = ifindex,
-	};
-	struct packet_mreq promiscuous = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC };
+	struct packet_mreq request = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC };
 
-	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) <
-		0)
-		return -errno;
-	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	return setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request)) < 0
+		       ? -errno
+		       : 0;
 }
 
 static uint32_t slot_size_for(uint32_t mtu)
@@ -169,12 +163,23 @@ static int set_up(int fd, int ifindex, uint32_t mark, struct port_info *ret_info
 	r = r ? r : set_options(fd, mark);
 	r = r ? r : make_ring(fd, PACKET_RX_RING, ret_info->rx_slots, ret_info->slot_size);
 	r = r ? r : make_ring(fd, PACKET_TX_RING, ret_info->tx_slots, ret_info->slot_size);
-	return r ? r : bind_nic(fd, ifindex);
+	return r ? r : set_promiscuous(fd, ifindex);
+}
+
+int port_listen(int fd, const struct port_info *info)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = info->ifindex,
+	};
+
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
 int port_open(int ifindex, uint32_t mark, int *ret_fd, struct port_info *ret_info)
 {
-	/* Protocol 0: nothing arrives before bind_nic, when all is set. */
+	/* Protocol 0: nothing arrives before port_listen(). */
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	struct port_info info;
 	int r;

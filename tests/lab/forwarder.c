@@ -38,6 +38,8 @@ static int side_open(struct side *side, const char *name)
 	side->name = name;
 	r = port_open((int)if_nametoindex(name), MARK, &fd, &info);
 	if (!r)
+		r = port_listen(fd, &info);
+	if (!r)
 		r = port_attach(fd, &info, &side->port);
 	if (r)
 		fprintf(stderr, "%s: %s\n", name, strerror(-r));

@@ -2,7 +2,8 @@
 /*
  * The calls of sys/nic.h and sys/mute.h from a shell, for tests only.
  *   nictool mute prepared|unprepared      one line for each probe that was answered, then the total
- *   nictool hold DATA_NETNS NIC...        prepares; then obeys lines: restore, again N, port N, quit
+ *   nictool hold DATA_NETNS NIC...        prepares; then obeys lines: restore, again N, port N, lock 0|1,
+ *                                         quit
  */
 #include <poll.h>
 #include <stdio.h>
@@ -52,6 +53,8 @@ static bool obey(struct nic_set *set, const char *line)
 		printf("%s\n", nic_again(set, n, &error) ? error.text : "prepared");
 	else if (!strncmp(line, "port", 4))
 		printf("port %d\n", nic_port_open(set, n, &fd, &info));
+	else if (!strncmp(line, "lock", 4))
+		printf("%s\n", nic_lock(set, n != 0, &error) ? error.text : "done");
 	else
 		return false;
 	return true;

@@ -137,6 +137,22 @@ def test_gone_and_back(lab):
     process.say('port 1', 'port 0')
 
 
+def test_locked(lab):
+    """No mark opens the gate, for a NIC that comes back neither, until it is unlocked."""
+    process, _ = hold(lab, lab.ns, 'g0', 'g1')
+    assert rules(lab.ns).count('accept') == 2
+    process.say('lock 1', 'done')
+    assert rules(lab.ns).count('policy drop') == 4 and 'accept' not in rules(lab.ns)
+    ip('-n', lab.ns, 'link', 'del', 'g1')
+    process.until('g1 gone')
+    ip('-n', lab.g, 'link', 'add', 'g1', 'type', 'veth', 'peer', 'name', 'b9')
+    process.until('g1 back')
+    process.say('again 1', 'prepared')
+    assert rules(lab.ns).count('policy drop') == 4 and 'accept' not in rules(lab.ns)
+    process.say('lock 0', 'done')
+    assert rules(lab.ns).count('accept') == 2
+
+
 def test_refusals(lab):
     assert refusal(lab, 'no', 'g0', 'eth7') == \
         'eth7: no such network interface in this network namespace; `ip link` lists them'
