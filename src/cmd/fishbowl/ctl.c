@@ -10,42 +10,58 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int exchange(int fd, const struct sockaddr_un *to, const char *verb, json_t **ret_answer)
+/* All packets up to the end of file. */
+static int receive(int fd, json_t **ret_answer)
 {
-	struct timeval patience = { .tv_sec = 10 };
-	char *buf;
+	char *buf = malloc(CTL_ANSWER_MAX);
+	size_t len = 0;
 	ssize_t n;
 	int r = 0;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
-		send(fd, verb, strlen(verb), MSG_NOSIGNAL) < 0)
-		return -errno;
-	buf = malloc(CTL_ANSWER_MAX);
 	if (!buf)
 		return -ENOMEM;
-	n = recv(fd, buf, CTL_ANSWER_MAX, 0);
-	if (n < 0)
-		r = -errno;
-	else
-		*ret_answer = json_loadb(buf, (size_t)n, 0, NULL);
+	while (len < CTL_ANSWER_MAX && (n = recv(fd, buf + len, CTL_ANSWER_MAX - len, 0)) != 0) {
+		if (n < 0 && errno != EINTR) {
+			r = -errno;
+			break;
+		}
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (r == 0) {
+		*ret_answer = json_loadb(buf, len, 0, NULL);
+		r = *ret_answer ? 0 : -EBADMSG;
+	}
 	free(buf);
-	return r < 0 ? r : *ret_answer ? 0 : -EBADMSG;
+	return r;
 }
 
-int ctl_ask(const char *run_dir, const char *verb, json_t **ret_answer)
+static int exchange(int fd, const struct sockaddr_un *to, const char *request, json_t **ret_answer)
 {
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
+		send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+		return -errno;
+	return receive(fd, ret_answer);
+}
+
+int ctl_ask(const char *run_dir, const char *request, int patience_s, json_t **ret_answer)
+{
+	struct timeval patience = { .tv_sec = patience_s };
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	json_t *answer = NULL;
 	int fd, r;
 
+	if (strlen(request) >= CTL_REQUEST_MAX)
+		return -E2BIG;
 	if (snprintf(to.sun_path, sizeof(to.sun_path), "%s/" CTL_SOCKET, run_dir) >=
 		(int)sizeof(to.sun_path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	r = exchange(fd, &to, verb, &answer);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(
+		fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* connect() as well */
+	r = exchange(fd, &to, request, &answer);
 	close(fd);
 	if (r == 0)
 		*ret_answer = answer;

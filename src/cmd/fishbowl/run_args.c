@@ -72,13 +72,67 @@ struct conf *run_conf_load(const char *path)
 	return NULL;
 }
 
-void run_args_complain(const struct conf *conf, int error)
+/* `key = "value"` on a line of its own, as it is always written. */
+static void find_line(FILE *file, const char *key, char value[static CONF_PATH_MAX])
+{
+	char line[512], name[32], text[CONF_PATH_MAX];
+
+	rewind(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " %31[a-z_] = %*[\"']%79[^\"'\n]", name, text) == 2 &&
+			strcmp(name, key) == 0)
+			memcpy(value, text, sizeof(text));
+}
+
+static bool find_lines(const char *path, struct run_dirs *dirs)
+{
+	FILE *file = fopen(path, "re");
+	struct conf *defaults;
+
+	if (!file || conf_default(&defaults) < 0) {
+		fprintf(stderr, "fishbowl: %s: %s; -c names another file\n", path, strerror(errno));
+		if (file)
+			fclose(file);
+		return false;
+	}
+	snprintf(dirs->run, sizeof(dirs->run), "%s", defaults->top.run_dir);
+	snprintf(dirs->state, sizeof(dirs->state), "%s", defaults->top.state_dir);
+	conf_free(defaults);
+	find_line(file, "run_dir", dirs->run);
+	find_line(file, "state_dir", dirs->state);
+	fclose(file);
+	return true;
+}
+
+bool run_dirs_find(const char *path, struct run_dirs *ret_dirs)
+{
+	struct conf *conf;
+	char *faults = NULL;
+
+	if (conf_load(path, &conf, &faults) == 0) {
+		snprintf(ret_dirs->run, sizeof(ret_dirs->run), "%s", conf->top.run_dir);
+		snprintf(ret_dirs->state, sizeof(ret_dirs->state), "%s", conf->top.state_dir);
+		conf_free(conf);
+		return true;
+	}
+	free(faults);
+	if (!find_lines(path, ret_dirs))
+		return false;
+	fprintf(stderr,
+		"fishbowl: %s has faults (`fishbowl check-config` shows them); the gateway in %s "
+		"is "
+		"asked\n",
+		path, ret_dirs->run);
+	return true;
+}
+
+void run_args_complain(const struct run_dirs *dirs, int error)
 {
 	if (error == -ENOENT || error == -ECONNREFUSED)
 		fprintf(stderr,
 			"fishbowl does not run with run_dir %s; `fishbowl run` or `systemctl "
 			"start fishbowl` starts it\n",
-			conf->top.run_dir);
+			dirs->run);
 	else if (error == -EACCES)
 		fprintf(stderr, "fishbowl: not allowed to ask: be root or in the group fishbowl\n");
 	else

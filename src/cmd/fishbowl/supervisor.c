@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/fishbowl/supervisor.h"
+#include "cmd/fishbowl/supervisor_ctl.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -43,6 +43,11 @@ int64_t sup_wall(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+int64_t sup_steady(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 void sup_say(const char *fmt, ...)
 {
 	va_list args;
@@ -58,7 +63,8 @@ void sup_say(const char *fmt, ...)
 static void begin(struct supervisor *s, const struct conf *conf)
 {
 	memset(s, 0, sizeof(*s));
-	s->conf = conf;
+	s->conf = s->first_conf = conf;
+	s->spare_fd = -1;
 	if (conf->top.honeynet[0])
 		snprintf(s->honeynet, sizeof(s->honeynet), "%s", conf->top.honeynet);
 	else
@@ -72,7 +78,7 @@ static void begin(struct supervisor *s, const struct conf *conf)
 		jail_user_find(process_name(p), JAIL_UID_FIRST + p, &s->child[p].user);
 	}
 	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
-		s->port[i].fd = -1;
+		s->port[i].fd = s->port[i].spare_fd = -1;
 	s->run_dir = s->ram_dir = s->state_dir = s->lock_fd = -1;
 	s->signal_fd = s->ctl_fd = -1;
 	s->watch_fd[0] = s->watch_fd[1] = -1;
@@ -88,6 +94,7 @@ static int open_signals(struct supervisor *s)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -100,7 +107,7 @@ static int open_signals(struct supervisor *s)
 
 static int64_t clock_offset(void)
 {
-	return sup_wall() - read_clock(CLOCK_BOOTTIME);
+	return sup_wall() - sup_steady();
 }
 
 /* Someone set the clock: times of records before and after cannot be compared. */
@@ -169,6 +176,20 @@ static void ask_stop(struct supervisor *s, const char *why)
 	}
 }
 
+/* Whoever may send it: it works without ctl.sock. */
+static void lockdown_by_signal(struct supervisor *s, const struct signalfd_siginfo *info)
+{
+	char who[ORDER_WHO_MAX], detail[128];
+	uint64_t id = 0;
+	int r;
+
+	snprintf(who, sizeof(who), "SIGUSR1 from uid %u, pid %u", info->ssi_uid, info->ssi_pid);
+	r = sup_lockdown(s, who, "", &id);
+	snprintf(detail, sizeof(detail), "LOCKDOWN: nothing passes (order %llu)%s",
+		(unsigned long long)id, r == 0 ? "" : "; fb-gate has not answered");
+	sup_control_by(s, REASON_OPERATOR, who, NULL, "policy", detail);
+}
+
 static void take_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
@@ -177,8 +198,9 @@ static void take_signals(struct supervisor *s)
 		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			ask_stop(s, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 		else if (info.ssi_signo == SIGHUP)
-			sup_say("SIGHUP: a new configuration takes effect with a restart, which "
-				"keeps conversations and budgets");
+			s->want_reload = true;
+		else if (info.ssi_signo == SIGUSR1)
+			lockdown_by_signal(s, &info);
 	}
 	sup_children_reap(s);
 }
@@ -190,6 +212,7 @@ static void tick(struct supervisor *s)
 	sup_children_tick(s);
 	if (s->running && !s->stopping) {
 		check_clock(s);
+		sup_policy_tick(s);
 		sup_audit_tick(s);
 	}
 	if (s->watchdog_ns && now >= s->next_watchdog_ns) {
@@ -198,12 +221,12 @@ static void tick(struct supervisor *s)
 	}
 }
 
-static void serve(struct supervisor *s, int wait_ms)
+void sup_serve(struct supervisor *s, int wait_ms, bool requests)
 {
 	enum { OTHERS = 4 };
 	struct pollfd wait[OTHERS + CHAN_PROCESSES] = {
 		{ .fd = s->signal_fd, .events = POLLIN },
-		{ .fd = s->ctl_fd, .events = POLLIN },
+		{ .fd = requests ? s->ctl_fd : -1, .events = POLLIN },
 		{ .fd = s->watch_fd[0], .events = POLLIN },
 		{ .fd = s->watch_fd[1], .events = POLLIN },
 	};
@@ -269,7 +292,7 @@ static int start_and_wait(struct supervisor *s, const enum chan_process *which, 
 			break;
 		if (s->stopping || sup_now() > until)
 			return -ETIMEDOUT;
-		serve(s, TICK_MS);
+		sup_serve(s, TICK_MS, true);
 	}
 	return r < 0 ? r : 0;
 }
@@ -279,7 +302,7 @@ static void stop_all(struct supervisor *s)
 	if (!s->stopping)
 		s->stopping = 1;
 	while (!sup_children_stop_step(s))
-		serve(s, TICK_MS);
+		sup_serve(s, TICK_MS, true);
 }
 
 static const enum chan_process writers[] = { CHAN_STORE, CHAN_TAP };
@@ -342,6 +365,8 @@ static int prepare(struct supervisor *s)
 		return r;
 	}
 	open_sinks(s);
+	if ((r = sup_policy_open(s)) < 0)
+		return r;
 	if ((r = sup_nics_prepare(s)) < 0 || (r = drain_old(s)) < 0 || (r = sup_files_open(s)) < 0)
 		return r;
 	return sup_ctl_open(s);
@@ -401,6 +426,19 @@ static void stop(struct supervisor *s)
 	if (s->running && s->stopping == 1)
 		sup_files_forget(s);
 	sup_files_close(s);
+	sup_policy_close(s);
+	conf_free(s->own_conf);
+}
+
+static void run_on(struct supervisor *s)
+{
+	char said[1024];
+
+	sup_serve(s, TICK_MS, true);
+	if (s->want_reload && !s->stopping) {
+		s->want_reload = false;
+		(void)sup_reload(s, "SIGHUP", said, sizeof(said));
+	}
 }
 
 int supervisor_run(const struct conf *conf)
@@ -413,7 +451,7 @@ int supervisor_run(const struct conf *conf)
 	if (r == 0)
 		r = start(&s);
 	while (r == 0 && !s.stopping && !s.fault)
-		serve(&s, TICK_MS);
+		run_on(&s);
 	if (s.lock_fd >= 0)
 		stop(&s);
 	if (r == 0)

@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "capture/ring_kind.h"
+#include "cmd/fishbowl/orders.h"
 #include "conf/conf.h"
 #include "event/event.h"
 #include "sys/chan.h"
@@ -37,14 +39,18 @@ struct sup_child {
 	int64_t backoff_ns;
 	unsigned starts;
 	int landlock_abi;
-	bool was_killed; /* its last end was a SIGKILL: not its own fault */
-	char why[96];    /* the last end, in words */
+	uint64_t policy;   /* fb-gate: generation of the policy it got with START */
+	bool was_killed;   /* its last end was a SIGKILL: not its own fault */
+	bool failed_start; /* its last end came by itself, before it was ready */
+	char why[96];      /* the last end, in words */
 };
 
 struct sup_port {
 	char name[CHAN_NIC_MAX];
 	int fd; /* -1 once the gate has it */
 	struct port_info info;
+	int spare_fd; /* opened for the next gate while the last one still works; -1: none */
+	struct port_info spare_info;
 	bool present;
 	bool link;
 	/* Frames the NIC counts less those the gate has accounted for, when this gate started: before
@@ -70,8 +76,35 @@ struct sup_audit {
 	char last_detail[256];
 };
 
+/* Nobody acknowledges any more (setting `attendance`): three quarters of the time, all of it. */
+enum sup_absence { SUP_PRESENT, SUP_LATE, SUP_ABSENT };
+
+/* What the gate judges by, and what it is made from beside the configuration. */
+struct sup_policy {
+	struct orders orders;
+	struct list list[LIST_COUNT];  /* of the configuration and its files */
+	int64_t rules_end_ns;          /* wall time when the next rule of these ends; 0: none */
+	uint64_t image;                /* generation of the image in fd[ROLE_POLICY] */
+	uint64_t sent;                 /* of the one that fb-gate was given last */
+	uint64_t applied;              /* of the one that it judges by */
+	int64_t refused;               /* its answer to `sent`: 0 or -errno */
+	struct message_applied killed; /* its last answer to KILL_FLOW */
+	enum sup_absence absence;
+	int64_t absent_base_ns,
+		absent_from_ns;   /* absent for base at that steady time, when it was read */
+	int64_t absence_saved_ns; /* steady */
+	bool nics_locked;
+	int64_t again_ns;            /* when to try again what failed */
+	int save_error;              /* orders.json could not be written: errno */
+	char nic_error[256];         /* the NICs could not be locked or unlocked */
+	char damage[ORDERS_WHY_MAX]; /* what was wrong with orders.json at the start */
+	struct stat file;            /* orders.json as it was last written or read */
+};
+
 struct supervisor {
 	const struct conf *conf;
+	struct conf *own_conf;         /* after a reload: `conf` is this one */
+	const struct conf *first_conf; /* before: the caller's */
 	char honeynet[CHAN_NAME_MAX];
 	int run_dir, state_dir, lock_fd;
 	int ram_dir; /* of rings, flow table and counters: run_dir, or one in /dev/shm */
@@ -88,6 +121,11 @@ struct supervisor {
 	void *frames_memory;
 	uint64_t records_lost;
 	struct sup_child child[CHAN_PROCESSES];
+	/* A program that waits for START: it takes the place of the gate that is asked to end. */
+	pid_t spare_pid; /* 0: none */
+	int spare_fd;
+	int64_t gate_stopped_ns; /* when the last gate was asked to end */
+	int64_t gate_gap_ns;     /* from then to the next one that was ready */
 	struct sup_port port[CHAN_PORTS_MAX];
 	unsigned n_ports;
 	struct nic_set *nics;
@@ -97,14 +135,17 @@ struct supervisor {
 	int64_t started_ns;
 	int64_t watchdog_ns, next_watchdog_ns;
 	struct sup_audit audit;
+	struct sup_policy policy;
 	int stopping; /* 0, 1 = in order, 2 = hurry */
 	bool running; /* all processes were up once */
 	int64_t stop_since_ns;
-	bool fault; /* the run ends because it cannot go on */
+	bool fault;       /* the run ends because it cannot go on */
+	bool want_reload; /* SIGHUP */
 };
 
-int64_t sup_now(void);  /* CLOCK_MONOTONIC, ns */
-int64_t sup_wall(void); /* CLOCK_REALTIME, ns */
+int64_t sup_now(void);    /* CLOCK_MONOTONIC, ns */
+int64_t sup_wall(void);   /* CLOCK_REALTIME, ns */
+int64_t sup_steady(void); /* CLOCK_BOOTTIME, ns: goes on while the machine sleeps */
 
 /* One line to the terminal (or the service log). */
 void sup_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -113,6 +154,9 @@ void sup_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sup_record(struct supervisor *s, struct record *record);
 void sup_control(struct supervisor *s, enum reason reason, const char *process, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
+/* The same for what somebody ordered, about one honeypot or (NULL) none. */
+void sup_control_by(struct supervisor *s, enum reason reason, const char *operator,
+	const char * honeypot, const char *process, const char *detail);
 void sup_stats(struct supervisor *s);
 
 /* supervisor_files.c. Each says on stderr what is wrong and what to do; 0 or -errno. */
@@ -129,7 +173,37 @@ void sup_files_close(struct supervisor *s);
 int sup_files_open(struct supervisor *s);
 /* The next run does not go on with these rings. */
 void sup_files_spoil(struct supervisor *s);
+/* The bytes of that file in a sealed memfd. */
+int sup_conf_copy(const char *path, int *ret_fd);
 int sup_conf_snapshot(struct supervisor *s);
+
+/* supervisor_policy.c */
+/* Reads orders and lists; damaged orders are no failure but a lockdown. */
+int sup_policy_open(struct supervisor *s);
+void sup_policy_close(struct supervisor *s);
+/* Before a gate starts: its image is there, also of what somebody else wrote into orders.json while this
+ * process did not answer. */
+int sup_policy_for_gate(struct supervisor *s);
+/* Orders or configuration have changed: saves the orders, makes the image, locks or unlocks the NICs. 0, or
+ * -errno: the old image holds. */
+int sup_policy_make(struct supervisor *s);
+/* The same, sends it, and waits a moment for the gate, serving the other processes meanwhile. 0: it is in
+ * force; -ENOTCONN: no gate runs; -ETIMEDOUT: no answer yet; else -errno: refused, the old one holds. */
+int sup_policy_change(struct supervisor *s);
+/* Ends a conversation. Results as above; -ENOENT: there is none of that id. */
+int sup_policy_kill_flow(struct supervisor *s, uint64_t flow_id);
+void sup_policy_applied(struct supervisor *s, const struct message_applied *applied);
+/* What ends by itself; attendance. */
+void sup_policy_tick(struct supervisor *s);
+/* Somebody is there. Call it before sup_policy_change(). */
+void sup_attended(struct supervisor *s);
+int64_t sup_absent_ns(const struct supervisor *s);
+/* "75 min" */
+const char *sup_age_text(int64_t ns, char buf[static 32]);
+/* What holds for honeypot `n` now. */
+struct policy_pot sup_policy_pot(const struct supervisor *s, size_t n);
+/* Nothing passes from now on, whether the gate obeys or not. sup_policy_change()'s result. */
+int sup_lockdown(struct supervisor *s, const char *operator, const char * reason, uint64_t *ret_id);
 
 /* supervisor_child.c */
 int sup_child_start(struct supervisor *s, enum chan_process process);
@@ -139,6 +213,8 @@ void sup_children_reap(struct supervisor *s);
 void sup_children_tick(struct supervisor *s);
 void sup_child_stop(struct supervisor *s, enum chan_process process, enum stop_how how);
 void sup_child_kill(struct sup_child *child, const char *why);
+/* A new gate takes over as soon as the one that runs has ended, which it is asked to. */
+void sup_gate_replace(struct supervisor *s);
 /* One step of the orderly stop; true when all have ended. */
 bool sup_children_stop_step(struct supervisor *s);
 
@@ -146,6 +222,8 @@ bool sup_children_stop_step(struct supervisor *s);
 int sup_nics_prepare(struct supervisor *s);
 int sup_ports_open(struct supervisor *s);
 void sup_ports_close(struct supervisor *s);
+/* Does ahead what takes long in opening them. */
+void sup_ports_prepare(struct supervisor *s);
 void sup_nics_watch(struct supervisor *s);
 void sup_nics_count(struct supervisor *s);
 /* Sum over all present ports, less what belongs to gates before. */
@@ -164,7 +242,11 @@ void sup_audit_answer(
 int sup_ctl_open(struct supervisor *s);
 void sup_ctl_serve(struct supervisor *s);
 
-/* supervisor.c: the whole run; the exit status. */
+/* supervisor.c */
+/* One turn: waits so long for messages and signals and does what is due; without requests at ctl.sock when
+ * one is being served. */
+void sup_serve(struct supervisor *s, int wait_ms, bool requests);
+/* The whole run; the exit status. */
 int supervisor_run(const struct conf *conf);
 
 static inline const struct counts_gate *sup_gate_counts(const struct supervisor *s)

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/fishbowl/run_pids.h"
 #include "sys/child.h"
 #include "sys/files.h"
 #include "sys/spawn.h"
@@ -24,7 +25,7 @@ static const int64_t stop_ns[CHAN_PROCESSES] = { 15 * SUP_NS_PER_S, 60 * SUP_NS_
 /* Who gets what: the privileges of the processes in one table. */
 static const uint32_t gets[CHAN_PROCESSES] = {
 	[CHAN_GATE] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(GATE_RECORDS) | R(FLOW_TABLE) |
-		      R(BUDGET_STATE) | R(LOCK),
+		      R(BUDGET_STATE) | R(POLICY) | R(LOCK),
 	[CHAN_TAP] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(TAP_RECORDS) | R(CAPTURE_DIR) |
 		     R(SIGNING_KEY) | R(LOCK),
 	[CHAN_STORE] = R(CONF) | R(GATE_RECORDS) | R(TAP_RECORDS) | R(SUPERVISOR_RECORDS) |
@@ -73,7 +74,8 @@ static void note_pids(const struct supervisor *s)
 
 	snprintf(text, sizeof(text), "%d %d %d", (int)s->child[CHAN_GATE].pid,
 		(int)s->child[CHAN_TAP].pid, (int)s->child[CHAN_STORE].pid);
-	(void)file_text_write(s->run_dir, "pids", text); /* a help for a later run, no more */
+	(void)file_text_write(
+		s->run_dir, RUN_PIDS_NAME, text); /* a help for a later run, no more */
 }
 
 static void plan_restart(struct sup_child *child)
@@ -90,7 +92,8 @@ static void plan_restart(struct sup_child *child)
 	child->since_ns = now;
 }
 
-static int spawn_child(struct supervisor *s, struct sup_child *child)
+/* The program, waiting for START. */
+static int spawn_program(const struct sup_child *child, pid_t *ret_pid, int *ret_fd)
 {
 	struct spawn spawn = { .program = process_name(child->process),
 		.user = &child->user,
@@ -100,15 +103,48 @@ static int spawn_child(struct supervisor *s, struct sup_child *child)
 	if (r < 0)
 		return r;
 	spawn.chan_fd = pair[1];
-	r = spawn_start(&spawn, &child->pid);
+	r = spawn_start(&spawn, ret_pid);
 	close(pair[1]);
-	chan_init(&child->chan, pair[0], CHAN_SUPERVISOR);
-	if (r == 0)
-		r = send_start(s, child);
+	if (r < 0)
+		close(pair[0]);
 	else
-		child->pid = 0;
+		*ret_fd = pair[0];
+	return r;
+}
+
+static int spawn_child(struct supervisor *s, struct sup_child *child)
+{
+	int fd = -1, r = 0;
+
+	if (child->process == CHAN_GATE && s->spare_pid > 0) {
+		child->pid = s->spare_pid;
+		fd = s->spare_fd;
+		s->spare_pid = 0;
+		s->spare_fd = -1;
+	} else {
+		r = spawn_program(child, &child->pid, &fd);
+	}
+	if (r < 0)
+		return r;
+	chan_init(&child->chan, fd, CHAN_SUPERVISOR);
+	r = send_start(s, child);
 	if (r < 0)
 		chan_close(&child->chan);
+	return r;
+}
+
+/* Its policy, and fresh sockets: what waited in old ones is never sent. */
+static int prepare_gate(struct supervisor *s)
+{
+	int r = sup_policy_for_gate(s);
+
+	if (r < 0) {
+		sup_say("the policy for fb-gate could not be made: %s", strerror(-r));
+		return r;
+	}
+	sup_nics_rebase(s, false);
+	r = sup_ports_open(s);
+	sup_nics_rebase(s, true);
 	return r;
 }
 
@@ -117,11 +153,8 @@ int sup_child_start(struct supervisor *s, enum chan_process process)
 	struct sup_child *child = &s->child[process];
 	int r = 0;
 
-	if (process == CHAN_GATE) { /* fresh sockets: what waited in old ones is never sent */
-		sup_nics_rebase(s, false);
-		r = sup_ports_open(s);
-		sup_nics_rebase(s, true);
-	}
+	if (process == CHAN_GATE)
+		r = prepare_gate(s);
 	if (r == 0)
 		r = spawn_child(s, child);
 	if (process == CHAN_GATE)
@@ -135,6 +168,7 @@ int sup_child_start(struct supervisor *s, enum chan_process process)
 		return r;
 	}
 	child->starts++;
+	child->policy = s->policy.image;
 	child->state = SUP_STARTING;
 	child->since_ns = child->alive_ns = sup_now();
 	s->audit.undisturbed = false;
@@ -148,6 +182,10 @@ static void on_ready(
 	child->state = SUP_UP;
 	child->since_ns = sup_now();
 	child->landlock_abi = ready->landlock_abi;
+	if (child->process == CHAN_GATE) {
+		s->policy.applied = child->policy;
+		s->gate_gap_ns = child->since_ns - s->gate_stopped_ns;
+	}
 	sup_control(s, REASON_STARTED, process_name(child->process), "pid %d, uid %u%s%s",
 		(int)child->pid, (unsigned)child->user.uid, child->starts > 1 ? ", again" : "",
 		ready->landlock_abi == 0 ? "; this kernel has no Landlock" : "");
@@ -158,25 +196,6 @@ void sup_child_kill(struct sup_child *child, const char *why)
 	snprintf(child->why, sizeof(child->why), "%s", why);
 	if (child->pid > 0)
 		kill(child->pid, SIGKILL);
-}
-
-void sup_child_message(struct supervisor *s, struct sup_child *child)
-{
-	struct message m;
-	int r = 0;
-
-	/* A child that never stops talking must not keep the others waiting. */
-	for (int n = 0; n < MESSAGES_A_TURN && (r = chan_receive(&child->chan, &m)) == 1; n++) {
-		child->alive_ns = sup_now();
-		if (m.type == MESSAGE_READY)
-			on_ready(s, child, &m.ready);
-		else if (m.type == MESSAGE_AUDITED)
-			sup_audit_answer(s, child->process, &m.audited);
-	}
-	if (r == -EBADMSG)
-		sup_child_kill(child, "it sent a message that is not in the table");
-	if (r < 0)
-		chan_close(&child->chan); /* its end comes with SIGCHLD */
 }
 
 static void describe_end(struct sup_child *child, int status)
@@ -201,6 +220,9 @@ static void on_end(struct supervisor *s, struct sup_child *child, int status)
 	chan_close(&child->chan);
 	child->pid = 0;
 	child->was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	child->failed_start = child->state == SUP_STARTING && !child->was_killed;
+	if (child->process == CHAN_GATE && !asked)
+		s->gate_stopped_ns = sup_now();
 	s->audit.undisturbed = false;
 	/* Of the store's own orderly end nobody is left to make a record. */
 	if (asked && s->stopping && child->process == CHAN_STORE && status == 0)
@@ -220,19 +242,65 @@ static void on_end(struct supervisor *s, struct sup_child *child, int status)
 	plan_restart(child);
 }
 
+/* A gate that was asked to make way for another closes the channel when it touches nothing shared any more. The
+ * kernel takes 100 ms and more to close its sockets: nobody waits for that. */
+static bool makes_way(const struct supervisor *s, const struct sup_child *child)
+{
+	if (child->process != CHAN_GATE || child->state != SUP_STOPPING || s->stopping ||
+		child->pid <= 0)
+		return false;
+	kill(child->pid, SIGKILL); /* it must not touch anything now */
+	return true;
+}
+
+void sup_child_message(struct supervisor *s, struct sup_child *child)
+{
+	struct message m;
+	int r = 0;
+
+	/* A child that never stops talking must not keep the others waiting. */
+	for (int n = 0; n < MESSAGES_A_TURN && (r = chan_receive(&child->chan, &m)) == 1; n++) {
+		child->alive_ns = sup_now();
+		if (m.type == MESSAGE_READY)
+			on_ready(s, child, &m.ready);
+		else if (m.type == MESSAGE_AUDITED)
+			sup_audit_answer(s, child->process, &m.audited);
+		else if (m.type == MESSAGE_APPLIED && child->process == CHAN_GATE)
+			sup_policy_applied(s, &m.applied);
+	}
+	if (r == -EBADMSG)
+		sup_child_kill(child, "it sent a message that is not in the table");
+	if (r < 0 && makes_way(s, child))
+		on_end(s, child, 0);
+	else if (r < 0)
+		chan_close(&child->chan); /* its end comes with SIGCHLD */
+}
+
+static void forget_spare(struct supervisor *s)
+{
+	if (s->spare_fd >= 0)
+		close(s->spare_fd); /* which ends it */
+	s->spare_fd = -1;
+	s->spare_pid = 0;
+}
+
 void sup_children_reap(struct supervisor *s)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->spare_pid)
+			forget_spare(s);
 		for (size_t i = 0; i < CHAN_PROCESSES; i++)
 			if (s->child[i].pid == pid) {
 				/* What it said last counts. */
 				if (s->child[i].chan.fd >= 0)
 					sup_child_message(s, &s->child[i]);
-				on_end(s, &s->child[i], status);
+				if (s->child[i].pid == pid)
+					on_end(s, &s->child[i], status);
 			}
+	}
 }
 
 static void check_alive(const struct supervisor *s, struct sup_child *child, int64_t now)
@@ -270,13 +338,23 @@ void sup_child_stop(struct supervisor *s, enum chan_process process, enum stop_h
 	struct sup_child *child = &s->child[process];
 	struct message_stop stop = { .how = how };
 
-	(void)s;
 	if (child->pid <= 0 || child->state == SUP_STOPPING)
 		return;
 	child->state = SUP_STOPPING;
 	child->since_ns = sup_now();
+	if (process == CHAN_GATE)
+		s->gate_stopped_ns = child->since_ns;
 	if (chan_send(&child->chan, MESSAGE_STOP, &stop, NULL, 0) < 0)
 		sup_child_kill(child, "could not be asked to stop");
+}
+
+void sup_gate_replace(struct supervisor *s)
+{
+	forget_spare(s);
+	/* Without these it takes a little longer. */
+	(void)spawn_program(&s->child[CHAN_GATE], &s->spare_pid, &s->spare_fd);
+	sup_ports_prepare(s);
+	sup_child_stop(s, CHAN_GATE, STOP_RESTART);
 }
 
 /* Gate, then tap, then store: each has what the one before wrote last. */
@@ -284,6 +362,7 @@ bool sup_children_stop_step(struct supervisor *s)
 {
 	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_STORE };
 
+	forget_spare(s);
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
 		struct sup_child *child = &s->child[order[i]];
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/fishbowl/ctl.h"
-#include "cmd/fishbowl/supervisor.h"
+#include "cmd/fishbowl/supervisor_ctl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,20 @@
 #include <unistd.h>
 
 #include "base/out.h"
-#include "base/ring.h"
+#include "cmd/fishbowl/time_arg.h"
+#include "sys/files.h"
 
-enum { BACKLOG = 8, REQUEST_WAIT_MS = 200, LATE_S = 3 };
+enum { BACKLOG = 8, REQUEST_WAIT_MS = 200, FOR_MAX_S = 3650 * 86400 };
+
+static const struct {
+	const char *verb;
+	sup_verb *run;
+	bool early;
+} verbs[] = {
+#define CTL(id, verb, args, early, text) { verb, ctl_##id, early },
+#include "cmd/fishbowl/ctl.def"
+#undef CTL
+};
 
 int sup_ctl_open(struct supervisor *s)
 {
@@ -44,231 +55,223 @@ int sup_ctl_open(struct supervisor *s)
 	return r;
 }
 
-static const char *state_name(const struct sup_child *child)
-{
-	static const char *const names[] = { "down", "starting", "up", "stopping" };
+/* ---- answers ---- */
 
-	return names[child->state];
+__attribute__((format(printf, 3, 0))) static void answer_text(
+	json_t *answer, const char *key, const char *fmt, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		return;
+	json_object_set_new(answer, key, json_string(text));
+	free(text);
 }
 
-static json_t *describe_process(const struct sup_child *child, int64_t now)
+void sup_answer_error(json_t *answer, const char *fmt, ...)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:i}", "name",
-		process_name(child->process), "state", state_name(child), "pid", (int)child->pid,
-		"uid", (int)child->user.uid, "restarts",
-		child->starts > 0 ? (int)child->starts - 1 : 0, "since",
-		(double)(now - child->since_ns) / 1e9, "heartbeat",
-		(double)(now - child->alive_ns) / 1e9, "landlock", child->landlock_abi);
-}
-
-static json_t *describe_nic(const struct sup_port *port, unsigned i)
-{
-	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "name", port->name, "side",
-		i == 0 ? "outside" : "inside", "present", port->present, "link", port->link,
-		"rx_packets", (json_int_t)port->rx_packets, "rx_bytes", (json_int_t)port->rx_bytes,
-		"tx_packets", (json_int_t)port->tx_packets, "tx_bytes", (json_int_t)port->tx_bytes);
-}
-
-static json_t *describe_frames(const struct supervisor *s)
-{
-	const struct counts_gate *counts = sup_gate_counts(s);
-	json_t *reasons = json_object();
-
-	for (enum reason reason = 0; reason < REASON_COUNT; reason++)
-		if (counts->by_reason[reason])
-			json_object_set_new(reasons, reason_name(reason),
-				json_integer((json_int_t)counts->by_reason[reason]));
-	uint64_t missed = 0, captured = 0;
-
-	for (unsigned i = 0; i < s->n_ports; i++) {
-		missed += counts->port[i].missed;
-		captured += counts->port[i].captured;
-	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "received",
-		(json_int_t)counts->received, "bytes", (json_int_t)counts->bytes, "passed",
-		(json_int_t)counts->passed, "dropped", (json_int_t)counts->dropped, "missed",
-		(json_int_t)missed, "captured", (json_int_t)captured, "flows_active",
-		(json_int_t)counts->flows_active, "flows_total", (json_int_t)counts->flows_total,
-		"by_reason", reasons);
-}
-
-static json_t *describe_capture(const struct supervisor *s)
-{
-	const struct counts_tap *tap = s->counts[CHAN_TAP];
-	char segment[COUNTS_SEGMENT_MAX];
-
-	memcpy(segment, tap->segment, sizeof(segment));
-	segment[sizeof(segment) - 1] = 0;
-	for (char *at = segment; *at; at++)
-		if (*at < ' ' || *at > '~')
-			*at = '?';
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "segment", segment,
-		"frames", (json_int_t)tap->frames, "bytes", (json_int_t)tap->bytes, "stored",
-		(json_int_t)tap->stored, "budget", (json_int_t)s->conf->capture.budget, "removed",
-		(json_int_t)tap->removed, "error", (json_int_t)tap->write_errno, "ring_used",
-		(json_int_t)ring_used(s->frames), "ring_size", (json_int_t)s->conf->capture.ring);
-}
-
-static json_t *describe_records(const struct supervisor *s)
-{
-	const struct counts_store *store = s->counts[CHAN_STORE];
-
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "records", (json_int_t)store->records,
-		"journal", (json_int_t)store->journal_bytes, "database",
-		(json_int_t)store->database_bytes, "error", (json_int_t)store->write_errno,
-		"refused", (json_int_t)store->refused, "lost_by_supervisor",
-		(json_int_t)s->records_lost);
-}
-
-static json_t *describe_audit(const struct supervisor *s)
-{
-	char time[40];
-	struct out o = out_make(time, sizeof(time));
-
-	if (s->audit.last_wall_ns == 0)
-		return json_null();
-	out_time_rfc3339(&o, s->audit.last_wall_ns);
-	return json_pack("{s:s, s:b, s:s, s:I}", "time", time, "agree", s->audit.last_agree,
-		"detail", s->audit.last_detail, "number", (json_int_t)s->audit.id);
-}
-
-static void warn(json_t *warnings, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void warn(json_t *warnings, const char *fmt, ...)
-{
-	char text[256];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	answer_text(answer, "error", fmt, args);
 	va_end(args);
-	json_array_append_new(warnings, json_string(text));
+	json_object_set_new(answer, "ok", json_false());
 }
 
-static void warn_processes(const struct supervisor *s, json_t *warnings, int64_t now)
+void sup_answer_say(json_t *answer, const char *fmt, ...)
 {
-	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
-		const struct sup_child *child = &s->child[i];
-		const char *name = process_name(child->process);
+	va_list args;
 
-		if (child->state != SUP_UP)
-			warn(warnings, "%s is %s%s", name, state_name(child),
-				i == CHAN_GATE ? ": nothing passes" : "");
-		else if (now - child->alive_ns > LATE_S * SUP_NS_PER_S)
-			warn(warnings, "%s has not been heard of for %lld s", name,
-				(long long)((now - child->alive_ns) / SUP_NS_PER_S));
-		if (child->state == SUP_UP && child->landlock_abi == 0)
-			warn(warnings, "%s runs without Landlock: this kernel has none", name);
+	va_start(args, fmt);
+	answer_text(answer, "said", fmt, args);
+	va_end(args);
+}
+
+/* ---- who asks ---- */
+
+static void put_user(struct out *o, uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	if (user && order_text_is_plain(user->pw_name))
+		out_str(o, user->pw_name);
+	else
+		out_fmt(o, "uid %u", (unsigned)uid);
+}
+
+/* "root (alice)": alice logged in and became root. */
+static void find_operator(int fd, char operator[static ORDER_WHO_MAX])
+{
+	struct out o = out_make(operator, ORDER_WHO_MAX);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	char path[64], text[32];
+	unsigned long login;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+		out_str(&o, "?");
+		return;
 	}
+	put_user(&o, peer.uid);
+	snprintf(path, sizeof(path), "/proc/%d/loginuid", (int)peer.pid);
+	if (file_text_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return;
+	login = strtoul(text, NULL, 10);
+	if (login == peer.uid || login >= UINT32_MAX)
+		return;
+	out_str(&o, " (");
+	put_user(&o, (uid_t)login);
+	out_char(&o, ')');
 }
 
-static json_t *describe_warnings(const struct supervisor *s, int64_t now)
+/* ---- requests ---- */
+
+static bool take_args(const json_t *from, struct sup_request *q, json_t *answer)
 {
-	const struct counts_gate *gate = sup_gate_counts(s);
-	const struct counts_tap *tap = s->counts[CHAN_TAP];
-	const struct counts_store *store = s->counts[CHAN_STORE];
-	json_t *warnings = json_array();
+	const json_t *args = json_object_get(from, "args"), *arg;
+	size_t i;
 
-	warn_processes(s, warnings, now);
-	for (unsigned i = 0; i < s->n_ports; i++)
-		if (!s->port[i].present)
-			warn(warnings, "NIC %s is gone; it is taken up again when it is back",
-				s->port[i].name);
-		else if (!s->port[i].link)
-			warn(warnings, "NIC %s has no link", s->port[i].name);
-	if (ring_used(s->frames) > s->conf->capture.ring / 2)
-		warn(warnings,
-			"the frame ring is more than half full: when it is full, nothing passes");
-	if (gate->by_reason[REASON_RING_FULL])
-		warn(warnings,
-			"%" PRIu64 " frames were not forwarded because they could not be "
-			"captured",
-			gate->by_reason[REASON_RING_FULL]);
-	if (tap->write_errno)
-		warn(warnings, "the capture cannot be written: %s",
-			strerror((int)tap->write_errno));
-	if (store->write_errno)
-		warn(warnings, "records cannot be written: %s", strerror((int)store->write_errno));
-	if (s->audit.last_wall_ns && !s->audit.last_agree)
-		warn(warnings, "the last audit found a difference: %s", s->audit.last_detail);
-	return warnings;
-}
+	if (args && !json_is_null(args) && !json_is_array(args)) {
+		sup_answer_error(answer, "\"args\" is no list");
+		return false;
+	}
+	if (json_array_size(args) > SUP_ARGS_MAX) {
+		sup_answer_error(answer, "more than %d arguments", SUP_ARGS_MAX);
+		return false;
+	}
+	json_array_foreach(args, i, arg)
+	{
+		const char *text = json_string_value(arg);
 
-static void ctl_status(struct supervisor *s, json_t *answer)
-{
-	json_t *processes = json_array(), *nics = json_array();
-	int64_t now = sup_now();
-
-	sup_nics_count(s);
-	for (size_t i = 0; i < CHAN_PROCESSES; i++)
-		json_array_append_new(processes, describe_process(&s->child[i], now));
-	for (unsigned i = 0; i < s->n_ports; i++)
-		json_array_append_new(nics, describe_nic(&s->port[i], i));
-	json_object_set_new(answer, "version", json_string(FISHBOWL_VERSION));
-	json_object_set_new(answer, "honeynet", json_string(s->honeynet));
-	json_object_set_new(answer, "boot", json_integer((json_int_t)s->boot));
-	json_object_set_new(answer, "pid", json_integer(getpid()));
-	json_object_set_new(answer, "uptime", json_integer((now - s->started_ns) / SUP_NS_PER_S));
-	json_object_set_new(answer, "processes", processes);
-	json_object_set_new(answer, "nics", nics);
-	json_object_set_new(answer, "frames", describe_frames(s));
-	json_object_set_new(answer, "capture", describe_capture(s));
-	json_object_set_new(answer, "records", describe_records(s));
-	json_object_set_new(answer, "audit", describe_audit(s));
-	json_object_set_new(answer, "warnings", describe_warnings(s, now));
-}
-
-static void ctl_audit(struct supervisor *s, json_t *answer)
-{
-	sup_audit_begin(s);
-	json_object_set_new(answer, "number", json_integer((json_int_t)s->audit.id));
-}
-
-static void ctl_stop(struct supervisor *s, json_t *answer)
-{
-	(void)answer;
-	sup_control(s, REASON_OPERATOR, "fishbowl", "stop");
-	s->stopping++;
-	s->stop_since_ns = sup_now();
-}
-
-static json_t *do_verb(struct supervisor *s, const char *verb)
-{
-	static const struct {
-		const char *verb;
-		void (*run)(struct supervisor *s, json_t *answer);
-	} verbs[] = {
-#define CTL(id, verb, text) { verb, ctl_##id },
-#include "cmd/fishbowl/ctl.def"
-#undef CTL
-	};
-	json_t *answer = json_object();
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verbs[i].verb, verb) != 0)
-			continue;
-		json_object_set_new(answer, "ok", json_true());
-		if (!s->running) {
-			json_object_set_new(answer, "ok", json_false());
-			json_object_set_new(
-				answer, "error", json_string("the gateway is still starting"));
-		} else {
-			verbs[i].run(s, answer);
+		if (!text || !order_text_is_plain(text)) {
+			sup_answer_error(answer, "argument %zu is not plain text", i + 1);
+			return false;
 		}
+		q->arg[q->n_args++] = text;
+	}
+	return true;
+}
+
+static bool take_text(
+	const json_t *from, const char *key, size_t max, const char **ret_text, json_t *answer)
+{
+	const json_t *value = json_object_get(from, key);
+
+	if (!value || json_is_null(value))
+		return true;
+	if (!json_is_string(value) || json_string_length(value) >= max ||
+		!order_text_is_plain(json_string_value(value))) {
+		sup_answer_error(
+			answer, "the %s is not plain text of less than %zu bytes", key, max);
+		return false;
+	}
+	*ret_text = json_string_value(value);
+	return true;
+}
+
+/* How long it holds: "for" so many seconds, or "until" a time. */
+static bool take_time(const json_t *from, struct sup_request *q, json_t *answer)
+{
+	const json_t *for_s = json_object_get(from, "for");
+	const char *until = NULL;
+	double seconds = json_number_value(for_s);
+	int64_t now = sup_wall();
+
+	if (!take_text(from, "until", CTL_REQUEST_MAX, &until, answer))
+		return false;
+	if (for_s && !json_is_null(for_s)) {
+		if (!json_is_number(for_s) || !(seconds > 0) || seconds > FOR_MAX_S || until) {
+			sup_answer_error(answer, until ? "give either for or until"
+						       : "for how long? Give a number of seconds, "
+							 "at most ten years");
+			return false;
+		}
+		q->until_ns = now + (int64_t)(seconds * (double)SUP_NS_PER_S);
+	} else if (until) {
+		if (!time_arg_parse(until, &q->until_ns)) {
+			sup_answer_error(answer, "\"%.40s\" is not a " TIME_ARG_FORMS, until);
+			return false;
+		}
+		if (q->until_ns <= now || q->until_ns > now + FOR_MAX_S * SUP_NS_PER_S) {
+			sup_answer_error(answer,
+				"\"%.40s\" is over, or more than ten years ahead; give a time to "
+				"come",
+				until);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void do_verb(struct supervisor *s, const struct sup_request *q, json_t *answer)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verbs[i].verb, q->verb) != 0)
+			continue;
+		if (!s->running && !verbs[i].early)
+			sup_answer_error(answer, "the gateway is still starting");
+		else
+			verbs[i].run(s, q, answer);
+		return;
+	}
+	sup_answer_error(answer, "no such verb; `fishbowl ctl --help` lists them");
+}
+
+static void do_json(struct supervisor *s, const json_t *from, struct sup_request *q, json_t *answer)
+{
+	q->verb = json_string_value(json_object_get(from, "verb"));
+	if (!q->verb)
+		sup_answer_error(answer, "this is no request: it has no \"verb\"");
+	else if (take_args(from, q, answer) && take_time(from, q, answer) &&
+		 take_text(from, "reason", ORDER_WHY_MAX, &q->reason, answer) &&
+		 take_text(from, "match", CTL_REQUEST_MAX, &q->match, answer))
+		do_verb(s, q, answer);
+}
+
+static json_t *do_request(struct supervisor *s, int fd, const char *text, size_t len)
+{
+	struct sup_request q = { .verb = text, .reason = "", .since_ns = sup_now() };
+	json_t *answer = json_pack("{s:b}", "ok", true);
+	json_error_t error;
+	json_t *from;
+
+	find_operator(fd, q.operator);
+	if (*text != '{') {
+		do_verb(s, &q, answer);
 		return answer;
 	}
-	json_object_set_new(answer, "ok", json_false());
-	json_object_set_new(answer, "error", json_string("no such verb"));
+	from = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (from)
+		do_json(s, from, &q, answer);
+	else
+		sup_answer_error(answer, "this is no request: %s", error.text);
+	json_decref(from);
 	return answer;
 }
 
+/* In packets; all of them fit into the socket, so nobody is waited for. */
 static void send_answer(int fd, json_t *answer)
 {
+	static const char too_long[] = "{\"ok\":false,\"error\":\"the answer is too long; ask for "
+				       "one honeypot, or with --match\"}";
 	char *text = json_dumps(answer, JSON_COMPACT);
+	size_t len = text ? strlen(text) : 0;
+	int room = 2 * CTL_ANSWER_MAX;
 
-	if (text && strlen(text) <= CTL_ANSWER_MAX &&
-		send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		sup_say("ctl: answer not sent: %s", strerror(errno));
+	if (len > CTL_ANSWER_MAX) {
+		memcpy(text, too_long, sizeof(too_long));
+		len = sizeof(too_long) - 1;
+	}
+	if (len > CTL_PACKET_MAX)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	for (size_t at = 0; at < len; at += CTL_PACKET_MAX) {
+		size_t n = len - at < CTL_PACKET_MAX ? len - at : CTL_PACKET_MAX;
+
+		if (send(fd, text + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+			sup_say("ctl: answer not sent: %s", strerror(errno));
+			break;
+		}
+	}
 	free(text);
 	json_decref(answer);
 }
@@ -285,7 +288,7 @@ void sup_ctl_serve(struct supervisor *s)
 	n = poll(&wait, 1, REQUEST_WAIT_MS) > 0 ? recv(fd, request, sizeof(request), 0) : -1;
 	if (n > 0 && (size_t)n < sizeof(request)) {
 		request[n] = 0;
-		send_answer(fd, do_verb(s, request));
+		send_answer(fd, do_request(s, fd, request, (size_t)n));
 	}
 	close(fd);
 }

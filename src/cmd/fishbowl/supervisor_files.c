@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/ring.h"
+#include "cmd/fishbowl/run_pids.h"
 #include "control/gate.h"
 #include "sys/files.h"
 
@@ -194,24 +195,17 @@ static bool ctl_answers(const struct supervisor *s)
 	return yes;
 }
 
-/* A process of an earlier run that does not end is hung: it is ended. Its name is checked, so that a
- * number used anew meanwhile is safe. */
+/* A process of an earlier run that does not end is hung: it is ended. */
 static void kill_left_over(const struct supervisor *s)
 {
-	char text[128], path[64], name[32];
-	char *at = text;
-
-	if (file_text_read(s->run_dir, "pids", text, sizeof(text)) < 0)
-		return;
 	for (enum chan_process p = 0; p < CHAN_PROCESSES; p++) {
-		long pid = strtol(at, &at, 10);
+		pid_t pid = run_pid_find(s->run_dir, p);
 
-		snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-		if (pid <= 1 || file_text_read(AT_FDCWD, path, name, sizeof(name)) < 0 ||
-			strcmp(name, process_name(p)) != 0)
+		if (pid == 0)
 			continue;
-		sup_say("%s (%ld) of an earlier run does not end: killed", name, pid);
-		kill((pid_t)pid, SIGKILL);
+		sup_say("%s (%d) of an earlier run does not end: killed", process_name(p),
+			(int)pid);
+		kill(pid, SIGKILL);
 	}
 }
 
@@ -494,26 +488,35 @@ int sup_files_open(struct supervisor *s)
 	return s->fd[ROLE_FRAME_EVENT] < 0 ? -errno : 0;
 }
 
-/* Children see the text that was checked, whatever happens to the file. */
-int sup_conf_snapshot(struct supervisor *s)
+int sup_conf_copy(const char *path, int *ret_fd)
 {
-	int from = open(s->conf->path, O_RDONLY | O_CLOEXEC), to, r = 0;
+	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), to, r = 0;
 	char buf[4096];
 	ssize_t n;
 
 	if (from < 0)
-		return complain(
-			"configuration", s->conf->path, -errno, "it was there a moment ago");
+		return -errno;
 	to = memfd_create("fishbowl.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	while (to >= 0 && (n = read(from, buf, sizeof(buf))) > 0)
-		if (write(to, buf, (size_t)n) != n)
-			r = -EIO;
+	while (to >= 0 && (n = read(from, buf, sizeof(buf))) != 0 && r == 0)
+		if (n < 0 || write(to, buf, (size_t)n) != n)
+			r = n < 0 ? -errno : -ENOSPC;
 	close(from);
-	if (to < 0 || fcntl(to, F_ADD_SEALS,
-			      F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+	if (to < 0 ||
+		(r == 0 && fcntl(to, F_ADD_SEALS,
+				   F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0))
 		r = -errno;
-	if (r < 0)
-		return complain("copy of", s->conf->path, r, "out of memory?");
-	s->fd[ROLE_CONF] = to;
+	if (r < 0) {
+		close_fd(&to);
+		return r;
+	}
+	*ret_fd = to;
 	return 0;
+}
+
+/* Children see the text that was checked, whatever happens to the file. */
+int sup_conf_snapshot(struct supervisor *s)
+{
+	int r = sup_conf_copy(s->conf->path, &s->fd[ROLE_CONF]);
+
+	return r < 0 ? complain("configuration", s->conf->path, r, "it was there a moment ago") : 0;
 }

@@ -79,6 +79,46 @@ static void complain_port(const struct sup_port *port, int r)
 	fprintf(stderr, "fishbowl: NIC %s: %s; %s\n", port->name, strerror(-r), remedy);
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void sup_ports_prepare(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->n_ports; i++) {
+		struct sup_port *port = &s->port[i];
+
+		close_fd(&port->spare_fd);
+		if (port->present)
+			(void)nic_port_open(s->nics, i, &port->spare_fd, &port->spare_info);
+	}
+}
+
+/* The one that was opened ahead, unless the NIC is another one since. */
+static int open_port(struct supervisor *s, unsigned i)
+{
+	struct sup_port *port = &s->port[i];
+	int r = -ENOENT;
+
+	if (port->spare_fd >= 0) {
+		port->fd = port->spare_fd;
+		port->info = port->spare_info;
+		port->spare_fd = -1;
+		r = port_listen(port->fd, &port->info);
+		if (r < 0)
+			close_fd(&port->fd);
+	}
+	if (r < 0) {
+		r = nic_port_open(s->nics, i, &port->fd, &port->info);
+		if (r == 0)
+			r = port_listen(port->fd, &port->info);
+	}
+	return r;
+}
+
 int sup_ports_open(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
@@ -88,9 +128,11 @@ int sup_ports_open(struct supervisor *s)
 		memset(&port->info, 0, sizeof(port->info));
 		if (!port->present)
 			continue; /* taken up when it is back */
-		r = nic_port_open(s->nics, i, &port->fd, &port->info);
-		if (r == -ENODEV && s->running)
-			continue; /* it went this moment */
+		r = open_port(s, i);
+		if (r == -ENODEV && s->running) { /* it went this moment */
+			close_fd(&port->fd);
+			continue;
+		}
 		if (r < 0) {
 			complain_port(port, r);
 			sup_ports_close(s);
@@ -103,9 +145,8 @@ int sup_ports_open(struct supervisor *s)
 void sup_ports_close(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
-		if (s->port[i].fd >= 0)
-			close(s->port[i].fd);
-		s->port[i].fd = -1;
+		close_fd(&s->port[i].fd);
+		close_fd(&s->port[i].spare_fd);
 	}
 }
 
@@ -122,7 +163,7 @@ static void take_up(struct supervisor *s, unsigned i)
 	s->port[i].present = s->port[i].link = true;
 	sup_control(s, REASON_NIC_BACK, s->port[i].name, "prepared again");
 	if (!s->stopping)
-		sup_child_stop(s, CHAN_GATE, STOP_RESTART);
+		sup_gate_replace(s);
 }
 
 static void on_change(struct supervisor *s, const struct nic_event *event)

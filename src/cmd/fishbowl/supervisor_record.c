@@ -28,22 +28,31 @@ void sup_record(struct supervisor *s, struct record *record)
 	ring_commit(s->records, (uint32_t)size);
 }
 
+void sup_control_by(struct supervisor *s, enum reason reason, const char *operator,
+	const char * honeypot, const char *process, const char *detail)
+{
+	struct record record = { .type = EVENT_CONTROL };
+
+	record.head.reason = (uint16_t)reason;
+	record.head.honeypot = text_of(honeypot ? honeypot : "");
+	record.control.process = text_of(process);
+	record.control.operator= text_of(operator);
+	record.control.detail = text_of(detail);
+	sup_record(s, &record);
+	sup_say("%s: %s%s%s%s%s", process, reason_text(reason), operator[0] ? ", " : "", operator,
+		detail[0] ? ": " : "", detail);
+}
+
 void sup_control(
 	struct supervisor *s, enum reason reason, const char *process, const char *fmt, ...)
 {
-	struct record record = { .type = EVENT_CONTROL };
 	char detail[512];
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, args);
 	va_end(args);
-	record.head.reason = (uint16_t)reason;
-	record.control.process = text_of(process);
-	record.control.operator= text_of("");
-	record.control.detail = text_of(detail);
-	sup_record(s, &record);
-	sup_say("%s: %s%s%s", process, reason_text(reason), detail[0] ? ": " : "", detail);
+	sup_control_by(s, reason, "", NULL, process, detail);
 }
 
 void sup_stats(struct supervisor *s)

@@ -8,9 +8,9 @@
 
 #include "cmd/fishbowl/ctl.h"
 #include "cmd/fishbowl/run_args.h"
-#include "conf/conf.h"
 
 enum { EXIT_NOT_RUNNING = 3 }; /* as init scripts have it */
+enum { NAMES_MAX = 20 };
 
 static const char *const doc =
 	"Shows what the running gateway does. Exit status 0: it runs without a warning; 1: with "
@@ -122,6 +122,40 @@ static void print_stores(const json_t *status)
 		printf("audit: none yet\n");
 }
 
+static void print_names(const char *head, const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		if (i < NAMES_MAX)
+			printf("%s%s", i == 0 ? head : ", ", json_string_value(name));
+	}
+	if (json_array_size(names) > NAMES_MAX)
+		printf(" and %zu more", json_array_size(names) - NAMES_MAX);
+	if (json_array_size(names) > 0)
+		putchar('\n');
+}
+
+static void print_policy(const json_t *policy)
+{
+	const json_t *attendance = json_object_get(policy, "attendance");
+	long long orders = number(policy, "orders"), left;
+
+	printf("policy: generation %lld, %s; ", number(policy, "generation"),
+		is(policy, "applied") ? "in force" : "NOT taken up by fb-gate yet");
+	printf(orders ? "%lld order%s in force (`fishbowl ctl orders`)\n" : "no orders\n", orders,
+		orders == 1 ? "" : "s");
+	print_names("  isolated: ", json_object_get(policy, "isolated"));
+	print_names("  roach motel: ", json_object_get(policy, "roach_motel"));
+	if (!json_is_object(attendance))
+		return;
+	left = number(attendance, "limit") - number(attendance, "absent");
+	printf("attendance: last acknowledged %lld min ago; ", number(attendance, "absent") / 60);
+	printf(left > 0 ? "roach motel in %lld min\n" : "roach motel for all\n", (left + 59) / 60);
+}
+
 static void print_warnings(const json_t *warnings)
 {
 	const json_t *warning;
@@ -148,6 +182,7 @@ static int show(const json_t *status, bool json)
 		print_nics(json_object_get(status, "nics"));
 		print_frames(json_object_get(status, "frames"));
 		print_stores(status);
+		print_policy(json_object_get(status, "policy"));
 		print_warnings(warnings);
 	}
 	return is(status, "ok") && json_array_size(warnings) == 0 ? 0 : 1;
@@ -156,21 +191,18 @@ static int show(const json_t *status, bool json)
 int verb_status(int argc, char **argv)
 {
 	struct run_args args;
-	struct conf *conf;
+	struct run_dirs dirs;
 	json_t *status;
 	int r;
 
 	run_args_parse(argc, argv, doc, NULL, &args);
-	conf = run_conf_load(args.conf);
-	if (!conf)
+	if (!run_dirs_find(args.conf, &dirs))
 		return 1;
-	r = ctl_ask(conf->top.run_dir, "status", &status);
+	r = ctl_ask(dirs.run, "status", CTL_PATIENCE_S, &status);
 	if (r < 0) {
-		run_args_complain(conf, r);
-		conf_free(conf);
+		run_args_complain(&dirs, r);
 		return r == -EACCES ? 1 : EXIT_NOT_RUNNING;
 	}
-	conf_free(conf);
 	r = show(status, args.json);
 	json_decref(status);
 	return r;
