@@ -62,6 +62,12 @@ def can_run():
     return None
 
 
+def sanitized():
+    """Whether fb-gate was built with sanitizers: then it is slow."""
+    gate = BUILD / "src/cmd/fb-gate/fb-gate"
+    return gate.exists() and b"__asan_init" in gate.read_bytes()
+
+
 class Gateway:
     """A running `fishbowl run`."""
 

@@ -24,8 +24,8 @@ _SO_RCVBUFFORCE = 33
 
 
 @contextlib.contextmanager
-def _in_netns(name):
-    with open("/proc/self/ns/net") as home, open(f"/run/netns/{name}") as there:
+def in_netns(name):
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{name}") as there:
         if _libc.setns(there.fileno(), 0x40000000):
             raise OSError(ctypes.get_errno(), f"setns {name}")
         try:
@@ -38,7 +38,7 @@ class Nic:
     """A NIC of another namespace: sends frames, and keeps those that arrive until take()."""
 
     def __init__(self, netns, nic):
-        with _in_netns(netns):
+        with in_netns(netns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         s = self.socket
         s.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)

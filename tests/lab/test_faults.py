@@ -119,6 +119,25 @@ def test_ring_full(net):
     assert "capture-ring-full" in reasons(net.lab)
 
 
+def test_flood_leaves_room():
+    """fb-tap stands still and a honeypot floods: half of the ring stays for the others."""
+    with Lab(pots=2, limit=LIMIT, extra='capture { ring = "4M" }') as lab:
+        gateway = lab.start()
+        lab.attacker("ping -c1 -W2 10.66.0.6")
+        gateway.kill("fb-tap", signal.SIGSTOP)
+        mac = raw.Nic(lab.ns("attacker"), "out").mac
+        lab.exec("pot0", [BUILD / "tests/perf/frames", "storm", "eth0", mac.hex(":"), "10.66.0.5", "fd66::5",
+                          "0", "1000", "0"])
+        lab.attacker("ping -c20 -i0.01 -W2 10.66.0.6")
+        capture = gateway.status()["capture"]
+        gateway.kill("fb-tap", signal.SIGCONT)
+        assert capture["ring_size"] * 0.45 < capture["ring_used"] < capture["ring_size"] * 0.6
+        assert dropped(gateway, "capture-ring-full") == 0
+        assert gateway.status()["frames"]["dropped"] > 5000
+        assert gateway.stop() == 0, gateway.output()
+        run([FISHBOWL, "verify", "-c", lab.conf])
+
+
 def test_record_ring_full(net):
     """fb-store stands still until it is replaced: what may pass passes and is captured."""
     gateway = net.lab.start()
@@ -143,7 +162,7 @@ def small_disk():
     with Lab(limit=LIMIT, extra=FLOW + 'capture { ring = "1M" keep_free = "0" }') as lab:
         raw.silence(lab)
         lab.state.mkdir()
-        run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "none", lab.state])
+        run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=755", "none", lab.state])
         net = Net(lab)
         try:
             yield net

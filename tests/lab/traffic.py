@@ -6,7 +6,12 @@
     traffic.py tcp ADDRESS PORT BYTES        one connection; checks the echo, prints "ok BYTES"
     traffic.py connect ADDRESS PORT COUNT    COUNT connections at once; prints how many were accepted
     traffic.py ping ADDRESS [COUNT]          ICMP or ICMPv6 echo; prints how many answers came
+    traffic.py web ADDRESS COUNT FROM N      COUNT times GET /page, 50 at once, each a connection of its own, from N
+                                             addresses (FROM is one without its last number); every tenth gets
+                                             /large and resets it half way. Prints "COUNT done, BAD not answered"
+    traffic.py asks ADDRESS PORT BYTES FROM N   a datagram from each of N addresses; prints how many were answered
 """
+import asyncio
 import os
 import selectors
 import socket
@@ -137,8 +142,61 @@ def ping(address, count=1):
     print(answers)
 
 
+async def _get(address, source, path, half_way):
+    reader, writer = await asyncio.open_connection(address, 80, local_addr=(source, 0))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: pot\r\nConnection: close\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    size = int(head.lower().split(b"content-length: ")[1].split()[0])
+    body = await reader.readexactly(size // 2 if half_way else size)
+    if half_way:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    else:
+        assert await reader.read() == b""
+        writer.close()
+    return head.startswith(b"HTTP/1.1 200") and len(body) > 0
+
+
+async def _clients(address, count, sources, n_sources):
+    numbers, bad = iter(range(count)), []
+
+    async def one_after_the_other():
+        for n in numbers:
+            half_way = n % 10 == 9
+            source = f"{sources}{n % n_sources + 1}"
+            try:
+                good = await asyncio.wait_for(
+                    _get(address, source, "/large" if half_way else "/page", half_way), 20)
+            except Exception as error:  # whatever it is, this client got no answer
+                print(n, source, repr(error), file=sys.stderr)
+                good = False
+            if not good:
+                bad.append(n)
+    await asyncio.gather(*(one_after_the_other() for _ in range(50)))
+    print(f"{count} done, {len(bad)} not answered")
+
+
+def web(address, count, sources, n_sources):
+    asyncio.run(_clients(address, count, sources, n_sources))
+
+
+def asks(address, port, size, sources, n_sources):
+    answered = 0
+    for n in range(n_sources):
+        with socket.socket(family(address), socket.SOCK_DGRAM) as s:
+            s.settimeout(2)
+            s.bind((f"{sources}{n + 1}", 0))
+            s.sendto(bytes(size), (address, port))
+            try:
+                answered += s.recv(2048) != b""
+            except socket.timeout:
+                pass
+    print(answered)
+
+
 if __name__ == "__main__":
     name, *args = sys.argv[1:]
     values = [int(a) if a.isdigit() else float(a) if a.replace(".", "", 1).isdigit() else a
               for a in args]
-    {"echo": echo, "udp": udp, "tcp": tcp, "connect": connect, "ping": ping}[name](*values)
+    {"echo": echo, "udp": udp, "tcp": tcp, "connect": connect, "ping": ping,
+     "web": web, "asks": asks}[name](*values)

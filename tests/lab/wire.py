@@ -19,7 +19,7 @@ from lab import wait_for
 BURST = 16  # frames a far end sends at once
 GAP = 0.005
 UDP_LIMIT, UDP_PERIOD, TCP_LIMIT = 40, 20, 60
-LIMIT = f'limit {{ udp = "{UDP_LIMIT}/{UDP_PERIOD}s" tcp = "{TCP_LIMIT}/h" }}'
+LIMIT = f'limit {{ udp = "{UDP_LIMIT}/{UDP_PERIOD}s" tcp = "{TCP_LIMIT}/h" half_open = 256 }}'
 
 MAGIC = b"FbKl"
 ASK4, ANSWER4, ASK6, ANSWER6, OTHER, OUT_UDP, OUT_SYN = range(1, 8)
@@ -144,9 +144,9 @@ class Inside:
     def frame(n, us, peer):
         conversation = n // 16
         if conversation % 4 == 3:
-            return raw.ethernet(peer, us, raw.tcp(POT, 1024 + conversation % 60000, ATTACKER, 7777,
+            return raw.ethernet(peer, us, raw.tcp(POT, 10000 + conversation % 50000, ATTACKER, 7777,
                                                   data=body(OUT_SYN, n, 9)))
-        return raw.ethernet(peer, us, raw.udp(POT, 1024 + conversation % 60000, ATTACKER, 9,
+        return raw.ethernet(peer, us, raw.udp(POT, 10000 + conversation % 50000, ATTACKER, 9,
                                               body(OUT_UDP, n, size_of(n))))
 
     @staticmethod
