@@ -15,7 +15,9 @@ help:
 	@echo 'make lab         install what is missing, build, and start a whole honeynet on this machine'
 	@echo 'make check       install what is missing, build every way, run every test (10-20 minutes)'
 	@echo 'make quickcheck  the tests that need no network namespaces (under 2 minutes)'
-	@echo 'make bench       compare with a kernel bridge: throughput, delay, CPU, memory'
+	@echo 'make escape      attack from a honeypot in every way we know; counts what comes out (4 minutes)'
+	@echo 'make bench       compare with a kernel bridge, and with no control: throughput, delay, CPU, memory'
+	@echo 'make flood       a honeypot floods for a minute: what comes out, what the others notice'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deb         build the Debian package into dist/'
 	@echo 'make fuzz        FUZZ_SECONDS=$(FUZZ_SECONDS) for each target, with clang'
@@ -46,6 +48,17 @@ bench: deps-lab deps-bench build
 	meson configure build -Dtests=true
 	ninja -C build
 	python3 tests/perf/bench.py --build build
+	python3 tests/perf/flood.py --build build --seconds 12
+
+flood: deps-lab deps-bench build
+	meson configure build -Dtests=true
+	ninja -C build
+	python3 tests/perf/flood.py --build build
+
+escape: deps-lab deps-check deps-escape build
+	meson configure build -Dtests=true
+	ninja -C build
+	src/cmd/fb-lab/mount-root tests/escape/escape.py --build build --keep-going --json build/escape.json
 
 install: build
 	@meson configure build $(DIRS) >/dev/null
@@ -66,4 +79,4 @@ check-format:
 clean:
 	rm -rf build build-check build-clang dist
 
-.PHONY: all help build install-deps lab check quickcheck bench install deb fuzz format check-format clean
+.PHONY: all help build install-deps lab check quickcheck escape bench flood install deb fuzz format check-format clean
