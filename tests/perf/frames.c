@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frames - load for the benchmark, one tool with three verbs. Only for test namespaces.
+ * frames - load for the benchmark, one tool with some verbs. Only for test namespaces.
  *
  *   frames flood NIC DST_MAC SRC_IP DST_IP KPPS MILLISECONDS   60-byte UDP frames of 64 flows;
  *                                       KPPS 0 = as fast as it goes. Prints sent frames and ns.
+ *   frames answer ...                   the same, as answers to those of `flood`
+ *   frames storm NIC DST_MAC SRC_IP SRC_IP6 KPPS MILLISECONDS OWN   what a honeypot sends that runs amok:
+ *                                       SYN, UDP, ping of both families, STORM_TUPLES destinations; of
+ *                                       8 frames OWN have its own source. Prints as `flood`.
  *   frames echo PORT                    UDP echo until killed
  *   frames ping DST_IP PORT COUNT       64-byte UDP ping-pong; prints median and p99 in ns
  */
@@ -13,8 +17,13 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, FRAME_LEN = 60, PING_LEN = 64, WARM_UP = 1000 };
+enum { BATCH = 64, FRAME_LEN = 60, PING_LEN = 64, WARM_UP = 1000, STORM_TUPLES = 1000000 };
 
 static int64_t now_ns(void)
 {
@@ -75,9 +84,17 @@ static int open_nic(const char *nic, uint8_t mac[static 6])
 	return bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -1 : fd;
 }
 
+static void read_mac(const char *text, uint8_t mac[static 6])
+{
+	sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+		&mac[5]);
+}
+
 static void make_packets(
 	struct packet packet[static BATCH], const uint8_t from[static 6], char **argv)
 {
+	bool answer = strcmp(argv[1], "answer") == 0;
+
 	for (int i = 0; i < BATCH; i++) {
 		struct packet *p = &packet[i];
 
@@ -90,47 +107,39 @@ static void make_packets(
 				.tot_len = htons(FRAME_LEN - 14),
 				.saddr = inet_addr(argv[4]),
 				.daddr = inet_addr(argv[5]) },
-			.udp = { .source = htons((uint16_t)(20000 + i)),
-				.dest = htons(9),
+			.udp = { .source = htons((uint16_t)(answer ? 9 : 20000 + i)),
+				.dest = htons((uint16_t)(answer ? 20000 + i : 9)),
 				.len = htons(FRAME_LEN - 34) },
 		};
-		sscanf(argv[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &p->ether.ether_dhost[0],
-			&p->ether.ether_dhost[1], &p->ether.ether_dhost[2],
-			&p->ether.ether_dhost[3], &p->ether.ether_dhost[4],
-			&p->ether.ether_dhost[5]);
+		read_mac(argv[3], p->ether.ether_dhost);
 		memcpy(p->ether.ether_shost, from, 6);
 		p->ip.check = ip_checksum(&p->ip);
 	}
 }
 
-static int flood(char **argv)
-{
-	static struct packet packet[BATCH];
-	struct mmsghdr message[BATCH] = { 0 };
+/* A batch of frames to send again and again; what is to be changed before each time. */
+struct load {
+	struct mmsghdr message[BATCH];
 	struct iovec part[BATCH];
-	double per_ns = strtod(argv[6], NULL) / 1e6;
-	int64_t start, end, now;
-	uint64_t sent = 0;
-	uint8_t mac[6];
-	int fd = open_nic(argv[2], mac);
+	void (*change)(struct load *load, unsigned n);
+	void *context;
+};
 
-	if (fd < 0)
-		return fail(argv[2]);
-	make_packets(packet, mac, argv);
-	for (int i = 0; i < BATCH; i++) {
-		part[i] = (struct iovec){ &packet[i], FRAME_LEN };
-		message[i].msg_hdr.msg_iov = &part[i];
-		message[i].msg_hdr.msg_iovlen = 1;
-	}
-	start = now_ns();
-	end = start + strtol(argv[7], NULL, 10) * 1000000;
+/* At so many frames a nanosecond, 0 = as fast as it goes. */
+static int send_load(int fd, struct load *load, double per_ns, int64_t for_ns)
+{
+	int64_t start = now_ns(), end = start + for_ns, now;
+	uint64_t sent = 0;
+
 	while ((now = now_ns()) < end) {
 		double due = per_ns > 0 ? (double)(now - start) * per_ns - (double)sent : BATCH;
 		int n;
 
 		if (due < 1)
 			continue;
-		n = sendmmsg(fd, message, due < BATCH ? (unsigned)due : BATCH, 0);
+		if (load->change)
+			load->change(load, due < BATCH ? (unsigned)due : BATCH);
+		n = sendmmsg(fd, load->message, due < BATCH ? (unsigned)due : BATCH, 0);
 		if (n > 0)
 			sent += (unsigned)n;
 		else if (errno != ENOBUFS && errno != EAGAIN)
@@ -138,6 +147,144 @@ static int flood(char **argv)
 	}
 	printf("%llu %lld\n", (unsigned long long)sent, (long long)(now_ns() - start));
 	return 0;
+}
+
+static int flood(char **argv)
+{
+	static struct packet packet[BATCH];
+	static struct load load;
+	uint8_t mac[6];
+	int fd = open_nic(argv[2], mac);
+
+	if (fd < 0)
+		return fail(argv[2]);
+	make_packets(packet, mac, argv);
+	for (int i = 0; i < BATCH; i++) {
+		load.part[i] = (struct iovec){ &packet[i], FRAME_LEN };
+		load.message[i].msg_hdr.msg_iov = &load.part[i];
+		load.message[i].msg_hdr.msg_iovlen = 1;
+	}
+	return send_load(fd, &load, strtod(argv[6], NULL) / 1e6,
+		strtol(argv[7], NULL, 10) * INT64_C(1000000));
+}
+
+/* ---- storm ---- */
+
+struct storm {
+	uint8_t mac[2][6]; /* to, from */
+	struct in_addr ip;
+	struct in6_addr ip6;
+	uint64_t random;
+	unsigned own; /* of 8 */
+	uint8_t frame[BATCH][80];
+};
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 31) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 29) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 32;
+}
+
+/* SYN, UDP or ping, as `kind` says; ports from the tuple. Its length. */
+static size_t put_transport(uint8_t *at, unsigned kind, bool v6, uint64_t tuple)
+{
+	const struct tcphdr tcp = { .source = (uint16_t)tuple,
+		.dest = (uint16_t)(tuple >> 16),
+		.seq = (uint32_t)tuple,
+		.doff = 5,
+		.syn = 1,
+		.window = 0xffff };
+	const struct udphdr udp = { .source = (uint16_t)tuple,
+		.dest = (uint16_t)(tuple >> 16),
+		.len = htons(sizeof(udp)) };
+	const struct icmphdr ping = { .type = v6 ? ICMP6_ECHO_REQUEST : ICMP_ECHO,
+		.un.echo.id = (uint16_t)tuple };
+
+	if (kind == 0)
+		memcpy(at, &tcp, sizeof(tcp));
+	else if (kind == 1)
+		memcpy(at, &udp, sizeof(udp));
+	else
+		memcpy(at, &ping, sizeof(ping));
+	return kind == 0 ? sizeof(tcp) : sizeof(udp);
+}
+
+static size_t put_ip4(const struct storm *s, uint8_t *at, unsigned kind, uint64_t tuple, bool own)
+{
+	static const uint8_t proto[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	size_t len = put_transport(at + sizeof(struct iphdr), kind, false, tuple);
+	struct iphdr ip = { .version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.tot_len = htons((uint16_t)(sizeof(ip) + len)),
+		.protocol = proto[kind],
+		.saddr = own ? s->ip.s_addr
+			     : htonl(0x0a000000 | ((uint32_t)(tuple >> 8) & 0xffffff)),
+		.daddr = htonl(0xc6120000 | ((uint32_t)(tuple >> 32) & 0x1ffff)) }; /* 198.18/15 */
+
+	ip.check = ip_checksum(&ip);
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip) + len;
+}
+
+static size_t put_ip6(const struct storm *s, uint8_t *at, unsigned kind, uint64_t tuple, bool own)
+{
+	static const uint8_t proto[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
+	size_t len = put_transport(at + sizeof(struct ip6_hdr), kind, true, tuple);
+	struct ip6_hdr ip = { .ip6_flow = htonl(6u << 28),
+		.ip6_plen = htons((uint16_t)len),
+		.ip6_nxt = proto[kind],
+		.ip6_hlim = 64,
+		.ip6_src = s->ip6,
+		.ip6_dst = { .s6_addr = { 0x20, 0x01, 0x0d, 0xb8, 0xff } } };
+
+	memcpy(ip.ip6_dst.s6_addr + 8, &tuple, sizeof(tuple));
+	if (!own)
+		memcpy(ip.ip6_src.s6_addr + 6, &tuple, sizeof(tuple));
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip) + len;
+}
+
+static void next_storm(struct load *load, unsigned n)
+{
+	struct storm *s = load->context;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t random = mix(s->random++), tuple = mix(random % STORM_TUPLES + 1);
+		unsigned kind = (unsigned)(tuple % 3);
+		bool own = (random >> 40) % 8 < s->own, v6 = tuple >> 63;
+		uint8_t *at = s->frame[i];
+		size_t len;
+
+		at[12] = v6 ? 0x86 : 0x08;
+		at[13] = v6 ? 0xdd : 0x00;
+		memset(at + 14, 0, sizeof(s->frame[i]) - 14);
+		len = 14 + (v6 ? put_ip6 : put_ip4)(s, at + 14, kind, tuple, own);
+		load->part[i].iov_len = len < FRAME_LEN ? FRAME_LEN : len;
+	}
+}
+
+static int storm(char **argv)
+{
+	static struct storm s;
+	static struct load load = { .change = next_storm, .context = &s };
+	int fd = open_nic(argv[2], s.mac[1]);
+
+	if (fd < 0 || inet_pton(AF_INET, argv[4], &s.ip) != 1 ||
+		inet_pton(AF_INET6, argv[5], &s.ip6) != 1)
+		return fail(argv[2]);
+	read_mac(argv[3], s.mac[0]);
+	s.own = (unsigned)strtoul(argv[8], NULL, 10);
+	s.random = (uint64_t)now_ns() << 20;
+	for (int i = 0; i < BATCH; i++) {
+		memcpy(s.frame[i], s.mac, sizeof(s.mac));
+		load.part[i].iov_base = s.frame[i];
+		load.message[i].msg_hdr.msg_iov = &load.part[i];
+		load.message[i].msg_hdr.msg_iovlen = 1;
+	}
+	return send_load(fd, &load, strtod(argv[6], NULL) / 1e6,
+		strtol(argv[7], NULL, 10) * INT64_C(1000000));
 }
 
 static int echo(char **argv)
@@ -212,12 +359,15 @@ static int ping(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 8 && strcmp(argv[1], "flood") == 0)
+	if (argc == 8 && (strcmp(argv[1], "flood") == 0 || strcmp(argv[1], "answer") == 0))
 		return flood(argv);
+	if (argc == 9 && strcmp(argv[1], "storm") == 0)
+		return storm(argv);
 	if (argc == 3 && strcmp(argv[1], "echo") == 0)
 		return echo(argv);
 	if (argc == 5 && strcmp(argv[1], "ping") == 0)
 		return ping(argv);
-	fprintf(stderr, "usage: frames flood|echo|ping ...; see the head of frames.c\n");
+	fprintf(stderr,
+		"usage: frames flood|answer|storm|echo|ping ...; see the head of frames.c\n");
 	return 2;
 }
