@@ -402,7 +402,7 @@ def test_1000_web_clients(life, web, sources, n):
 @pytest.mark.parametrize("mode", [["--ftp-pasv"], ["-P", "-"]])
 def test_ftp_in(life, files, mode):
     """Passive and active. With the active one the honeypot begins the connection for the data, so that is
-    outbound and has the limit of 2,000 packets a second: one such file a second and no more."""
+    outbound and has the limit of 4,000 packets a second: one such file a second and no more."""
     url = f"ftp://{files}/f"
     curl = ["curl", "-sS", "--user", "guest:guest", *mode]
     life.root("attacker", "sh", "-c", "head -c 500000 /dev/urandom >/tmp/file")

@@ -26,7 +26,7 @@ AMOK_IP, AMOK_IP6, AMOK_MAC = "192.0.2.3", "2001:db8::3", "02:fb:be:00:00:03"
 QUIET_IP, QUIET_MAC = "192.0.2.4", "02:fb:be:00:00:04"
 # What policy (preset standard) lets out: conversations an hour, frames of each without an answer.
 POLICY = {"tcp": 10 * 9, "udp": 20 * 8, "icmp": 20 * 8, "other": 0}
-NEIGHBOUR_A_MINUTE = 120
+NEIGHBOUR_A_MINUTE = 200 * 60
 STORE_MIB = 40
 FLOWS = 10 + 20 + 20 + 2 * 64 + 16  # let out, refused (GATE_REFUSED_MAX), and the streams'
 
