@@ -96,7 +96,13 @@ class Gateway:
         return {p["name"]: p["pid"] for p in status.get("processes", []) if p["pid"] > 0}
 
     def kill(self, name, sig=signal.SIGKILL):
-        os.kill(self.pids()[name], sig)
+        def killed():
+            try:
+                os.kill(self.pids()[name], sig)
+                return True
+            except (KeyError, ProcessLookupError):
+                return False  # it is still ending from a kill before
+        wait_for(killed)
 
     def wait_up(self, seconds=15):
         """Until all processes are up."""
