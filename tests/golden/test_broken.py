@@ -45,7 +45,7 @@ def test_every_cut_of_a_pcap(tmp_path):
 @pytest.mark.skipif(not captures(), reason="no captures: " + PCAPS + " is absent")
 def test_random_cuts_of_real_captures(tmp_path):
     choose = random.Random(SEED)
-    for _ in range(8 if QUICK else 30):
+    for _ in range(4 if QUICK else 30):
         name = choose.choice(captures())
         data = open(os.path.join(PCAPS, name), "rb").read()
         cut = choose.randrange(len(data))
@@ -60,7 +60,7 @@ def test_random_cuts_of_real_captures(tmp_path):
 def test_random_byte_flips_of_real_captures(tmp_path):
     choose = random.Random(SEED)
     small = [n for n in captures() if os.path.getsize(os.path.join(PCAPS, n)) < 100_000]
-    for _ in range(30 if QUICK else 200):
+    for _ in range(12 if QUICK else 200):
         name = choose.choice(small)
         data = bytearray(open(os.path.join(PCAPS, name), "rb").read())
         for _ in range(choose.randint(1, 20)):

@@ -32,7 +32,7 @@ enum {
 	RING_DATA = 1 << 20,
 	RECORDS_DATA = 1 << 20,
 	KILLS = 300,
-	KILLS_QUICK = 60,
+	KILLS_QUICK = 20,
 	FIRST_SEQ = 41,
 	FRAME_MAX = 1514
 };
