@@ -7,8 +7,6 @@
 
 #include "control/inside.h"
 
-enum { PROTO_TCP = 6 };
-
 static void order_stores(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
@@ -82,7 +80,7 @@ static enum flow_end end_before(const struct judge *j, const struct flow *flow,
 	if (flow->tally.verdict == VERDICT_DROP && flow->tally.reason != REASON_KILLED &&
 		j->answer.direction != DIRECTION_OUTBOUND)
 		return FLOW_END_REUSED;
-	if (packet->proto == PROTO_TCP && packet->has_transport &&
+	if (packet->proto == IPPROTO_TCP && packet->has_transport &&
 		flow_tcp_begins(
 			flow, packet, side, j->in_port != GATE_OUTSIDE && !j->gate->observe))
 		return FLOW_END_REUSED;
@@ -145,7 +143,7 @@ static void note_attempt(struct judge *j, uint32_t slot, const struct frame_pack
 {
 	struct gate *gate = j->gate;
 
-	if (packet->proto == PROTO_TCP && j->answer.verdict == VERDICT_PASS &&
+	if (packet->proto == IPPROTO_TCP && j->answer.verdict == VERDICT_PASS &&
 		j->answer.direction == DIRECTION_OUTBOUND && j->honeypot != NO_HONEYPOT &&
 		!gate->observe && !(j->listed >> LIST_WHITE & 1))
 		attempts_note(
@@ -193,7 +191,7 @@ static void step_state(struct gate *gate, uint32_t slot, struct flow *flow,
 {
 	bool changed;
 
-	if (packet->proto == PROTO_TCP) /* a later fragment says nothing of its own */
+	if (packet->proto == IPPROTO_TCP) /* a later fragment says nothing of its own */
 		changed = packet->has_transport && flow_tcp_step(flow, packet, side);
 	else
 		changed = flow_answer_step(flow, side);
@@ -216,7 +214,7 @@ static void tally_frame(
 	t->last_packet = j->packet_id;
 	if (j->answer.verdict == VERDICT_DROP) {
 		t->dropped++;
-		if (t->verdict == VERDICT_DROP && packet->proto == PROTO_TCP)
+		if (t->verdict == VERDICT_DROP && packet->proto == IPPROTO_TCP)
 			t->tcp_flags[side] |= packet->tcp_flags;
 		return;
 	}

@@ -10,7 +10,7 @@
 
 #include "control/rows.h"
 
-enum { MAGIC = 0x46474246, VERSION = 4, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8, PROTO_TCP = 6 };
+enum { MAGIC = 0x46474246, VERSION = 4, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
 
 static size_t shared_size(void)
 {
@@ -167,7 +167,7 @@ static void sum_up(struct gate *gate, bool same_boot)
 			gate->pot[flow->honeypot].refused++;
 		if (flow->direction == DIRECTION_INTERNAL && flow->honeypot != NO_HONEYPOT)
 			gate->pot[flow->honeypot].internal++;
-		if (flow->key.proto == PROTO_TCP && flow->tally.state == FLOW_NEW &&
+		if (flow->key.proto == IPPROTO_TCP && flow->tally.state == FLOW_NEW &&
 			flow->tally.verdict == VERDICT_PASS &&
 			flow->tally.reason != REASON_WHITE_LIST &&
 			flow->direction == DIRECTION_OUTBOUND && flow->honeypot != NO_HONEYPOT)

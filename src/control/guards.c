@@ -13,7 +13,6 @@ enum {
 	ETHERTYPE_LLDP = 0x88cc
 };
 enum { ARP_LEN = 28, PADDED_MAX = 68 }; /* 60 bytes and two tags */
-enum { PROTO_ICMP = 1, PROTO_IGMP = 2, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
 enum { ICMP6_RA = 134, ICMP6_REDIRECT = 137, ICMP4_REDIRECT = 5, ICMP4_RA = 9 };
 enum {
 	IGMP_QUERY = 0x11,
@@ -24,7 +23,6 @@ enum {
 };
 enum { MLD_QUERY = 130, MLD_REPORT = 131, MLD_DONE = 132, MLD2_REPORT = 143, NEVER = 255 };
 static const struct ip any4 = { .byte = { [10] = 0xff, [11] = 0xff } };
-static const struct ip all4 = { .byte = { [10] = 0xff, [11] = 0xff, 0xff, 0xff, 0xff, 0xff } };
 
 static bool is_icmp(const struct judge *j, uint8_t type4, uint8_t type6)
 {
@@ -32,15 +30,15 @@ static bool is_icmp(const struct judge *j, uint8_t type4, uint8_t type6)
 
 	if (!p || !p->has_transport)
 		return false;
-	return (p->proto == PROTO_ICMP && p->icmp_type == type4) ||
-	       (p->proto == PROTO_ICMPV6 && p->icmp_type == type6);
+	return (p->proto == IPPROTO_ICMP && p->icmp_type == type4) ||
+	       (p->proto == IPPROTO_ICMPV6 && p->icmp_type == type6);
 }
 
 static bool is_igmp(const struct judge *j, uint8_t type)
 {
 	const struct frame_packet *p = j->packet;
 
-	return p && p->has_transport && p->version == 4 && p->proto == PROTO_IGMP &&
+	return p && p->has_transport && p->version == 4 && p->proto == IPPROTO_IGMP &&
 	       p->icmp_type == type;
 }
 
@@ -49,14 +47,6 @@ bool frame_is_group_report(const struct judge *j)
 	return is_igmp(j, IGMP1_REPORT) || is_igmp(j, IGMP2_REPORT) || is_igmp(j, IGMP3_REPORT) ||
 	       is_igmp(j, IGMP_LEAVE) || is_icmp(j, NEVER, MLD_REPORT) ||
 	       is_icmp(j, NEVER, MLD_DONE) || is_icmp(j, NEVER, MLD2_REPORT);
-}
-
-static bool is_udp(const struct judge *j, uint16_t sport, uint16_t dport)
-{
-	const struct frame_packet *p = j->packet;
-
-	return p && p->has_transport && p->proto == PROTO_UDP && p->sport == sport &&
-	       p->dport == dport;
 }
 
 bool row_wrong_mac(struct judge *j)
@@ -85,7 +75,7 @@ static bool is_routing(const struct frame_packet *p)
 		if (p->proto == protocols[i])
 			return true;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (p->has_transport && p->proto == PROTO_UDP && p->dport == ports[i])
+		if (p->has_transport && p->proto == IPPROTO_UDP && p->dport == ports[i])
 			return true;
 	return false;
 }
@@ -96,8 +86,8 @@ bool row_unhygienic(struct judge *j)
 		(j->packet && is_routing(j->packet)))
 		return true;
 	return is_icmp(j, ICMP4_RA, ICMP6_RA) || is_icmp(j, ICMP4_REDIRECT, ICMP6_REDIRECT) ||
-	       is_icmp(j, NEVER, MLD_QUERY) || is_igmp(j, IGMP_QUERY) || is_udp(j, 67, 68) ||
-	       is_udp(j, 547, 546);
+	       is_icmp(j, NEVER, MLD_QUERY) || is_igmp(j, IGMP_QUERY) ||
+	       frame_is_udp(j->packet, 67, 68) || frame_is_udp(j->packet, 547, 546);
 }
 
 bool row_foreign_ethertype(struct judge *j)
@@ -148,7 +138,8 @@ static bool may_have_no_address(const struct judge *j)
 	const struct frame_packet *p = j->packet;
 
 	if (p->version == 4)
-		return is_udp(j, 68, 67) && ip_equal(&p->src, &any4) && ip_equal(&p->dst, &all4);
+		return frame_is_udp(j->packet, 68, 67) && ip_equal(&p->src, &any4) &&
+		       ip_equal(&p->dst, &ip_broadcast4);
 	return ip_is_unset(&p->src) && ip_is_multicast(&p->dst) &&
 	       (j->frame->is_nd || is_icmp(j, NEVER, MLD_REPORT) || is_icmp(j, NEVER, MLD2_REPORT));
 }

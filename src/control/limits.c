@@ -4,7 +4,6 @@
 #include "control/ntp.h"
 #include "control/rows.h"
 
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMPV6 = 58 };
 enum { SYN = 2, ACK = 16 };
 enum { PORT_DNS = 53, PORT_NTP = 123 };
 
@@ -15,11 +14,6 @@ static const struct conf_limit *limit_of(const struct judge *j)
 
 /* ---- what is it? ---- */
 
-static bool is_udp(const struct frame_packet *p, uint16_t sport, uint16_t dport)
-{
-	return p->has_transport && p->proto == PROTO_UDP && p->sport == sport && p->dport == dport;
-}
-
 static bool goes_to(const struct frame_packet *p, uint8_t proto, uint16_t port)
 {
 	return p->has_transport && p->proto == proto && p->dport == port;
@@ -27,23 +21,23 @@ static bool goes_to(const struct frame_packet *p, uint8_t proto, uint16_t port)
 
 static bool is_dns(const struct frame_packet *p)
 {
-	return goes_to(p, PROTO_UDP, PORT_DNS) || goes_to(p, PROTO_TCP, PORT_DNS);
+	return goes_to(p, IPPROTO_UDP, PORT_DNS) || goes_to(p, IPPROTO_TCP, PORT_DNS);
 }
 
 static bool is_ntp(const struct frame_packet *p)
 {
-	return goes_to(p, PROTO_UDP, PORT_NTP);
+	return goes_to(p, IPPROTO_UDP, PORT_NTP);
 }
 
 static enum budget_class class_by_protocol(const struct frame_packet *p)
 {
 	switch (p->proto) {
-	case PROTO_TCP:
+	case IPPROTO_TCP:
 		return BUDGET_TCP;
-	case PROTO_UDP:
+	case IPPROTO_UDP:
 		return BUDGET_UDP;
-	case PROTO_ICMP:
-	case PROTO_ICMPV6:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 		return BUDGET_ICMP;
 	default:
 		return BUDGET_OTHER;
@@ -53,13 +47,9 @@ static enum budget_class class_by_protocol(const struct frame_packet *p)
 /* Servers are on the honeypot's network, or a relay is. */
 static bool is_dhcp(const struct judge *j, const struct frame_packet *p)
 {
-	static const struct ip all4 = {
-		.byte = { [10] = 0xff, [11] = 0xff, 0xff, 0xff, 0xff, 0xff }
-	};
-
-	return (is_udp(p, 68, 67) || is_udp(p, 546, 547)) &&
-	       (ip_equal(&p->dst, &all4) || ip_is_multicast(&p->dst) || ip_is_link_local(&p->dst) ||
-		       pots_is_near(j->gate, j->honeypot, &p->dst));
+	return (frame_is_udp(p, 68, 67) || frame_is_udp(p, 546, 547)) &&
+	       (ip_equal(&p->dst, &ip_broadcast4) || ip_is_multicast(&p->dst) ||
+		       ip_is_link_local(&p->dst) || pots_is_near(j->gate, j->honeypot, &p->dst));
 }
 
 enum budget_class limits_class(const struct judge *j)
@@ -87,13 +77,14 @@ static uint32_t payload_len(const struct frame_packet *p)
 
 static bool is_stray(const struct frame_packet *p)
 {
-	return p->proto == PROTO_TCP && (p->tcp_flags & (SYN | ACK)) != SYN;
+	return p->proto == IPPROTO_TCP && (p->tcp_flags & (SYN | ACK)) != SYN;
 }
 
 static void add_item(struct judge *j, enum budget_class class, const struct frame_packet *p)
 {
 	j->item[j->n_items++] = (struct budget_item){ .class = class,
-		.has_port = p->has_transport && (p->proto == PROTO_TCP || p->proto == PROTO_UDP),
+		.has_port =
+			p->has_transport && (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP),
 		.port = p->dport,
 		.dst = p->dst };
 }
@@ -113,7 +104,7 @@ static bool goes_on(const struct judge *j, const struct flow *flow, const struct
 	const struct flow_credit limits = { .unanswered = (uint32_t)limit_of(j)->unanswered };
 	unsigned side = source != flow->starter;
 
-	return (p->proto != PROTO_TCP || flow_tcp_fits(flow, p, side) == FLOW_FITS) &&
+	return (p->proto != IPPROTO_TCP || flow_tcp_fits(flow, p, side) == FLOW_FITS) &&
 	       flow_credit_allows(flow, side, 1, j->bytes, &limits);
 }
 
@@ -141,7 +132,7 @@ static void collect_inside(struct judge *j)
 /* A packet of a conversation with a place in the budget for each question. */
 static void add_questions(struct judge *j, const struct frame_packet *p)
 {
-	bool tcp = p->proto == PROTO_TCP, cut = j->frame->wire_len > j->frame->len;
+	bool tcp = p->proto == IPPROTO_TCP, cut = j->frame->wire_len > j->frame->len;
 	unsigned n = j->class == BUDGET_DNS && tcp && !cut
 			     ? dns_question_count(j->frame->data + p->payload_at, payload_len(p))
 			     : 1;
@@ -161,7 +152,7 @@ void limits_collect(struct judge *j, bool begins)
 		if (j->frame->opaque_tunnel && j->class == BUDGET_UDP)
 			add_item(j, BUDGET_OTHER, p);
 	} else if (!j->reply && j->class >= BUDGET_DNS &&
-		   (p->proto != PROTO_TCP || payload_len(p) > 0)) {
+		   (p->proto != IPPROTO_TCP || payload_len(p) > 0)) {
 		add_questions(j, p);
 	}
 	collect_inside(j);
@@ -184,7 +175,7 @@ enum reason row_tcp_misfit(struct judge *j)
 {
 	const struct flow *flow = flow_of(j);
 
-	if (!flow || j->packet->proto != PROTO_TCP || !j->packet->has_transport)
+	if (!flow || j->packet->proto != IPPROTO_TCP || !j->packet->has_transport)
 		return REASON_NONE;
 	switch (flow_tcp_fits(flow, j->packet, j->source != flow->starter)) {
 	case FLOW_FITS:
@@ -201,7 +192,7 @@ bool row_unanswered(struct judge *j)
 	const struct flow_credit limits = { .unanswered = (uint32_t)limit_of(j)->unanswered };
 	const struct flow *flow = flow_of(j);
 
-	if (j->class >= BUDGET_DNS && j->packet->proto != PROTO_TCP)
+	if (j->class >= BUDGET_DNS && j->packet->proto != IPPROTO_TCP)
 		return false; /* each packet has its own place in a budget */
 	return flow &&
 	       !flow_credit_allows(flow, j->source != flow->starter, j->frames, j->bytes, &limits);
@@ -264,9 +255,9 @@ static bool dns_is_fine(const struct judge *j)
 	const struct frame_packet *p = j->packet;
 	uint32_t len = payload_len(p);
 
-	if (p->proto == PROTO_TCP && len == 0)
+	if (p->proto == IPPROTO_TCP && len == 0)
 		return true;
-	return dns_question_look(j->frame->data + p->payload_at, len, p->proto == PROTO_TCP,
+	return dns_question_look(j->frame->data + p->payload_at, len, p->proto == IPPROTO_TCP,
 		       &guard) == DNS_FINE;
 }
 
@@ -323,7 +314,7 @@ bool limits_take(struct judge *j)
 /* TCP connections that the frame begins, those inside it among them. */
 static unsigned connections(const struct judge *j)
 {
-	unsigned n = j->permission == REASON_NONE && j->packet->proto == PROTO_TCP &&
+	unsigned n = j->permission == REASON_NONE && j->packet->proto == IPPROTO_TCP &&
 		     j->class != BUDGET_TCP;
 
 	for (unsigned i = 0; i < j->n_items; i++)

@@ -3,13 +3,11 @@
  * that was held against these lists already: its flow remembers what came out. */
 #include "control/inside.h"
 
-enum { PROTO_TCP = 6, PROTO_UDP = 17, PROTO_DCCP = 33, PROTO_SCTP = 132, PROTO_UDPLITE = 136 };
-
 static bool has_ports(const struct frame_packet *p)
 {
 	return p->has_transport &&
-	       (p->proto == PROTO_TCP || p->proto == PROTO_UDP || p->proto == PROTO_SCTP ||
-		       p->proto == PROTO_DCCP || p->proto == PROTO_UDPLITE);
+	       (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_SCTP ||
+		       p->proto == IPPROTO_DCCP || p->proto == IPPROTO_UDPLITE);
 }
 
 /* An address, and those inside it that a relay or translator would forward to. */

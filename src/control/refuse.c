@@ -10,11 +10,6 @@
 #include "frame/frame.h"
 
 enum {
-	PROTO_ICMP = 1,
-	PROTO_IGMP = 2,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_ICMPV6 = 58,
 	FIN = 1,
 	SYN = 2,
 	RST = 4,
@@ -227,16 +222,16 @@ static bool ip_is_routed(const struct ip *ip)
 static bool transport_is_answered(const struct frame_packet *p)
 {
 	switch (p->proto) {
-	case PROTO_TCP:
+	case IPPROTO_TCP:
 		return p->has_transport && !(p->tcp_flags & RST);
-	case PROTO_UDP:
+	case IPPROTO_UDP:
 		return p->has_transport;
-	case PROTO_ICMP:
+	case IPPROTO_ICMP:
 		return p->has_transport && (p->icmp_type == 0 || p->icmp_type == 8 ||
 						   (p->icmp_type >= 13 && p->icmp_type <= 18));
-	case PROTO_ICMPV6:
+	case IPPROTO_ICMPV6:
 		return p->has_transport && (p->icmp_type == 128 || p->icmp_type == 129);
-	case PROTO_IGMP:
+	case IPPROTO_IGMP:
 		return false;
 	default:
 		return true;
@@ -254,7 +249,7 @@ static bool transport_sum_is_right(const struct frame *f, const struct frame_pac
 {
 	struct cur c = part(f, p->l4_at, p->end_at);
 
-	if (p->proto == PROTO_UDP) {
+	if (p->proto == IPPROTO_UDP) {
 		struct cur head = c;
 		uint16_t len;
 
@@ -294,7 +289,7 @@ static void put_ip4(struct writer *w, const struct frame_packet *p, const struct
 	uint8_t proto, uint32_t len)
 {
 	uint32_t start = w->len;
-	bool windows = from->ttl == 128, reset = proto == PROTO_TCP;
+	bool windows = from->ttl == 128, reset = proto == IPPROTO_TCP;
 	uint16_t id = (uint16_t)((from->hash >> 40) + p->fragment_id);
 
 	put8(w, 0x45);
@@ -335,7 +330,7 @@ static void put_reset(struct writer *w, const struct frame_packet *p, const stru
 	uint32_t start;
 
 	len += (p->tcp_flags & SYN ? 1u : 0) + (p->tcp_flags & FIN ? 1u : 0);
-	put_ip(w, p, from, PROTO_TCP, TCP_LEN);
+	put_ip(w, p, from, IPPROTO_TCP, TCP_LEN);
 	start = w->len;
 	put16(w, p->dport);
 	put16(w, p->sport);
@@ -345,7 +340,7 @@ static void put_reset(struct writer *w, const struct frame_packet *p, const stru
 	put8(w, acked ? RST : RST | ACK);
 	put16(w, 0);
 	put32(w, 0);
-	put_sum(w, start, start + 16, sum_pseudo(&from->ip, &p->src, PROTO_TCP, TCP_LEN));
+	put_sum(w, start, start + 16, sum_pseudo(&from->ip, &p->src, IPPROTO_TCP, TCP_LEN));
 }
 
 static uint32_t quote_len(const struct frame_packet *p, const struct speaker *from)
@@ -382,7 +377,7 @@ static void put_quote(struct writer *w, const struct frame *f, const struct fram
 static void put_error(struct writer *w, const struct frame *f, const struct frame_packet *p,
 	const struct speaker *from, struct error error)
 {
-	uint8_t proto = p->version == 4 ? PROTO_ICMP : PROTO_ICMPV6;
+	uint8_t proto = p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	uint32_t len = ICMP_LEN + quote_len(p, from), start;
 
 	put_ip(w, p, from, proto, len);
@@ -410,7 +405,7 @@ static bool by_host(
 	if (p->ttl <= host.hops || !transport_sum_is_right(f, p))
 		return false;
 	put_ethernet(w, f);
-	if (p->proto == PROTO_TCP)
+	if (p->proto == IPPROTO_TCP)
 		put_reset(w, p, &host);
 	else
 		put_error(w, f, p, &host,
@@ -435,7 +430,7 @@ static bool by_router(struct writer *w, const struct frame *f, const struct fram
 /* A host answers whole datagrams, which a fragment is not; a router answers its first one. */
 static bool host_answers(const struct frame_packet *p)
 {
-	return (p->proto == PROTO_TCP || p->proto == PROTO_UDP) && !p->is_fragment;
+	return (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) && !p->is_fragment;
 }
 
 uint32_t refuse_build(enum refuse_how how, const struct frame *frame, const struct ip *router,

@@ -48,7 +48,7 @@ static struct text pot_name(const struct gate *gate, uint16_t honeypot)
 
 static bool is_icmp(uint8_t proto)
 {
-	return proto == 1 || proto == 58;
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
 void report_init_head(const struct judge *j, struct record *ret_record)

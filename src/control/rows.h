@@ -5,6 +5,18 @@
 
 #include "control/inside.h"
 
+/* 255.255.255.255 */
+static const struct ip ip_broadcast4 = {
+	.byte = { [10] = 0xff, [11] = 0xff, 0xff, 0xff, 0xff, 0xff }
+};
+
+/* `p` may be NULL: not IP. */
+static inline bool frame_is_udp(const struct frame_packet *p, uint16_t sport, uint16_t dport)
+{
+	return p && p->has_transport && p->proto == IPPROTO_UDP && p->sport == sport &&
+	       p->dport == dport;
+}
+
 /* guards.c: the frame alone. */
 bool row_wrong_mac(struct judge *j);
 bool row_wrong_ip(struct judge *j);

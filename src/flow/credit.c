@@ -5,7 +5,7 @@
 bool flow_credit_allows(const struct flow *flow, unsigned side, uint32_t frames, uint32_t bytes,
 	const struct flow_credit *limits)
 {
-	if (flow->key.proto == PROTO_TCP)
+	if (flow->key.proto == IPPROTO_TCP)
 		return (int64_t)flow->tally.debt + bytes <= FLOW_CREDIT_START;
 	return side == 1 || (int64_t)flow->tally.debt + frames <= (int64_t)limits->unanswered;
 }
@@ -17,7 +17,7 @@ static int32_t within(int64_t value, int32_t min)
 
 void flow_credit_step(struct flow *flow, unsigned side, uint32_t bytes)
 {
-	bool tcp = flow->key.proto == PROTO_TCP;
+	bool tcp = flow->key.proto == IPPROTO_TCP;
 	int64_t debt = flow->tally.debt;
 
 	if (flow_is_honeypot(flow, side))

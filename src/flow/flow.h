@@ -135,7 +135,7 @@ uint32_t flow_reserve(struct flow_table *table, const struct flow_key *key);
 void flow_begin(struct flow_table *table, uint32_t slot);
 /* Makes a live flow ended: it goes to the end of the queue of flows to be recorded. */
 void flow_end(struct flow_table *table, uint32_t slot, enum flow_end end);
-/* First of that queue or FLOW_NONE; flow_free() takes it off and frees the slot. */
+/* First of that queue or FLOW_NONE; flow_free_ended() takes it off and frees the slot. */
 uint32_t flow_first_ended(const struct flow_table *table);
 void flow_free_ended(struct flow_table *table);
 

@@ -45,7 +45,7 @@ bool flow_key_make(const struct frame *frame, const struct frame_packet *packet,
 	if (packet->has_transport) {
 		k->port[source] = packet->sport;
 		k->port[!source] = packet->dport;
-		if (packet->proto == 1 || packet->proto == 58)
+		if (packet->proto == IPPROTO_ICMP || packet->proto == IPPROTO_ICMPV6)
 			k->icmp_kind = icmp_kind(packet);
 	}
 	for (unsigned i = 0; i < 2 && i < frame->n_tags; i++)

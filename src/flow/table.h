@@ -2,6 +2,8 @@
 /* table - the private side of a flow table. Private to src/flow. */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "flow/flow.h"
 
 /* The wheel turns once in so many seconds; longer timeouts are looked at once a turn. */
@@ -33,8 +35,6 @@ struct flow_table {
 	uint32_t ended_first, ended_last;
 	int64_t wheel_s; /* buckets before this second are done; -1: nothing is live */
 };
-
-enum { PROTO_TCP = 6 };
 
 /* Between honeypots no side is one. */
 static inline bool flow_is_honeypot(const struct flow *flow, unsigned side)

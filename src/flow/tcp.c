@@ -168,7 +168,7 @@ static enum flow_fit rst_fits(const struct flow_tally *t, unsigned side, const s
 
 bool flow_tcp_is_proven(const struct flow *flow)
 {
-	return flow->key.proto == PROTO_TCP && has(flow->tally.syn_acked, 1) &&
+	return flow->key.proto == IPPROTO_TCP && has(flow->tally.syn_acked, 1) &&
 	       flow->tally.loose != LOOSE_ALL;
 }
 

@@ -20,7 +20,7 @@ static enum flow_timeout timeout_of_tcp(const struct flow_tally *t)
 static enum flow_timeout timeout_of(const struct flow *flow)
 {
 	switch (flow->key.proto) {
-	case PROTO_TCP:
+	case IPPROTO_TCP:
 		return timeout_of_tcp(&flow->tally);
 	case 17:
 		return FLOW_TIMEOUT_UDP;

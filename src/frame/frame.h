@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netinet/in.h> /* IPPROTO_... */
+
 #include "base/ip.h"
 
 #define FRAME_TAGS_MAX  4 /* VLAN tags read; more is an anomaly */
@@ -40,7 +42,7 @@ enum frame_link {
 struct frame_packet {
 	struct ip src, dst;
 	uint8_t version; /* 4 or 6; 0 = not IP */
-	uint8_t proto;   /* of the transport: behind IPv6 extension headers */
+	uint8_t proto;   /* IPPROTO_... of the transport: behind IPv6 extension headers */
 	uint8_t ttl;
 	uint8_t tcp_flags; /* RFC 9293, FIN = 1 ... CWR = 128 */
 	uint8_t icmp_type; /* of IGMP (RFC 3376, 4) too */

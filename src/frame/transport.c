@@ -4,14 +4,6 @@
 #include "frame/reader.h"
 
 enum {
-	PROTO_ICMP = 1,
-	PROTO_IGMP = 2,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_DCCP = 33,
-	PROTO_ICMPV6 = 58,
-	PROTO_SCTP = 132,
-	PROTO_UDPLITE = 136,
 	FIN = 1,
 	SYN = 2,
 	RST = 4,
@@ -37,7 +29,7 @@ static enum step read_quoted(struct reader *r)
 	struct cur h = r->c;
 
 	read_ports(r, &h);
-	if (r->p->proto == PROTO_TCP)
+	if (r->p->proto == IPPROTO_TCP)
 		r->p->tcp_seq = cur_be32(&h);
 	if (cur_ok(&h))
 		reader_done(r);
@@ -108,7 +100,7 @@ static enum step read_udp(struct reader *r)
 	read_ports(r, &h);
 	len = cur_be16(&h);
 	reader_done(r);
-	if (p->proto != PROTO_UDP)
+	if (p->proto != IPPROTO_UDP)
 		return STEP_NONE;
 	if (!p->is_fragment && (len < 8 || len > whole))
 		reader_anomaly(r, FRAME_ANOMALY_UDP_LENGTH);
@@ -228,7 +220,7 @@ static enum step read_icmp(struct reader *r)
 	if (icmp_has_id(p))
 		p->sport = p->dport = cur_be16(&h);
 	reader_done(r);
-	if ((p->version == 6) != (p->proto == PROTO_ICMPV6)) {
+	if ((p->version == 6) != (p->proto == IPPROTO_ICMPV6)) {
 		reader_anomaly(r, FRAME_ANOMALY_ICMP_FAMILY);
 		return STEP_NONE;
 	}
@@ -245,22 +237,22 @@ enum step reader_transport(struct reader *r)
 {
 	uint8_t proto = r->p->proto;
 
-	if (proto == PROTO_ICMP || proto == PROTO_ICMPV6)
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
 		return read_icmp(r);
 	if (r->quoted)
 		return read_quoted(r);
 	switch (proto) {
-	case PROTO_TCP:
+	case IPPROTO_TCP:
 		return read_tcp(r);
-	case PROTO_UDP:
-	case PROTO_UDPLITE:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
 		return read_udp(r);
-	case PROTO_SCTP:
+	case IPPROTO_SCTP:
 		return read_12_bytes(r, FRAME_ANOMALY_SCTP_SHORT);
-	case PROTO_DCCP:
+	case IPPROTO_DCCP:
 		return read_12_bytes(r, FRAME_ANOMALY_DCCP_SHORT);
 	}
-	if (proto == PROTO_IGMP && !r->p->is_fragment)
+	if (proto == IPPROTO_IGMP && !r->p->is_fragment)
 		r->p->icmp_type = cur_u8(&r->c);
 	return reader_tunnel(r);
 }

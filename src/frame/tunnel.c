@@ -9,18 +9,10 @@
 #include "frame/reader.h"
 
 enum {
-	PROTO_IPIP = 4,
-	PROTO_IPV6 = 41,
-	PROTO_GRE = 47,
-	PROTO_ESP = 50,
+	PROTO_L2TP3 = 115,  /* RFC 3931: what its header holds is agreed on out of our sight */
 	PROTO_MINIMAL = 55, /* RFC 2004 */
 	PROTO_KA9Q_IPIP = 94,
 	PROTO_ETHERIP = 97,
-	PROTO_ENCAP = 98, /* RFC 1241 */
-	PROTO_IPCOMP = 108,
-	PROTO_L2TP3 = 115, /* RFC 3931: what its header holds is agreed on out of our sight */
-	PROTO_MPLS = 137,
-	PROTO_ETHERNET = 143,
 	PORT_L2TP = TUNNEL_PORT_FIRST, /* 1701 */
 	PORT_GTP = 2152,
 	PORT_TEREDO = 3544,
@@ -206,24 +198,24 @@ static enum step find_by_proto(struct reader *r)
 {
 	r->tunnel = TUNNEL_SURE;
 	switch (r->p->proto) {
-	case PROTO_IPIP:
+	case IPPROTO_IPIP:
 	case PROTO_KA9Q_IPIP:
 		return STEP_IP4;
-	case PROTO_IPV6:
+	case IPPROTO_IPV6:
 		return STEP_IP6;
-	case PROTO_GRE:
+	case IPPROTO_GRE:
 		return read_gre(r);
 	case PROTO_ETHERIP:
 		return cur_be16(&r->c) == 0x3000 ? STEP_ETHERNET : STEP_NONE;
-	case PROTO_ETHERNET:
+	case IPPROTO_ETHERNET:
 		return STEP_ETHERNET;
-	case PROTO_MPLS: /* also Ethernet, with nothing that says so */
+	case IPPROTO_MPLS: /* also Ethernet, with nothing that says so */
 		r->tunnel = TUNNEL_GUESSED;
 		return by_ethertype(r, ETHERTYPE_MPLS);
-	case PROTO_ESP:
+	case IPPROTO_ESP:
 	case PROTO_MINIMAL:
-	case PROTO_ENCAP:
-	case PROTO_IPCOMP:
+	case IPPROTO_ENCAP:
+	case IPPROTO_COMP:
 	case PROTO_L2TP3:
 		return STEP_NONE;
 	}

@@ -58,7 +58,7 @@ static struct frame_packet packet_of(const struct row *r)
 }
 
 /* What becomes of it; a packet that passes is counted. */
-static int send(const struct row *r, bool first)
+static int send_it(const struct row *r, bool first)
 {
 	struct frame_packet p = packet_of(r);
 	bool is_h = r->who == 'H';
@@ -80,7 +80,7 @@ static void play(const char *name, const struct row *row, size_t n)
 	start(row[0].who == 'H');
 	for (size_t i = 0; i < n; i++)
 		for (unsigned k = 0; k < (row[i].times ? row[i].times : 1); k++) {
-			int got = send(&row[i], i == 0 && k == 0);
+			int got = send_it(&row[i], i == 0 && k == 0);
 
 			if (got != row[i].want && (row[i].who == 'H' || row[i].want == BEGINS))
 				fail_msg("%s, row %zu (%u): %d, not %d", name, i, k, got,
@@ -186,10 +186,10 @@ static void test_odd_flags(void **state)
 
 		PLAY(OUT);
 		assert_int_equal(
-			send(&r, false), r.flags & S && !(r.flags & A) ? BEGINS : FLOW_FITS_NOT);
+			send_it(&r, false), r.flags & S && !(r.flags & A) ? BEGINS : FLOW_FITS_NOT);
 		PLAY(IN);
 		assert_int_equal(
-			send(&r, false), r.flags & S && !(r.flags & A) ? BEGINS : FLOW_FITS_NOT);
+			send_it(&r, false), r.flags & S && !(r.flags & A) ? BEGINS : FLOW_FITS_NOT);
 	}
 }
 
@@ -305,7 +305,7 @@ static void test_fragments(void **state)
 	p.is_fragment = p.first_fragment = true;
 	flow_tcp_step(&flow, &p, side_of('P'));
 	r = (struct row)H(A, 1, 9001);
-	assert_int_equal(send(&r, false), FLOW_FITS);
+	assert_int_equal(send_it(&r, false), FLOW_FITS);
 }
 
 static void pay(unsigned side, uint32_t bytes, unsigned times)
@@ -388,7 +388,7 @@ static void test_attacker(void **state)
 
 		if (!flow_credit_allows(&flow, 0, 1, 54 + r.len, &limits))
 			break;
-		assert_int_equal(send(&r, false), FLOW_FITS);
+		assert_int_equal(send_it(&r, false), FLOW_FITS);
 		flow_credit_step(&flow, 0, 54 + r.len);
 		bytes += 54 + r.len;
 	}
@@ -398,8 +398,8 @@ static void test_attacker(void **state)
 		struct row r = H(A, 1 + (int32_t)(dice() % 1000), 1, .len = dice() % 1460);
 		struct row rst = P(R, 1, 0);
 
-		passed += send(&r, false) == FLOW_FITS;
-		send(&rst, false);
+		passed += send_it(&r, false) == FLOW_FITS;
+		send_it(&rst, false);
 	}
 	assert_true(passed <= FLOW_CLOSED_MAX + 2);
 }

@@ -98,7 +98,7 @@ static void reopen(void)
 	bench_open(b, true);
 }
 
-static void send(unsigned port, enum reason reason)
+static void send_it(unsigned port, enum reason reason)
 {
 	check(bench_send(b, port, &f), reason);
 }
@@ -112,11 +112,11 @@ static void test_roach_motel_and_isolation(void **state)
 	out_ack("10.0.0.1", 22, 5, 2, SYN | ACK, REASON_REPLY);
 	out_tcp("10.0.0.1", 1000, 5, SYN, REASON_ROACH_MOTEL);
 	arp_frame(&f, 255, 1, 1, "10.0.0.1", "10.0.0.200");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	b->honeypot[0].set.isolate = true;
 	reopen();
 	out_tcp("10.0.0.1", 22, 5, ACK, REASON_ISOLATED);
-	send(1, REASON_ISOLATED);
+	send_it(1, REASON_ISOLATED);
 	inbound("192.0.2.9", 80, "10.0.0.1", 22, ACK);
 	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
 }
@@ -134,7 +134,7 @@ static void test_half_open(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 1000 + i, 9, RST | ACK);
 		set_ack(&f, 2);
-		send(GATE_OUTSIDE, REASON_INBOUND);
+		send_it(GATE_OUTSIDE, REASON_INBOUND);
 	}
 	for (unsigned i = 4; i < 8; i++)
 		out_tcp("10.0.0.1", 1000 + i, 1, SYN,
@@ -143,9 +143,9 @@ static void test_half_open(void **state)
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40, 7, 0);
 	put_ip4(&f, "10.0.0.1", "192.0.2.8", 6, 20, 7, 0);
 	put_tcp(&f, 1, 2, 3, SYN);
-	send(1, REASON_HALF_OPEN);
+	send_it(1, REASON_HALF_OPEN);
 	reopen();
-	send(1, REASON_HALF_OPEN);
+	send_it(1, REASON_HALF_OPEN);
 }
 
 /* A tunnel's port makes no more of the UDP budget, and the tunnels not more than the others may be. */
@@ -154,11 +154,11 @@ static void test_udp_tunnels(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 40; i++) {
 		udp_frame(&f, ROUTER, 1, "10.0.0.1", 1701 + i % 2 * 451, "192.0.2.9", 4000 + i, 20);
-		send(1, i < 5    ? REASON_WITHIN_BUDGET
-			: i < 15 ? REASON_OTHER_LIMIT
-				 : REASON_UDP_LIMIT);
+		send_it(1, i < 5    ? REASON_WITHIN_BUDGET
+			   : i < 15 ? REASON_OTHER_LIMIT
+				    : REASON_UDP_LIMIT);
 		udp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "192.0.2.9", 4000 + i, 20);
-		send(1, i < 15 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
+		send_it(1, i < 15 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
 	}
 }
 
@@ -173,7 +173,7 @@ static void test_white_list(void **state)
 	out_tcp("10.0.0.1", 2000, 1, ACK, REASON_WHITE_LIST); /* it began before the gate did */
 	out_tcp("10.0.0.1", 2000, 1, ACK, REASON_ESTABLISHED);
 	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "192.0.2.9", 81, 1, SYN);
-	send(1, REASON_BLACK_LIST);
+	send_it(1, REASON_BLACK_LIST);
 	b->honeypot[0].set.roach_motel = true;
 	reopen();
 	out_tcp("10.0.0.1", 3000, 1, SYN, REASON_ROACH_MOTEL);
@@ -187,17 +187,17 @@ static void test_spoofing(void **state)
 	out_tcp("10.0.0.2", 1, 1, SYN, REASON_SPOOF_IP);
 	out_tcp("2001:db8::2", 1, 1, SYN, REASON_SPOOF_IP);
 	tcp_frame(&f, ROUTER, 7, "10.0.0.1", 1, "192.0.2.9", 80, 1, SYN);
-	send(1, REASON_SPOOF_MAC);
+	send_it(1, REASON_SPOOF_MAC);
 	tcp_frame(&f, ROUTER, 7, "10.9.9.9", 1, "192.0.2.9", 80, 1, SYN);
-	send(1, REASON_SPOOF_MAC);
+	send_it(1, REASON_SPOOF_MAC);
 	arp_frame(&f, 255, 1, 2, "10.0.0.200", "10.0.0.2");
-	send(1, REASON_SPOOF_ARP);
+	send_it(1, REASON_SPOOF_ARP);
 	arp_frame(&f, 255, 1, 1, "0.0.0.0", "10.0.0.1");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	udp_frame(&f, 255, 1, "0.0.0.0", 68, "255.255.255.255", 67, 30);
-	send(1, REASON_DHCP);
+	send_it(1, REASON_DHCP);
 	udp_frame(&f, 255, 1, "0.0.0.0", 69, "255.255.255.255", 67, 30);
-	send(1, REASON_SPOOF_IP);
+	send_it(1, REASON_SPOOF_IP);
 }
 
 static void nd_frame(
@@ -219,17 +219,17 @@ static void test_neighbour_discovery(void **state)
 {
 	(void)state;
 	nd_frame(135, "2001:db8::1", "ff02::1:ff00:9", "2001:db8::9", 1);
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(135, "2001:db8::1", "ff02::1:ff00:9", "2001:db8::9", 2);
-	send(1, REASON_SPOOF_ND);
+	send_it(1, REASON_SPOOF_ND);
 	nd_frame(136, "2001:db8::1", "ff02::1", "2001:db8::9", 1);
-	send(1, REASON_SPOOF_ND);
+	send_it(1, REASON_SPOOF_ND);
 	nd_frame(136, "2001:db8::1", "ff02::1", "2001:db8::1", 1);
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(135, "2001:db8::1", "2001:db8:77::1", "2001:db8:77::1", 1); /* beyond the link */
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	nd_frame(134, "fe80::1", "ff02::1", "::", 1);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 	assert_int_equal(b->by_type[EVENT_INCIDENT], 1);
 }
 
@@ -240,23 +240,23 @@ static void test_hygiene(void **state)
 	(void)state;
 	out_tcp("10.0.0.1", 1, 1, SYN, REASON_WITHIN_BUDGET);
 	udp_frame(&f, ROUTER, 1, "10.0.0.1", 67, "192.0.2.9", 68, 30);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 	put_ethernet(&f, ROUTER, 1, 0x88cc);
 	put_zero(&f, 40);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 	put_ethernet(&f, ROUTER, 1, 38);
 	memcpy(f.at, &stp, sizeof(stp));
 	put_zero(&f, 40);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 	put_ethernet(&f, ROUTER, 1, 0x88b5);
 	put_zero(&f, 40);
-	send(1, REASON_ETHERTYPE);
+	send_it(1, REASON_ETHERTYPE);
 	put_ethernet(&f, ROUTER, 1, 0x8100);
 	put32(&f, 0x00058100);
 	put32(&f, 0x00060800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 6, 20, 7, 0);
 	put_tcp(&f, 1, 2, 3, SYN);
-	send(1, REASON_NESTED_TAG);
+	send_it(1, REASON_NESTED_TAG);
 }
 
 /* Part of a UDP datagram with 24 bytes of data; `field` as in the IPv4 header. */
@@ -287,7 +287,7 @@ static void waits(unsigned id, unsigned field)
 static void ends(unsigned id, unsigned field, enum reason reason)
 {
 	fragment(id, field);
-	send(1, reason);
+	send_it(1, reason);
 	assert_int_equal(b->n_parts, reason_verdict(reason) == VERDICT_PASS ? 2 : b->n_parts);
 	for (unsigned i = 0; i < b->n_parts; i++)
 		check(b->part[i], reason);
@@ -314,7 +314,7 @@ static void test_fragments(void **state)
 	put_ethernet(&f, ROUTER, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 6, 8, 9, 0x2000);
 	put_zero(&f, 8);
-	send(1, REASON_FRAGMENT); /* a first fragment without the whole TCP header */
+	send_it(1, REASON_FRAGMENT); /* a first fragment without the whole TCP header */
 	gate_counts(b->gate, &c);
 	assert_int_equal(c.received, 9);
 	assert_int_equal(c.passed, 4);
@@ -326,17 +326,17 @@ static void test_fence_and_tunnels(void **state)
 	bench_list(b, LIST_FENCE, "172.16.0.0/12");
 	reopen();
 	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "172.17.0.1", 80, 1, SYN);
-	send(1, REASON_FENCE);
+	send_it(1, REASON_FENCE);
 	put_ethernet(&f, ROUTER, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40, 7, 0);
 	put_ip4(&f, "10.0.0.1", "172.31.255.255", 6, 20, 7, 0);
 	put_tcp(&f, 1, 2, 3, SYN);
-	send(1, REASON_FENCE);
+	send_it(1, REASON_FENCE);
 	put_ethernet(&f, ROUTER, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 41, 60, 7, 0);
 	put_ip6(&f, "2001:db8::7", "2001:db8::8", 6, 20, 64);
 	put_tcp(&f, 1, 2, 3, SYN);
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	while (!gate_finish(b->gate, &b->now))
 		continue;
 	for (unsigned i = 0; i < b->n_records; i++)
@@ -370,9 +370,9 @@ static void test_icmp_errors(void **state)
 		assert_int_equal(bench_send(b, 1, &f).flow_id, flow);
 	}
 	port_unreachable(5000, 161);
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	port_unreachable(5001, 161);
-	send(1, REASON_ESTABLISHED); /* the ICMP conversation that was just let out */
+	send_it(1, REASON_ESTABLISHED); /* the ICMP conversation that was just let out */
 }
 
 /* What was allowed between honeypots, or made up outside, is no permission to leave. */
@@ -380,16 +380,16 @@ static void test_borrowed_flows(void **state)
 {
 	(void)state;
 	tcp_frame(&f, ROUTER, 2, "10.0.0.2", 9, "192.0.2.1", 80, 1, SYN);
-	send(1, REASON_WITHIN_BUDGET); /* MAC 2 is known */
+	send_it(1, REASON_WITHIN_BUDGET); /* MAC 2 is known */
 	for (unsigned i = 0; i < 12; i++) {
 		udp_frame(&f, 2, 1, "10.0.0.1", 100 + i, "192.0.2.9", 4000, 10);
 		assert_int_equal(bench_send(b, 1, &f).reason, REASON_INTERNAL);
 		udp_frame(&f, 1, ROUTER, "10.0.0.1", 200 + i, "192.0.2.9", 4000, 10);
-		send(GATE_OUTSIDE, REASON_INBOUND);
+		send_it(GATE_OUTSIDE, REASON_INBOUND);
 		udp_frame(&f, ROUTER, 1, "10.0.0.1", 100 + i, "192.0.2.9", 4000, 10);
-		send(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
+		send_it(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
 		udp_frame(&f, ROUTER, 1, "10.0.0.1", 200 + i, "192.0.2.9", 4000, 10);
-		send(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
+		send_it(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_UDP_LIMIT);
 	}
 	/* A SYN on the 5-tuple of a connection that came in is a connection of its own. */
 	inbound("192.0.2.9", 80, "10.0.0.1", 7000, SYN);

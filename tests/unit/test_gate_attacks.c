@@ -44,7 +44,7 @@ static void reopen(void)
 	bench_open(b, true);
 }
 
-static void send(unsigned port, enum reason reason)
+static void send_it(unsigned port, enum reason reason)
 {
 	struct gate_answer answer = bench_send(b, port, &f);
 
@@ -92,15 +92,15 @@ static void test_fragments_of_inner_datagrams_stay(void **state)
 	fragment4(ROUTER, 1, 0x2000, 16);
 	waits();
 	fragment4(ROUTER, 1, 2, 16);
-	send(1, REASON_ROACH_MOTEL);
+	send_it(1, REASON_ROACH_MOTEL);
 	fragment4(1, 2, 0x2000, 16);
-	send(1, REASON_INTERNAL);
+	send_it(1, REASON_INTERNAL);
 	fragment4(ROUTER, 2, 2, 16);
 	waits();
 	fragment6(1, 17, 2, 1, 16);
 	put_udp(&f, 1, 2, 8);
 	put_zero(&f, 8);
-	send(1, REASON_INTERNAL);
+	send_it(1, REASON_INTERNAL);
 	fragment6(ROUTER, 17, 2, 16, 16);
 	put_zero(&f, 16);
 	waits();
@@ -116,17 +116,17 @@ static void test_inner_frames_lift_no_refusal(void **state)
 	reopen();
 	for (unsigned to = 1; to <= 3; to++) {
 		tcp_frame(&f, ROUTER, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
-		send(1, REASON_ROACH_MOTEL);
+		send_it(1, REASON_ROACH_MOTEL);
 		tcp_frame(&f, to, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
-		send(1, REASON_INTERNAL);
+		send_it(1, REASON_INTERNAL);
 		tcp_frame(&f, ROUTER, 1, "10.0.0.1", to, "192.0.2.9", 80, 1, SYN);
-		send(1, REASON_ROACH_MOTEL);
+		send_it(1, REASON_ROACH_MOTEL);
 		udp_frame(&f, ROUTER, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
-		send(1, REASON_ROACH_MOTEL);
+		send_it(1, REASON_ROACH_MOTEL);
 		udp_frame(&f, to, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
-		send(1, REASON_INTERNAL);
+		send_it(1, REASON_INTERNAL);
 		udp_frame(&f, ROUTER, 1, "2001:db8::1", to, "2001:db8:9::9", 80, 10);
-		send(1, REASON_ROACH_MOTEL);
+		send_it(1, REASON_ROACH_MOTEL);
 	}
 }
 
@@ -140,13 +140,13 @@ static void test_inner_frames_lift_no_kill(void **state)
 	answer = bench_send(b, 1, &f);
 	assert_int_equal(answer.reason, REASON_WITHIN_BUDGET);
 	assert_int_equal(gate_kill_flow(b->gate, answer.flow_id), 0);
-	send(1, REASON_KILLED);
+	send_it(1, REASON_KILLED);
 	udp_frame(&f, 2, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
-	send(1, REASON_INTERNAL);
+	send_it(1, REASON_INTERNAL);
 	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "192.0.2.9", 4000, 10);
-	send(1, REASON_KILLED);
+	send_it(1, REASON_KILLED);
 	udp_frame(&f, 1, ROUTER, "192.0.2.9", 4000, "10.0.0.1", 5, 10);
-	send(GATE_OUTSIDE, REASON_KILLED);
+	send_it(GATE_OUTSIDE, REASON_KILLED);
 }
 
 static void tunnel_frame(unsigned to, const char *src, unsigned sport, const char *dst)
@@ -173,11 +173,11 @@ static void test_kill_inside_a_tunnel(void **state)
 	(void)state;
 	tunnel_frame(ROUTER, "10.0.0.1", 5, "198.51.100.7");
 	id = id_inside();
-	send(1, REASON_ESTABLISHED);
+	send_it(1, REASON_ESTABLISHED);
 	assert_int_equal(gate_kill_flow(b->gate, id), 0);
-	send(1, REASON_KILLED);
+	send_it(1, REASON_KILLED);
 	tunnel_frame(ROUTER, "10.0.0.1", 6, "198.51.100.7");
-	send(1, REASON_ESTABLISHED);
+	send_it(1, REASON_ESTABLISHED);
 }
 
 /* A packet inside a tunnel to another honeypot, as if from outside, permits no answer out of it. */
@@ -187,15 +187,15 @@ static void test_inner_frames_permit_nothing_inside(void **state)
 	b->honeypot[0].limit.udp.count = 1;
 	reopen();
 	tunnel_frame(ROUTER, "10.0.0.1", 5, "198.51.100.7");
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	put_ethernet(&f, 2, 1, 0x0800);
 	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 38, 7, 0);
 	put_ip4(&f, "198.51.100.9", "10.0.0.1", 17, 18, 7, 0);
 	put_udp(&f, 4000, 6, 10);
 	put_zero(&f, 10);
-	send(1, REASON_INTERNAL);
+	send_it(1, REASON_INTERNAL);
 	tunnel_frame(ROUTER, "10.0.0.1", 6, "198.51.100.9");
-	send(1, REASON_UDP_LIMIT);
+	send_it(1, REASON_UDP_LIMIT);
 }
 
 /* Two honeypots: what one may begin with the other permits nothing to the other, who was refused it. */
@@ -205,11 +205,11 @@ static void test_other_end_of_a_refusal(void **state)
 	b->honeypot[0].limit.udp.count = 0;
 	reopen();
 	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "10.0.0.2", 5, 10);
-	send(1, REASON_UDP_LIMIT);
+	send_it(1, REASON_UDP_LIMIT);
 	udp_frame(&f, ROUTER, 2, "10.0.0.2", 5, "10.0.0.1", 5, 10);
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	udp_frame(&f, ROUTER, 1, "10.0.0.1", 5, "10.0.0.2", 5, 10);
-	send(1, REASON_UDP_LIMIT);
+	send_it(1, REASON_UDP_LIMIT);
 }
 
 /* Part of a datagram that came in with a honeypot's address as its source. */
@@ -217,7 +217,7 @@ static void test_fragments_of_forged_datagrams_stay(void **state)
 {
 	(void)state;
 	fragment4(ROUTER, 1, 0x2000, 16);
-	send(GATE_OUTSIDE, REASON_INBOUND);
+	send_it(GATE_OUTSIDE, REASON_INBOUND);
 	fragment4(ROUTER, 1, 2, 16);
 	waits();
 	assert_int_equal(bench_expire(b, INT64_MAX), 1);
@@ -240,16 +240,16 @@ static void test_fragments_do_not_overlap(void **state)
 	fragment6(ROUTER, 60, 3, 40, 16); /* on the UDP header */
 	put_udp(&f, 1, 666, 100);
 	put_zero(&f, 8);
-	send(1, REASON_FRAGMENT);
+	send_it(1, REASON_FRAGMENT);
 	fragment6(ROUTER, 60, 3, 56, 16);
 	put_zero(&f, 16);
-	send(1, REASON_FRAGMENT);
+	send_it(1, REASON_FRAGMENT);
 	fragment4(ROUTER, 4, 0x2000, 24);
 	waits();
 	fragment4(ROUTER, 4, 2, 16);
-	send(1, REASON_FRAGMENT);
+	send_it(1, REASON_FRAGMENT);
 	fragment4(ROUTER, 4, 3, 8);
-	send(1, REASON_FRAGMENT);
+	send_it(1, REASON_FRAGMENT);
 }
 
 /* A part of an IPv4 packet in an IPv4 packet: bytes `at`.. of the packet inside. */
@@ -277,13 +277,13 @@ static void test_fragments_hide_no_tunnel(void **state)
 	tunnel_part(1, &inner, 16, 8, true);
 	waits();
 	tunnel_part(1, &inner, 0, 16, true);
-	send(1, REASON_FENCE);
+	send_it(1, REASON_FENCE);
 	inner.at[23] = 2; /* port 4002, if ports were read at the right place */
 	inner.at[22] = 0;
 	tunnel_part(2, &inner, 24, 8, false);
 	waits();
 	tunnel_part(2, &inner, 0, 24, true);
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 }
 
 static void tcp(bool in, uint32_t seq, unsigned flags, enum reason reason)
@@ -294,7 +294,7 @@ static void tcp(bool in, uint32_t seq, unsigned flags, enum reason reason)
 		tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "192.0.2.9", 80, seq, flags);
 	if (flags & ACK) /* the honeypot's initial number is 5, the peer's 9 */
 		set_ack(&f, in ? 6 : 10);
-	send(in ? GATE_OUTSIDE : 1, reason);
+	send_it(in ? GATE_OUTSIDE : 1, reason);
 }
 
 /* Source port and initial sequence number are the attacker's choice. */
@@ -338,25 +338,25 @@ static void test_link_local_addresses_of_others(void **state)
 {
 	(void)state;
 	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99"); /* its own */
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(GATE_OUTSIDE, ROUTER, 136, "fe80::99", "fe80::99");
 	nd_frame(1, 1, 136, "fe80::99", "fe80::99");
-	send(1, REASON_SPOOF_IP);
+	send_it(1, REASON_SPOOF_IP);
 	nd_frame(1, 1, 136, "2001:db8::1", "fe80::99");
-	send(1, REASON_SPOOF_ND);
+	send_it(1, REASON_SPOOF_ND);
 	/* Another honeypot's. */
 	nd_frame(1, 2, 135, "fe80::1:2", "fe80::99");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(1, 1, 136, "fe80::1:2", "fe80::1:2");
-	send(1, REASON_SPOOF_IP);
+	send_it(1, REASON_SPOOF_IP);
 	/* Claimed before its owner was heard: it is the owner's from then on. */
 	nd_frame(1, 1, 136, "fe80::55", "fe80::55");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(GATE_OUTSIDE, ROUTER, 135, "::", "fe80::55");
 	nd_frame(1, 1, 136, "fe80::55", "fe80::55");
-	send(1, REASON_SPOOF_IP);
+	send_it(1, REASON_SPOOF_IP);
 	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 }
 
 /* A frame of one's own address that comes back, or is replayed outside, takes nothing away. */
@@ -364,19 +364,19 @@ static void test_own_link_local_comes_back(void **state)
 {
 	(void)state;
 	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 	nd_frame(GATE_OUTSIDE, 1, 135, "fe80::1:1", "fe80::99");
 	nd_frame(1, 1, 135, "fe80::1:1", "fe80::99");
-	send(1, REASON_NEIGHBOUR);
+	send_it(1, REASON_NEIGHBOUR);
 }
 
 static void test_no_address_is_for_dhcp_only(void **state)
 {
 	(void)state;
 	udp_frame(&f, 255, 1, "0.0.0.0", 68, "255.255.255.255", 67, 30);
-	send(1, REASON_DHCP);
+	send_it(1, REASON_DHCP);
 	udp_frame(&f, ROUTER, 1, "0.0.0.0", 68, "192.0.2.9", 67, 30);
-	send(1, REASON_SPOOF_IP);
+	send_it(1, REASON_SPOOF_IP);
 }
 
 /* Neither the MAC address nor the address is anybody's. */
@@ -384,9 +384,9 @@ static void test_neighbour_discovery_of_nobody(void **state)
 {
 	(void)state;
 	nd_frame(1, 77, 135, "2001:db8:aaaa::77", "2001:db8::1");
-	send(1, REASON_SPOOF_MAC);
+	send_it(1, REASON_SPOOF_MAC);
 	memset(f.at, 0, 6); /* to a MAC address, not a group */
-	send(1, REASON_SPOOF_MAC);
+	send_it(1, REASON_SPOOF_MAC);
 }
 
 static void put_address_option(unsigned type, unsigned mac)
@@ -408,7 +408,7 @@ static void test_advertisement_with_two_addresses(void **state)
 	put(&f, &ip, 16);
 	put_address_option(1, 1);
 	put_address_option(2, ROUTER);
-	send(1, REASON_SPOOF_ND);
+	send_it(1, REASON_SPOOF_ND);
 }
 
 /* RFC 6980: what is checked here would be put together otherwise there. */
@@ -424,7 +424,7 @@ static void test_neighbour_discovery_in_fragments(void **state)
 	put32(&f, 0x88000000);
 	put_zero(&f, 4);
 	put(&f, &ip, 16);
-	send(1, REASON_MALFORMED);
+	send_it(1, REASON_MALFORMED);
 }
 
 /* A capture file may end a frame anywhere. */
@@ -432,7 +432,7 @@ static void test_cut_frames(void **state)
 {
 	(void)state;
 	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "192.0.2.9", 80, 1, SYN);
-	send(1, REASON_WITHIN_BUDGET);
+	send_it(1, REASON_WITHIN_BUDGET);
 	for (unsigned type = 0; type < 3; type++)
 		for (uint32_t len = 0; len <= f.len; len++) {
 			struct frame frame;
@@ -579,14 +579,14 @@ static void test_only_reports_of_groups(void **state)
 {
 	(void)state;
 	igmp(0x22);
-	send(1, REASON_MULTICAST_JOIN);
+	send_it(1, REASON_MULTICAST_JOIN);
 	igmp(0x11);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 	put_ethernet(&f, 255, 1, 0x86dd);
 	put_ip6(&f, "2001:db8::1", "ff02::1", 58, 24, 1);
 	put8(&f, 130);
 	put_zero(&f, 23);
-	send(1, REASON_HYGIENE);
+	send_it(1, REASON_HYGIENE);
 }
 
 static void questions(unsigned n, uint32_t seq, enum reason reason)
@@ -599,7 +599,7 @@ static void questions(unsigned n, uint32_t seq, enum reason reason)
 		put16(&f, QUESTION_LEN);
 		put_question(&f);
 	}
-	send(1, reason);
+	send_it(1, reason);
 }
 
 /* Each question in a segment has its own place in the budget: one for the connection and four. */
@@ -614,10 +614,10 @@ static void test_questions_over_tcp_count_each(void **state)
 	b->honeypot[0].limit.dns.count = 5;
 	reopen();
 	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1000, "10.0.0.53", 53, 5, SYN);
-	send(1, REASON_RESOLVER);
+	send_it(1, REASON_RESOLVER);
 	tcp_frame(&f, 1, ROUTER, "10.0.0.53", 53, "10.0.0.1", 1000, 9, SYN | ACK);
 	set_ack(&f, 6);
-	send(GATE_OUTSIDE, REASON_INBOUND);
+	send_it(GATE_OUTSIDE, REASON_INBOUND);
 	questions(2, 6, REASON_ESTABLISHED);
 	questions(2, 6 + 2 * (2 + QUESTION_LEN), REASON_ESTABLISHED);
 	questions(1, 6 + 4 * (2 + QUESTION_LEN), REASON_DNS_LIMIT);

@@ -224,19 +224,6 @@ struct order *orders_expired(const struct orders *orders, int64_t wall_ns, int64
 	return NULL;
 }
 
-int64_t orders_next_ns(const struct orders *orders)
-{
-	int64_t next = 0;
-
-	for (size_t i = 0; i < orders->n; i++) {
-		int64_t until = orders->order[i].until_ns;
-
-		if (until != 0 && (next == 0 || until < next))
-			next = until;
-	}
-	return next;
-}
-
 void orders_set_deadlines(struct orders *orders, int64_t wall_ns, int64_t steady_ns)
 {
 	for (size_t i = 0; i < orders->n; i++)

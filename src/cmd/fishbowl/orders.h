@@ -82,8 +82,6 @@ void orders_remove(struct orders *orders, size_t n);
 struct order *orders_find(const struct orders *orders, uint64_t id);
 /* The first whose time is over; NULL. */
 struct order *orders_expired(const struct orders *orders, int64_t wall_ns, int64_t steady_ns);
-/* When the next one ends, by wall time; 0: none does. */
-int64_t orders_next_ns(const struct orders *orders);
 /* Sets what is not in the file; after loading. */
 void orders_set_deadlines(struct orders *orders, int64_t wall_ns, int64_t steady_ns);
 bool orders_lockdown(const struct orders *orders);
