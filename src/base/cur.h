@@ -69,6 +69,13 @@ static inline uint8_t cur_u8(struct cur *c)
 	return p ? p[0] : 0;
 }
 
+/* The byte `n` bytes further on, which stays there; 0 when there is none. */
+static inline uint8_t cur_ahead(struct cur c, size_t n)
+{
+	cur_skip(&c, n);
+	return cur_u8(&c);
+}
+
 static inline uint16_t cur_be16(struct cur *c)
 {
 	const uint8_t *p = cur_take(c, 2);

@@ -249,3 +249,18 @@ void out_time_rfc3339(struct out *o, int64_t time_ns)
 	out_date_time(o, split_time(time_ns, &rest));
 	out_fmt(o, ".%09dZ", (int)rest);
 }
+
+void out_base64(struct out *o, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (; len > 0; bytes += 3, len -= len < 3 ? len : 3) {
+		uint32_t v = (uint32_t)bytes[0] << 16 | (len > 1 ? (uint32_t)bytes[1] << 8 : 0) |
+			     (len > 2 ? bytes[2] : 0);
+		char four[4] = { digits[v >> 18], digits[v >> 12 & 63],
+			len > 1 ? digits[v >> 6 & 63] : '=', len > 2 ? digits[v & 63] : '=' };
+
+		out_bytes(o, four, sizeof(four));
+	}
+}

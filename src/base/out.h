@@ -26,6 +26,7 @@ void out_str(struct out *o, const char *str);
 void out_u64(struct out *o, uint64_t n);
 void out_i64(struct out *o, int64_t n);
 void out_hex(struct out *o, const uint8_t *bytes, size_t len);
+void out_base64(struct out *o, const uint8_t *bytes, size_t len); /* RFC 4648, 4 */
 void out_fmt(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string with its quotes. Control characters (C1 too) and line separators become \uXXXX; bytes

@@ -95,6 +95,10 @@ struct frame {
 
 void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct frame *ret_frame);
 
+/* Whether the checksums of one of its packets are right; true as well where they cannot be known: of fragments, of
+ * what is cut, of protocols not known here. */
+bool frame_sums_right(const struct frame *frame, const struct frame_packet *packet);
+
 const char *frame_anomaly_name(enum frame_anomaly anomaly);
 
 static inline bool frame_has_anomaly(const struct frame *f, enum frame_anomaly anomaly)
