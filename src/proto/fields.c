@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything grows by doubling, in memory charged to the connection. */
+#include "proto/fields.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Room for `need` elements of `size` bytes in all. */
+static bool grow(struct proto_conn *conn, void **memory, uint32_t *room, size_t need, size_t size)
+{
+	uint32_t more = *room ? *room : 16;
+	void *bigger;
+
+	if (need <= *room)
+		return true;
+	if (need > PROTO_CONN_BYTES_MAX)
+		return false;
+	while (more < need)
+		more *= 2;
+	bigger = proto_alloc(conn, more * size);
+	if (!bigger)
+		return false;
+	if (*room)
+		memcpy(bigger, *memory, *room * size);
+	proto_free(conn, *memory, *room * size);
+	*memory = bigger;
+	*room = more;
+	return true;
+}
+
+struct proto_fields *proto_fields_new(struct proto_conn *conn, const char *name)
+{
+	struct proto_fields *f = proto_alloc(conn, sizeof(*f));
+
+	if (f)
+		*f = (struct proto_fields){ .conn = conn, .name = name, .close = "}" };
+	return f;
+}
+
+void proto_fields_free(void *fields)
+{
+	struct proto_fields *f = fields;
+
+	if (!f)
+		return;
+	while (f->files) {
+		struct proto_fields_file *file = f->files;
+
+		f->files = file->next;
+		proto_body_free(f->conn, &file->body);
+		proto_free(f->conn, file, sizeof(*file));
+	}
+	proto_free(f->conn, f->bytes, f->bytes_room);
+	proto_free(f->conn, f->field, f->fields_room * sizeof(*f->field));
+	proto_free(f->conn, f->number, f->numbers_room * sizeof(*f->number));
+	proto_free(f->conn, f->text, f->text_room);
+	proto_free(f->conn, f->sub, f->sub_room);
+	proto_free(f->conn, f, sizeof(*f));
+}
+
+struct proto_tx *proto_fields_tx(struct proto_conn *conn, const char *name)
+{
+	struct proto_fields *f = proto_fields_new(conn, name);
+	struct proto_tx *tx = f ? proto_tx_new(conn, f) : NULL;
+
+	if (!tx)
+		proto_fields_free(f);
+	return tx;
+}
+
+static bool add_bytes(struct proto_fields *f, const void *bytes, size_t len)
+{
+	if (!grow(f->conn, (void **)&f->bytes, &f->bytes_room, f->bytes_len + len, 1))
+		return false;
+	if (len)
+		memcpy(f->bytes + f->bytes_len, bytes, len);
+	f->bytes_len += (uint32_t)len;
+	return true;
+}
+
+bool proto_fields_add(
+	struct proto_fields *f, enum proto_buffer_id id, const void *bytes, size_t len)
+{
+	uint32_t at = f->bytes_len;
+
+	if (f->n_fields == FIELDS_MAX ||
+		!grow(f->conn, (void **)&f->field, &f->fields_room, f->n_fields + 1,
+			sizeof(*f->field)) ||
+		!add_bytes(f, bytes, len))
+		return false;
+	f->field[f->n_fields++] = (struct proto_field){ .buffer = (uint16_t)id,
+		.sides = f->sides ? f->sides : proto_buffer_info(id)->sides,
+		.at = at,
+		.len = (uint32_t)len };
+	return true;
+}
+
+void proto_fields_add_text(struct proto_fields *f, enum proto_buffer_id id, const char *text)
+{
+	proto_fields_add(f, id, text, strlen(text));
+}
+
+void proto_fields_add_number(struct proto_fields *f, enum proto_number_id id, uint64_t value)
+{
+	if (f->n_numbers == FIELDS_MAX || !grow(f->conn, (void **)&f->number, &f->numbers_room,
+						  f->n_numbers + 1, sizeof(*f->number)))
+		return;
+	f->number[f->n_numbers++] =
+		(struct proto_field_number){ .id = (uint16_t)id, .value = value };
+}
+
+static struct proto_field *find(
+	const struct proto_fields *f, enum proto_buffer_id id, unsigned n, uint8_t sides)
+{
+	for (uint32_t i = 0; i < f->n_fields; i++)
+		if (f->field[i].buffer == id && f->field[i].sides & sides && n-- == 0)
+			return &f->field[i];
+	return NULL;
+}
+
+void proto_fields_append(
+	struct proto_fields *f, enum proto_buffer_id id, const void *bytes, size_t len)
+{
+	struct proto_field *field = find(f, id, 0, f->sides ? f->sides : 3);
+	uint32_t at = f->bytes_len;
+
+	if (!field) {
+		proto_fields_add(f, id, bytes, len);
+		return;
+	}
+	/* Bytes in the middle move to the end: only the last field grows in place. */
+	if (field->at + field->len != at) {
+		if (!grow(f->conn, (void **)&f->bytes, &f->bytes_room, at + field->len, 1))
+			return;
+		memcpy(f->bytes + at, f->bytes + field->at, field->len);
+		f->bytes_len += field->len;
+		field->at = at;
+	}
+	if (add_bytes(f, bytes, len))
+		field->len += (uint32_t)len;
+}
+
+bool proto_fields_get_side(const struct proto_fields *f, enum proto_buffer_id id, unsigned n,
+	uint8_t sides, struct proto_bytes *ret_bytes)
+{
+	const struct proto_field *field = find(f, id, n, sides);
+
+	if (!field)
+		return false;
+	*ret_bytes =
+		(struct proto_bytes){ .at = field->len ? f->bytes + field->at : (const uint8_t *)"",
+			.len = field->len,
+			.complete = true };
+	return true;
+}
+
+bool proto_fields_get(const struct proto_fields *f, enum proto_buffer_id id, unsigned n,
+	struct proto_bytes *ret_bytes)
+{
+	return proto_fields_get_side(f, id, n, 3, ret_bytes);
+}
+
+void proto_fields_say(struct proto_fields *f, const struct out *o)
+{
+	char **text = f->in_sub ? &f->sub : &f->text;
+	uint32_t *len = f->in_sub ? &f->sub_len : &f->text_len;
+	uint32_t *room = f->in_sub ? &f->sub_room : &f->text_room;
+
+	if (!out_ok(o) || *len + o->len > FIELDS_JSON_MAX ||
+		!grow(f->conn, (void **)text, room, *len + o->len, 1))
+		return;
+	if (o->len)
+		memcpy(*text + *len, o->at, o->len);
+	*len += (uint32_t)o->len;
+}
+
+bool proto_fields_said(const struct proto_fields *f)
+{
+	return f->in_sub ? f->sub_len : f->text_len;
+}
+
+struct proto_fields_file *proto_fields_file(
+	struct proto_tx *tx, unsigned side, const void *name, size_t name_len)
+{
+	struct proto_fields *f = tx->data;
+	struct proto_fields_file *file = NULL, **last = &f->files;
+
+	if (f->n_files < FIELDS_FILES_MAX)
+		file = proto_alloc(f->conn, sizeof(*file));
+	if (!file)
+		return NULL;
+	*file = (struct proto_fields_file){ .side = (uint8_t)side, .number = f->n_files++ };
+	file->open = true;
+	file->name_len = name_len < FIELDS_NAME_MAX ? (uint32_t)name_len : FIELDS_NAME_MAX;
+	if (file->name_len)
+		memcpy(file->name, name, file->name_len);
+	while (*last)
+		last = &(*last)->next;
+	*last = file;
+	return file;
+}
+
+static void file_news(struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes,
+	size_t len, bool end, bool cut)
+{
+	struct proto_file news = { .id = tx->state.id * FIELDS_FILES_MAX + file->number,
+		.tx = tx,
+		.name = file->name,
+		.name_len = file->name_len,
+		.side = file->side,
+		.size = file->size,
+		.end = end,
+		.cut = cut };
+
+	proto_tx_file(tx, &news, bytes, len);
+	proto_tx_news(tx, file->side);
+}
+
+void proto_fields_file_add(
+	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len)
+{
+	if (!file || !file->open || !len)
+		return;
+	file->size += len;
+	proto_body_add(tx->conn, &file->body, bytes, len);
+	file_news(tx, file, bytes, len, false, false);
+}
+
+void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, bool cut)
+{
+	if (!file || !file->open)
+		return;
+	file->open = false;
+	file->body.complete = true;
+	file_news(tx, file, NULL, 0, true, cut);
+}
+
+/* Files that the side whose news are told has sent. */
+static const struct proto_fields_file *find_file(const struct proto_tx *tx, unsigned n)
+{
+	const struct proto_fields *f = tx->data;
+
+	for (const struct proto_fields_file *file = f->files; file; file = file->next)
+		if (file->side == tx->side && n-- == 0)
+			return file;
+	return NULL;
+}
+
+static bool file_buffer(
+	struct proto_tx *tx, enum proto_buffer_id id, unsigned n, struct proto_bytes *ret_bytes)
+{
+	const struct proto_fields_file *file = find_file(tx, n);
+
+	if (!file)
+		return false;
+	if (id == BUFFER_FILE_DATA)
+		*ret_bytes = proto_body_bytes(&file->body);
+	else
+		*ret_bytes = (struct proto_bytes){
+			.at = (const uint8_t *)file->name, .len = file->name_len, .complete = true
+		};
+	return true;
+}
+
+void *proto_no_state_open(struct proto_conn *conn)
+{
+	return conn;
+}
+
+void proto_no_state_close(void *state)
+{
+	(void)state;
+}
+
+bool proto_fields_buffer(
+	struct proto_tx *tx, enum proto_buffer_id id, unsigned n, struct proto_bytes *ret_bytes)
+{
+	if (id == BUFFER_FILE_DATA || id == BUFFER_FILE_NAME)
+		return file_buffer(tx, id, n, ret_bytes);
+	return proto_fields_get_side(tx->data, id, n, (uint8_t)(1u << tx->side), ret_bytes);
+}
+
+bool proto_fields_number(
+	struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number)
+{
+	const struct proto_fields *f = tx->data;
+
+	for (uint32_t i = 0; i < f->n_numbers; i++)
+		if (f->number[i].id == id && n-- == 0) {
+			*ret_number = f->number[i].value;
+			return true;
+		}
+	return false;
+}
+
+bool proto_fields_json(struct proto_tx *tx, struct out *o)
+{
+	const struct proto_fields *f = tx->data;
+
+	if (!f->text_len)
+		return false;
+	if (f->name)
+		out_fmt(o, "\"%s\":{", f->name);
+	out_bytes(o, f->text, f->text_len);
+	if (f->sub_len) {
+		json_open(o, f->sub_name, '{');
+		out_bytes(o, f->sub, f->sub_len);
+		json_close(o, '}');
+	}
+	if (f->name)
+		out_str(o, f->close);
+	return true;
+}
+
+struct cur text_trim(struct cur c)
+{
+	while (cur_left(&c) && isspace(c.at[0]))
+		c.at++;
+	while (cur_left(&c) && isspace(c.end[-1]))
+		c.end--;
+	return c;
+}
+
+void json_name(struct out *o, const char *name)
+{
+	char last = o->len ? o->at[o->len - 1] : '{';
+
+	if (last != '{' && last != '[' && last != ',')
+		out_char(o, ',');
+	if (name) {
+		out_json_text(o, name, strlen(name));
+		out_char(o, ':');
+	}
+}
+
+void json_open(struct out *o, const char *name, char bracket)
+{
+	json_name(o, name);
+	out_char(o, bracket);
+}
+
+void json_close(struct out *o, char bracket)
+{
+	out_char(o, bracket);
+}
+
+void json_text(struct out *o, const char *name, const void *bytes, size_t len)
+{
+	json_name(o, name);
+	out_json_text(o, bytes, len);
+}
+
+void json_str(struct out *o, const char *name, const char *str)
+{
+	json_text(o, name, str, strlen(str));
+}
+
+void json_u64(struct out *o, const char *name, uint64_t n)
+{
+	json_name(o, name);
+	out_u64(o, n);
+}
+
+void json_bool(struct out *o, const char *name, bool value)
+{
+	json_name(o, name);
+	out_str(o, value ? "true" : "false");
+}
+
+void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len, char between)
+{
+	struct cur c = cur_make(bytes, len);
+
+	json_name(o, name);
+	out_char(o, '"');
+	while (cur_left(&c)) {
+		out_hex(o, cur_take(&c, 1), 1);
+		if (cur_left(&c) && between)
+			out_char(o, between);
+	}
+	out_char(o, '"');
+}
+
+void json_field(
+	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
+{
+	struct proto_bytes bytes;
+
+	if (proto_fields_get(f, id, 0, &bytes))
+		json_text(o, name, bytes.at, bytes.len);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fields - what a message says, as named bytes, numbers and JSON text. It is the data of a
+ * transaction for protocols whose messages are decoded when they come; its functions are the
+ * parser's `buffer`, `number`, `json` and `free_tx`. Memory is the connection's: what does not fit
+ * any more is left out.
+ */
+#pragma once
+
+#include "proto/inside.h"
+
+#define FIELDS_MAX      1024        /* of one transaction, bytes and numbers each */
+#define FIELDS_JSON_MAX (32u << 10) /* JSON text of one transaction */
+
+#define FIELDS_FILES_MAX 16  /* of one transaction; more are not looked at */
+#define FIELDS_NAME_MAX  255 /* of a file's name */
+
+struct proto_field {
+	uint16_t buffer; /* enum proto_buffer_id */
+	uint8_t sides;   /* who said it, as in buffer.def */
+	uint32_t at, len;
+};
+struct proto_field_number {
+	uint16_t id; /* enum proto_number_id */
+	uint64_t value;
+};
+
+/* A file in a transaction: what rules see of it. */
+struct proto_fields_file {
+	struct proto_fields_file *next;
+	struct proto_body body;
+	uint64_t size;
+	uint8_t side, number;
+	bool open;
+	uint32_t name_len;
+	char name[FIELDS_NAME_MAX];
+};
+
+struct proto_fields {
+	struct proto_conn *conn;
+	const char *name;  /* of the JSON object; NULL: `text` is whole */
+	const char *close; /* what ends it: "}" */
+	uint8_t sides;     /* who says what is added next: 1, 2; 0: as the buffer's row says */
+	uint8_t *bytes;
+	struct proto_fields_file *files;
+	uint8_t n_files;
+	struct proto_field *field;
+	struct proto_field_number *number;
+	char *text;
+	/* An object inside of the object, whose members come at other times: what is said goes
+	 * there while `in_sub`. */
+	const char *sub_name;
+	char *sub;
+	bool in_sub;
+	uint32_t sub_len, sub_room;
+	uint32_t bytes_len, bytes_room, n_fields, fields_room, n_numbers, numbers_room, text_len,
+		text_room;
+};
+
+struct proto_fields *proto_fields_new(
+	struct proto_conn *conn, const char *name); /* NULL: no room */
+void proto_fields_free(void *fields);
+/* A transaction with new fields for its data. NULL: no room. */
+struct proto_tx *proto_fields_tx(struct proto_conn *conn, const char *name);
+
+bool proto_fields_add(
+	struct proto_fields *fields, enum proto_buffer_id id, const void *bytes, size_t len);
+void proto_fields_add_text(struct proto_fields *fields, enum proto_buffer_id id, const char *text);
+void proto_fields_add_number(struct proto_fields *fields, enum proto_number_id id, uint64_t value);
+/* The bytes of a field grow at their end. Makes the first one if there is none. */
+void proto_fields_append(
+	struct proto_fields *fields, enum proto_buffer_id id, const void *bytes, size_t len);
+/* Whether there is an `n`th. */
+bool proto_fields_get(const struct proto_fields *fields, enum proto_buffer_id id, unsigned n,
+	struct proto_bytes *ret_bytes);
+/* The `n`th that one of `sides` said. */
+bool proto_fields_get_side(const struct proto_fields *fields, enum proto_buffer_id id, unsigned n,
+	uint8_t sides, struct proto_bytes *ret_bytes);
+/* Adds to the JSON text what `o` holds, if all of it fitted. */
+void proto_fields_say(struct proto_fields *fields, const struct out *o);
+bool proto_fields_said(const struct proto_fields *fields); /* something, where it goes now */
+
+/* A file of the transaction begins, grows and ends (`cut`: its end was not seen). NULL: no room;
+ * the other two take it. What a transaction leaves open is ended with it. */
+struct proto_fields_file *proto_fields_file(
+	struct proto_tx *tx, unsigned side, const void *name, size_t name_len);
+void proto_fields_file_add(
+	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len);
+void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, bool cut);
+
+/* For parsers without a state of their own. */
+void *proto_no_state_open(struct proto_conn *conn);
+void proto_no_state_close(void *state);
+
+bool proto_fields_buffer(
+	struct proto_tx *tx, enum proto_buffer_id id, unsigned n, struct proto_bytes *ret_bytes);
+bool proto_fields_number(
+	struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
+bool proto_fields_json(struct proto_tx *tx, struct out *o);
+
+struct cur text_trim(struct cur c); /* without white space at both ends */
+
+/* JSON: each writes the comma that is missing before it. A `name` of NULL: in an array. */
+void json_name(struct out *o, const char *name);
+void json_open(struct out *o, const char *name, char bracket);
+void json_close(struct out *o, char bracket);
+void json_text(struct out *o, const char *name, const void *bytes, size_t len); /* hostile */
+void json_str(struct out *o, const char *name, const char *str);
+void json_u64(struct out *o, const char *name, uint64_t n);
+void json_bool(struct out *o, const char *name, bool value);
+void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len,
+	char between); /* 0: none */
+/* A field as text, if there is one. */
+void json_field(struct out *o, const char *name, const struct proto_fields *fields,
+	enum proto_buffer_id id);

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FTP (RFC 959, 2428). A transaction is a command and the answers to it. What a command says about
+ * the data connection (PORT, EPRT, PASV, EPSV, and then RETR, STOR ...) is told as an expectation:
+ * the caller knows it again by its address and port, and gives it to the connection that comes. Its
+ * bytes are one file.
+ */
+#include "proto/fields.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+#define FTP_LINE_MAX  4096u
+#define FTP_QUEUE_MAX 64 /* commands without an answer */
+
+struct ftp {
+	struct proto_conn *conn;
+	struct proto_tx *queue[FTP_QUEUE_MAX];
+	unsigned first, n;
+	struct proto_tx *greeting;
+	uint16_t data_port; /* the one that was said last, 0: used or none */
+	bool active, long_line[2], over;
+	uint16_t reply; /* of several lines: its code */
+};
+
+static bool is_word(struct cur c, const char *word)
+{
+	return cur_left(&c) == strlen(word) &&
+	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
+}
+
+/* Up to three digits. */
+static bool read_number(struct cur *c, unsigned max, unsigned *ret_number)
+{
+	unsigned n = 0, digits = 0;
+
+	while (cur_left(c) && isdigit(c->at[0]) && digits++ < 5)
+		n = n * 10 + cur_u8(c) - '0';
+	*ret_number = n;
+	return digits && n <= max;
+}
+
+/* h1,h2,h3,h4,p1,p2 */
+static uint16_t port_of_six(struct cur c)
+{
+	unsigned n[6];
+
+	for (unsigned i = 0; i < 6; i++) {
+		if (i && cur_u8(&c) != ',')
+			return 0;
+		if (!read_number(&c, 255, &n[i]))
+			return 0;
+	}
+	return (uint16_t)(n[4] << 8 | n[5]);
+}
+
+/* |1|address|port| */
+static uint16_t port_between_bars(struct cur c, unsigned bars)
+{
+	uint8_t bar = cur_u8(&c);
+	unsigned n;
+
+	for (unsigned i = 1; i < bars && cur_left(&c);)
+		if (cur_u8(&c) == bar)
+			i++;
+	return read_number(&c, 65535, &n) ? (uint16_t)n : 0;
+}
+
+static struct cur behind(struct cur c, uint8_t stop)
+{
+	while (cur_left(&c) && c.at[0] != stop)
+		cur_skip(&c, 1);
+	cur_skip(&c, 1);
+	return c;
+}
+
+static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool active)
+{
+	ftp->data_port = port;
+	ftp->active = active;
+	if (!port)
+		return;
+	proto_fields_add_number(tx->data, NUMBER_FTP_DYNAMIC_PORT, port);
+	proto_fields_add_number(tx->data, NUMBER_FTP_ACTIVE, active);
+}
+
+/* The data connection of a command that has one. */
+static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur name)
+{
+	static const char *const transfers[] = { "RETR", "STOR", "STOU", "APPE", "LIST", "NLST",
+		"MLSD" };
+	struct proto_expect e = { .proto = PROTO_FTP_DATA, .port = ftp->data_port };
+	size_t i = 0;
+
+	while (i < sizeof(transfers) / sizeof(transfers[0]) && !is_word(command, transfers[i]))
+		i++;
+	if (i == sizeof(transfers) / sizeof(transfers[0]))
+		return;
+	if (!ftp->data_port) {
+		proto_tx_add_event(tx, "ftp.file_before_port");
+		return;
+	}
+	e.listens = ftp->active ? 0 : 1;
+	e.sender = i >= 1 && i <= 3 ? 0 : 1;
+	snprintf(e.command, sizeof(e.command), "%s", transfers[i]);
+	if (i <= 3) {
+		e.name_len = cur_left(&name) < sizeof(e.name) ? (uint32_t)cur_left(&name)
+							      : (uint32_t)sizeof(e.name);
+		cur_copy(&name, e.name, e.name_len);
+	}
+	ftp->data_port = 0;
+	proto_conn_expect(ftp->conn, &e);
+}
+
+static void take_command(struct ftp *ftp, struct cur line, bool cut)
+{
+	struct proto_tx *tx = NULL;
+	struct cur command = line, rest;
+
+	if (ftp->n < FTP_QUEUE_MAX)
+		tx = proto_fields_tx(ftp->conn, NULL);
+	if (!tx)
+		return;
+	ftp->queue[(ftp->first + ftp->n++) % FTP_QUEUE_MAX] = tx;
+	rest = behind(line, ' ');
+	cur_limit(&command, cur_ok(&rest) ? (size_t)(rest.at - line.at) : cur_left(&line));
+	command = text_trim(command);
+	rest = text_trim(rest);
+	proto_fields_add(tx->data, BUFFER_FTP_COMMAND, command.at, cur_left(&command));
+	if (cur_left(&rest))
+		proto_fields_add(tx->data, BUFFER_FTP_COMMAND_DATA, rest.at, cur_left(&rest));
+	proto_fields_add_number(tx->data, NUMBER_FTP_COMMAND_CUT, cut);
+	if (cut)
+		proto_tx_add_event(tx, "ftp.request_command_too_long");
+	if (is_word(command, "PORT"))
+		set_port(ftp, tx, port_of_six(rest), true);
+	else if (is_word(command, "EPRT"))
+		set_port(ftp, tx, port_between_bars(rest, 3), true);
+	expect(ftp, tx, command, rest);
+	proto_tx_done(tx, 0);
+}
+
+/* Whom a reply answers: the oldest command, or nobody: the greeting. */
+static struct proto_tx *asked(struct ftp *ftp)
+{
+	if (ftp->n)
+		return ftp->queue[ftp->first];
+	if (!ftp->greeting)
+		ftp->greeting = proto_fields_tx(ftp->conn, NULL);
+	return ftp->greeting;
+}
+
+static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, struct cur text)
+{
+	if (code == 227)
+		set_port(ftp, tx, port_of_six(behind(text, '(')), false);
+	else if (code == 229)
+		set_port(ftp, tx, port_between_bars(behind(text, '('), 3), false);
+	else
+		return;
+	proto_tx_news(tx, 0); /* the port belongs to the command, too */
+}
+
+/* The reply is complete; of 1xx another follows. */
+static void answered(struct ftp *ftp, struct proto_tx *tx, unsigned code)
+{
+	struct proto_bytes command;
+	bool tls = proto_fields_get(tx->data, BUFFER_FTP_COMMAND, 0, &command) &&
+		   command.len == 4 && strncasecmp((const char *)command.at, "AUTH", 4) == 0;
+
+	if (code < 200)
+		return;
+	if (tx == ftp->greeting) {
+		ftp->greeting = NULL;
+		tx->state.done[0] = true;
+	} else {
+		ftp->first = (ftp->first + 1) % FTP_QUEUE_MAX;
+		ftp->n--;
+	}
+	proto_tx_done(tx, 1);
+	if (tls && code == 234) {
+		ftp->over = true;
+		proto_conn_start_over(ftp->conn);
+	}
+}
+
+static void take_reply(struct ftp *ftp, struct cur line, bool cut)
+{
+	struct proto_tx *tx = asked(ftp);
+	struct cur c = line, digits = line;
+	unsigned code = 0;
+	bool has_code = cur_left(&line) >= 3 && read_number(&c, 999, &code) && c.at == line.at + 3;
+	bool goes_on = has_code && cur_left(&c) && c.at[0] == '-';
+
+	if (!tx)
+		return;
+	proto_tx_news(tx, 1);
+	if (cut) {
+		proto_fields_add_number(tx->data, NUMBER_FTP_REPLY_CUT, 1);
+		proto_tx_add_event(tx, "ftp.response_command_too_long");
+	}
+	if (!has_code || (ftp->reply && code != ftp->reply)) {
+		line = text_trim(line);
+		proto_fields_add(tx->data, BUFFER_FTP_REPLY, line.at, cur_left(&line));
+		return;
+	}
+	cur_limit(&digits, 3);
+	proto_fields_add(tx->data, BUFFER_FTP_COMPLETION_CODE, digits.at, 3);
+	cur_skip(&c, cur_left(&c) ? 1 : 0);
+	c = text_trim(c);
+	proto_fields_add(tx->data, BUFFER_FTP_REPLY, c.at, cur_left(&c));
+	ftp->reply = goes_on ? (uint16_t)code : 0;
+	if (goes_on)
+		return;
+	passive_port(ftp, tx, code, c);
+	answered(ftp, tx, code);
+}
+
+/* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
+static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
+{
+	const uint8_t *stop = memchr(c.at, '\n', cur_left(&c));
+	size_t len = stop ? (size_t)(stop - c.at) : cur_left(&c);
+	size_t used = stop ? len + 1 : len;
+	bool cut = len > FTP_LINE_MAX || (!stop && len == FTP_LINE_MAX);
+
+	if (!stop && !cut && !end)
+		return 0;
+	if (cut) {
+		len = FTP_LINE_MAX;
+		used = stop ? used : len;
+	}
+	if (!ftp->long_line[side]) {
+		cur_limit(&c, len);
+		while (cur_left(&c) && c.end[-1] == '\r')
+			c.end--;
+		if (side)
+			take_reply(ftp, c, cut);
+		else
+			take_command(ftp, c, cut);
+	}
+	ftp->long_line[side] = !stop;
+	return used;
+}
+
+static size_t ftp_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct ftp *ftp = state;
+	struct cur c = cur_make(bytes, len);
+
+	(void)conn;
+	while (cur_left(&c) && !ftp->over) {
+		size_t used = take_line(ftp, side, c, end);
+
+		if (!used)
+			break;
+		cur_skip(&c, used);
+	}
+	return len - cur_left(&c);
+}
+
+static void ftp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
+{
+	(void)conn;
+	(void)len;
+	((struct ftp *)state)->long_line[side] = true;
+}
+
+static void *ftp_open(struct proto_conn *conn)
+{
+	struct ftp *ftp = proto_alloc(conn, sizeof(*ftp));
+
+	if (ftp)
+		ftp->conn = conn;
+	return ftp;
+}
+
+static void ftp_close(void *state)
+{
+	struct ftp *ftp = state;
+
+	proto_free(ftp->conn, ftp, sizeof(*ftp));
+}
+
+/* A transaction may be ended from outside: it is not in the queue any more. */
+static void ftp_free_tx(void *data)
+{
+	struct ftp *ftp = proto_conn_state(((struct proto_fields *)data)->conn);
+	unsigned kept = 0;
+
+	if (ftp->greeting && ftp->greeting->data == data)
+		ftp->greeting = NULL;
+	for (unsigned i = 0; i < ftp->n; i++) {
+		struct proto_tx *tx = ftp->queue[(ftp->first + i) % FTP_QUEUE_MAX];
+
+		if (tx->data != data)
+			ftp->queue[(ftp->first + kept++) % FTP_QUEUE_MAX] = tx;
+	}
+	ftp->n = kept;
+	proto_fields_free(data);
+}
+
+/* The last ones are words of other protocols too. */
+static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port)
+{
+	static const char *const first[] = { "USER ", "AUTH ", "FEAT\r\n", "PASS ", "PORT ",
+		"PASV\r\n", "EPSV\r\n", "QUIT\r\n", "RETR ", "STOR ", "LIST", "NLST", "CWD ",
+		"TYPE ", "SYST\r\n", "EPRT ", "SIZE " };
+	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 7;
+	enum proto_guess best = PROTO_IS_NOT;
+
+	for (size_t i = 0; i < n_first; i++) {
+		size_t all = strlen(first[i]), n = all < len ? all : len;
+
+		if (strncasecmp((const char *)bytes, first[i], n) == 0)
+			best = n == all ? PROTO_IS : PROTO_MAY_BE;
+		if (best == PROTO_IS)
+			break;
+	}
+	return best;
+}
+
+/* SMTP greets with 220 too, and POP3 knows USER and PASS: the words, or the port, must speak for
+ * FTP. */
+static enum proto_guess ftp_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	const uint8_t *stop = len ? memchr(bytes, '\n', len) : NULL;
+	size_t n = stop ? (size_t)(stop - bytes) : len;
+	bool port = info->port[1] == 21;
+
+	if (!len)
+		return PROTO_MAY_BE;
+	if (side == 0)
+		return port || info->port[1] != 110 ? guess_client(bytes, len, port) : PROTO_IS_NOT;
+	if (memcmp(bytes, "220", len < 3 ? len : 3) != 0)
+		return PROTO_IS_NOT;
+	if (!stop)
+		return PROTO_MAY_BE;
+	if (memmem(bytes, n, "SMTP", 4))
+		return PROTO_IS_NOT;
+	return port || memmem(bytes, n, "FTP", 3) ? PROTO_IS : PROTO_MAY_BE;
+}
+
+static void json_list(
+	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
+{
+	struct proto_bytes bytes;
+
+	if (!proto_fields_get(f, id, 0, &bytes))
+		return;
+	json_open(o, name, '[');
+	for (unsigned n = 0; proto_fields_get(f, id, n, &bytes); n++)
+		json_text(o, NULL, bytes.at, bytes.len);
+	json_close(o, ']');
+}
+
+static bool ftp_json(struct proto_tx *tx, struct out *o)
+{
+	const struct proto_fields *f = tx->data;
+	struct proto_bytes bytes;
+	uint64_t n = 0, active = 0;
+	bool replied = proto_fields_get(f, BUFFER_FTP_REPLY, 0, &bytes);
+
+	if (!replied && !proto_fields_get(f, BUFFER_FTP_COMMAND, 0, &bytes))
+		return false;
+	out_str(o, "\"ftp\":{");
+	json_field(o, "command", f, BUFFER_FTP_COMMAND);
+	json_field(o, "command_data", f, BUFFER_FTP_COMMAND_DATA);
+	if (proto_fields_number(tx, NUMBER_FTP_COMMAND_CUT, 0, &n))
+		json_bool(o, "command_truncated", n);
+	json_list(o, "completion_code", f, BUFFER_FTP_COMPLETION_CODE);
+	json_list(o, "reply", f, BUFFER_FTP_REPLY);
+	if (proto_fields_number(tx, NUMBER_FTP_DYNAMIC_PORT, 0, &n)) {
+		json_u64(o, "dynamic_port", n);
+		proto_fields_number(tx, NUMBER_FTP_ACTIVE, 0, &active);
+		json_str(o, "mode", active ? "active" : "passive");
+	}
+	json_str(o, "reply_received", replied ? "yes" : "no");
+	json_bool(o, "reply_truncated", proto_fields_number(tx, NUMBER_FTP_REPLY_CUT, 0, &n));
+	json_close(o, '}');
+	return true;
+}
+
+/* The data connection: all that its sender says is the file. */
+struct ftp_data {
+	struct proto_conn *conn;
+	struct proto_tx *tx;
+	struct proto_fields_file *file;
+	bool over;
+	uint8_t sender; /* side of this connection */
+};
+
+static enum proto_guess data_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	(void)side;
+	(void)bytes;
+	(void)len;
+	return info->expected && info->expected->proto == PROTO_FTP_DATA ? PROTO_IS : PROTO_IS_NOT;
+}
+
+static void *data_open(struct proto_conn *conn)
+{
+	const struct proto_expect *e = proto_conn_info(conn)->expected;
+	struct ftp_data *data = proto_alloc(conn, sizeof(*data));
+
+	if (data) /* side 0 is who connects, not who listens */
+		*data = (struct ftp_data){ .conn = conn, .sender = e->sender == e->listens };
+	return data;
+}
+
+static void data_close(void *state)
+{
+	struct ftp_data *data = state;
+
+	proto_free(data->conn, data, sizeof(*data));
+}
+
+static bool data_begin(struct ftp_data *data)
+{
+	const struct proto_expect *e = proto_conn_info(data->conn)->expected;
+	char text[1024];
+	struct out o = out_make(text, sizeof(text));
+
+	if (data->tx || data->over)
+		return data->tx;
+	data->tx = proto_fields_tx(data->conn, "ftp_data");
+	if (!data->tx)
+		return false;
+	if (e->name_len)
+		json_text(&o, "filename", e->name, e->name_len);
+	json_str(&o, "command", e->command);
+	proto_fields_say(data->tx->data, &o);
+	proto_fields_add_text(data->tx->data, BUFFER_FTP_DATA_COMMAND, e->command);
+	data->file = proto_fields_file(data->tx, data->sender, e->name, e->name_len);
+	return true;
+}
+
+static size_t data_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct ftp_data *data = state;
+
+	(void)conn;
+	if (side != data->sender || !data_begin(data))
+		return SIZE_MAX;
+	proto_fields_file_add(data->tx, data->file, bytes, len);
+	if (end) {
+		proto_fields_file_end(data->tx, data->file, false);
+		data->tx->state.done[!side] = true;
+		proto_tx_done(data->tx, side);
+	}
+	return len;
+}
+
+static void data_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
+{
+	struct ftp_data *data = state;
+
+	(void)conn;
+	(void)len;
+	if (side != data->sender || !data->tx)
+		return;
+	proto_fields_file_end(data->tx, data->file, true);
+	proto_tx_news(data->tx, side);
+}
+
+static void data_free_tx(void *fields)
+{
+	struct ftp_data *data = proto_conn_state(((struct proto_fields *)fields)->conn);
+
+	data->tx = NULL;
+	data->over = true;
+	proto_fields_free(fields);
+}
+
+const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
+	.ip_proto = 6,
+	.guess = data_guess,
+	.open = data_open,
+	.close = data_close,
+	.feed = data_feed,
+	.gap = data_gap,
+	.buffer = proto_fields_buffer,
+	.json = proto_fields_json,
+	.free_tx = data_free_tx };
+
+const struct proto_parser proto_ftp = { .id = PROTO_FTP,
+	.ip_proto = 6,
+	.guess = ftp_guess,
+	.open = ftp_open,
+	.close = ftp_close,
+	.feed = ftp_feed,
+	.gap = ftp_gap,
+	.buffer = proto_fields_buffer,
+	.number = proto_fields_number,
+	.json = ftp_json,
+	.free_tx = ftp_free_tx };

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http - HTTP/1 by libhtp (RFC 9112, and what is said instead of it). libhtp reads the lines,
+ * headers, chunks and compressions; here are the transactions, buffers, files and limits around it.
+ * Private to http*.c.
+ *
+ * libhtp allocates for itself: it is charged to the connection by what it can need (HTTP_..._COST),
+ * and its lists that only grow are emptied, see http.c. A htp_tx_t lives as long as the struct
+ * http_tx that belongs to it.
+ */
+#pragma once
+
+#include <htp/htp.h>
+
+#include "proto/inside.h"
+
+/* Named limits. */
+#define HTTP_LINE_MAX        18000u /* a line or a folded header */
+#define HTTP_HEADERS_MAX     1024u  /* of one message */
+#define HTTP_LAYERS_MAX      3      /* content encodings one in another */
+#define HTTP_LZMA_MEMORY_MAX (256u << 10)
+#define HTTP_INFLATED_MAX    (8u << 20)  /* decompressed bytes of a connection; then at most ... */
+#define HTTP_INFLATE_FACTOR  200         /* ... times the bytes received */
+#define HTTP_INFLATE_US_MAX  1000000     /* spent inflating one body, whatever comes of it */
+#define HTTP_FILES_MAX       32          /* of one transaction */
+#define HTTP_FILE_NAME_MAX   255         /* bytes; the rest is cut off */
+#define HTTP_TX_COST         2048        /* of libhtp, a transaction without its headers */
+#define HTTP_INFLATE_COST    (160 << 10) /* of libhtp, decompressors of both sides */
+#define HTTP_RENEW_AFTER \
+	512 /* transactions, after which libhtp's connection is made anew when idle */
+
+struct http_file {
+	struct http_file *next;
+	uint64_t id, size;
+	unsigned side;
+	bool ended, cut;
+	bool whole_body;           /* its bytes are the body's: they are not kept twice */
+	struct proto_body content; /* of a part of a multipart body */
+	uint32_t name_len;
+	char called[HTTP_FILE_NAME_MAX];
+};
+
+enum http_text {
+	HTTP_TEXT_HEADERS, /* "Name: value\r\n", without cookies */
+	HTTP_TEXT_NAMES,   /* "\r\nName\r\n...\r\n\r\n" */
+	HTTP_TEXT_START,   /* first line and all headers */
+	HTTP_TEXTS
+};
+
+struct http_side {
+	struct proto_body body;             /* decoded */
+	struct proto_body raw;              /* headers and trailers as sent */
+	struct proto_body text[HTTP_TEXTS]; /* made when asked for */
+	bool made[HTTP_TEXTS];
+	bool line, headers; /* have been seen whole */
+	uint64_t told;      /* bytes of the body when its news were last told */
+	uint64_t charged;   /* for libhtp's copy of line and headers */
+	uint64_t received;  /* of the body before decompression */
+	bool gap;           /* bytes of the body were never seen */
+};
+
+struct http_tx {
+	struct http *http;
+	struct proto_tx *tx;
+	htp_tx_t *htp;
+	struct http_tx *next, **before;
+	struct http_side side[2];
+	struct proto_body uri;  /* normalised; made when the request line is there */
+	struct proto_body host; /* lowercase */
+	struct http_file *files, **last_file;
+	struct http_file *open_file[2];
+	struct http_multipart *multipart; /* NULL: the request's body is none */
+	bool multipart_checked;
+	unsigned n_files;
+};
+
+struct http {
+	struct proto_conn *conn;
+	htp_connp_t *connp;
+	struct http_tx *txs;
+	unsigned side;   /* that is being fed */
+	bool tunnel;     /* CONNECT was granted: what follows is another protocol */
+	bool connecting; /* CONNECT has no answer yet: what the client says waits */
+	bool lf_missing; /* of the last line before it */
+	bool between;    /* no response has begun, or the last one is complete */
+	bool closing;    /* that side says nothing more */
+	bool inflates;   /* HTTP_INFLATE_COST is charged */
+	uint64_t next_file;
+	unsigned n_txs;              /* since connp was made */
+	uint64_t inflated, received; /* bytes of bodies, in messages that were compressed */
+};
+
+/* http_tx.c: libhtp's callbacks. */
+void http_tx_register(htp_cfg_t *cfg);
+struct http_tx *http_tx_of(htp_tx_t *htp);
+void http_tx_free(void *data);
+/* The side was cut off: files that are open end there. */
+void http_tx_cut(struct http_tx *tx, unsigned side);
+
+/* http_file.c */
+struct http_file *http_file_open(
+	struct http_tx *tx, unsigned side, const uint8_t *name, size_t name_len, bool whole_body);
+void http_file_rename(
+	struct http_tx *tx, struct http_file *file, const uint8_t *name, size_t name_len);
+void http_file_add(struct http_tx *tx, struct http_file *file, const uint8_t *bytes, size_t len);
+void http_file_end(struct http_tx *tx, struct http_file *file, bool cut);
+void http_file_free_all(struct http_tx *tx);
+/* The file name of a Content-Disposition (RFC 6266); false: it has none. */
+bool http_file_name(struct cur value, const uint8_t **ret_name, size_t *ret_len);
+
+/* http_multipart.c: multipart/form-data (RFC 7578), piece by piece. */
+struct http_multipart *http_multipart_new(struct http_tx *tx, struct cur content_type);
+void http_multipart_add(struct http_multipart *multipart, const uint8_t *bytes, size_t len);
+void http_multipart_end(struct http_multipart *multipart, bool cut);
+void http_multipart_free(struct proto_conn *conn, struct http_multipart *multipart);
+
+/* http_buffer.c */
+bool http_buffer(
+	struct proto_tx *tx, enum proto_buffer_id id, unsigned n, struct proto_bytes *ret_bytes);
+bool http_number(struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
+struct proto_bytes http_bytes(bstr *text);
+/* The value of a header; false: it is not there. */
+bool http_header(
+	const struct http_tx *tx, unsigned side, const char *name, struct proto_bytes *ret_value);
+
+/* http_json.c */
+bool http_json(struct proto_tx *tx, struct out *o);
+
+/* http_event.c */
+int http_event_log(htp_log_t *log);
+void http_event_request(
+	struct http_tx *tx); /* what libhtp notes in flags, when the headers are there */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EVE's "http" object. */
+#include "proto/http.h"
+
+static void member(struct out *o, bool *first, const char *name)
+{
+	if (!*first)
+		out_char(o, ',');
+	*first = false;
+	out_fmt(o, "\"%s\":", name);
+}
+
+static void text(struct out *o, bool *first, const char *name, struct proto_bytes value)
+{
+	if (!value.at)
+		return;
+	member(o, first, name);
+	out_json_text(o, (const char *)value.at, value.len);
+}
+
+static void header(struct out *o, bool *first, const struct http_tx *tx, unsigned side,
+	const char *header_name, const char *name)
+{
+	struct proto_bytes value;
+
+	if (http_header(tx, side, header_name, &value))
+		text(o, first, name, value);
+}
+
+static void number(struct out *o, bool *first, const char *name, int64_t value)
+{
+	member(o, first, name);
+	out_i64(o, value);
+}
+
+static void request(struct out *o, bool *first, const struct http_tx *tx)
+{
+	const htp_tx_t *htp = tx->htp;
+
+	text(o, first, "hostname", http_bytes(htp->request_hostname));
+	if (htp->request_port_number > 0)
+		number(o, first, "http_port", htp->request_port_number);
+	text(o, first, "url", http_bytes(htp->request_uri));
+	header(o, first, tx, 0, "user-agent", "http_user_agent");
+}
+
+/* A number at the front, which is skipped. */
+static bool take_number(struct cur *c, int64_t *ret_number)
+{
+	int64_t number = 0;
+	unsigned digits = 0;
+
+	for (; digits < 18 && cur_left(c) && *c->at >= '0' && *c->at <= '9'; digits++)
+		number = 10 * number + (cur_u8(c) - '0');
+	if (digits)
+		*ret_number = number;
+	return digits;
+}
+
+static bool take_char(struct cur *c, char wanted)
+{
+	if (!cur_left(c) || *c->at != (uint8_t)wanted)
+		return false;
+	cur_skip(c, 1);
+	return true;
+}
+
+/* A range of bytes and the size of the whole, either of which may be a `*` (RFC 9110, section
+ * 14.4). */
+static void content_range(struct out *o, bool *first, const struct http_tx *tx)
+{
+	static const char unit[] = "bytes ";
+	struct proto_bytes value;
+	struct cur c;
+	int64_t start, end, size;
+	bool none = true;
+
+	if (!http_header(tx, 1, "content-range", &value))
+		return;
+	member(o, first, "content_range");
+	out_char(o, '{');
+	text(o, &none, "raw", value);
+	c = cur_make(value.at, value.len);
+	if (cur_left(&c) > strlen(unit) && memcmp(c.at, unit, strlen(unit)) == 0) {
+		cur_skip(&c, strlen(unit));
+		if (take_number(&c, &start) && take_char(&c, '-') && take_number(&c, &end)) {
+			number(o, &none, "start", start);
+			number(o, &none, "end", end);
+		} else {
+			take_char(&c, '*');
+		}
+		if (take_char(&c, '/') && take_number(&c, &size))
+			number(o, &none, "size", size);
+	}
+	out_char(o, '}');
+}
+
+static void content_type(struct out *o, bool *first, const struct http_tx *tx)
+{
+	struct proto_bytes value;
+	const uint8_t *stop;
+
+	if (!http_header(tx, 1, "content-type", &value))
+		return;
+	stop = memchr(value.at, ';', value.len);
+	if (stop)
+		value.len = (uint32_t)(stop - value.at);
+	text(o, first, "http_content_type", value);
+}
+
+static void status(struct out *o, bool *first, const struct http_tx *tx)
+{
+	const htp_tx_t *htp = tx->htp;
+
+	if (!htp->response_status)
+		return;
+	if (htp->response_status_number > 0)
+		number(o, first, "status", htp->response_status_number);
+	else
+		text(o, first, "status_string", http_bytes(htp->response_status));
+	if (htp->response_status_number > 300 && htp->response_status_number < 400)
+		header(o, first, tx, 1, "location", "redirect");
+}
+
+bool http_json(struct proto_tx *proto_tx, struct out *o)
+{
+	const struct http_tx *tx = proto_tx->data;
+	const htp_tx_t *htp = tx->htp;
+	bool first = true;
+
+	out_str(o, "\"http\":{");
+	request(o, &first, tx);
+	content_type(o, &first, tx);
+	content_range(o, &first, tx);
+	header(o, &first, tx, 0, "referer", "http_refer");
+	text(o, &first, "http_method", http_bytes(htp->request_method));
+	text(o, &first, "protocol", http_bytes(htp->request_protocol));
+	status(o, &first, tx);
+	number(o, &first, "length", htp->response_message_len);
+	out_char(o, '}');
+	return true;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What libhtp reads becomes transactions. */
+#include <ctype.h>
+
+#include "proto/http.h"
+
+/* Bytes of a body that may come before those before them have been told. */
+#define TELL_AFTER (PROTO_BODY_KEEP / 2)
+
+struct http_tx *http_tx_of(htp_tx_t *htp)
+{
+	return htp_tx_get_user_data(htp);
+}
+
+static void link_tx(struct http *http, struct http_tx *tx)
+{
+	tx->next = http->txs;
+	tx->before = &http->txs;
+	if (tx->next)
+		tx->next->before = &tx->next;
+	http->txs = tx;
+}
+
+static struct http_tx *new_tx(htp_tx_t *htp)
+{
+	struct http *http = htp_connp_get_user_data(htp->connp);
+	struct http_tx *tx;
+
+	if (!proto_charge(http->conn, HTTP_TX_COST))
+		return NULL;
+	tx = proto_alloc(http->conn, sizeof(*tx));
+	if (tx)
+		tx->tx = proto_tx_new(http->conn, tx);
+	if (!tx || !tx->tx) {
+		proto_free(http->conn, tx, sizeof(*tx));
+		proto_charge(http->conn, -HTTP_TX_COST);
+		return NULL;
+	}
+	tx->http = http;
+	tx->htp = htp;
+	tx->last_file = &tx->files;
+	link_tx(http, tx);
+	http->n_txs++;
+	htp_tx_set_user_data(htp, tx);
+	return tx;
+}
+
+/* libhtp would begin for ever if its start failed (0.5.42): what has no place is refused with
+ * its first line. */
+static int tx_start(htp_tx_t *htp)
+{
+	if (!http_tx_of(htp))
+		new_tx(htp);
+	return HTP_OK;
+}
+
+void http_tx_free(void *data)
+{
+	struct http_tx *tx = data;
+	struct proto_conn *conn = tx->http->conn;
+
+	*tx->before = tx->next;
+	if (tx->next)
+		tx->next->before = tx->before;
+	http_file_free_all(tx);
+	http_multipart_free(conn, tx->multipart);
+	for (unsigned side = 0; side < 2; side++) {
+		struct http_side *s = &tx->side[side];
+
+		proto_body_free(conn, &s->body);
+		proto_body_free(conn, &s->raw);
+		for (unsigned i = 0; i < HTTP_TEXTS; i++)
+			proto_body_free(conn, &s->text[i]);
+		proto_charge(conn, -(int64_t)s->charged);
+	}
+	proto_body_free(conn, &tx->uri);
+	proto_body_free(conn, &tx->host);
+	htp_tx_set_user_data(tx->htp, NULL);
+	htp_tx_destroy(
+		tx->htp); /* refused when not complete: then it stays until the connection goes */
+	proto_charge(conn, -HTTP_TX_COST);
+	proto_free(conn, tx, sizeof(*tx));
+}
+
+static bool charge(struct http_tx *tx, unsigned side, size_t bytes)
+{
+	if (!proto_charge(tx->http->conn, (int64_t)bytes))
+		return false;
+	tx->side[side].charged += bytes;
+	return true;
+}
+
+static void forget_texts(struct http_tx *tx, unsigned side)
+{
+	for (unsigned i = 0; i < HTTP_TEXTS; i++)
+		tx->side[side].made[i] = false;
+}
+
+static bool add_part(struct http_tx *tx, const char *before, bstr *part)
+{
+	struct proto_bytes bytes = http_bytes(part);
+
+	return !part ||
+	       (proto_body_add(tx->http->conn, &tx->uri, (const uint8_t *)before, strlen(before)) &&
+		       proto_body_add(tx->http->conn, &tx->uri, bytes.at, bytes.len));
+}
+
+static bool make_uri(struct http_tx *tx)
+{
+	const htp_uri_t *uri = tx->htp->parsed_uri;
+
+	return !uri || (add_part(tx, "", uri->path) && add_part(tx, "?", uri->query) &&
+			       add_part(tx, "#", uri->fragment));
+}
+
+static bool make_host(struct http_tx *tx)
+{
+	struct proto_bytes host = http_bytes(tx->htp->request_hostname);
+	struct cur c = cur_make(host.at, host.len);
+
+	while (cur_left(&c)) {
+		uint8_t lower = (uint8_t)tolower(cur_u8(&c));
+
+		if (!proto_body_add(tx->http->conn, &tx->host, &lower, 1))
+			return false;
+	}
+	return true;
+}
+
+static int request_line(htp_tx_t *htp)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (!tx)
+		return HTP_ERROR;
+	tx->side[0].line = true;
+	proto_tx_news(tx->tx, 0);
+	if (!charge(tx, 0, 4 * (htp->request_line ? bstr_len(htp->request_line) : 0)) ||
+		!make_uri(tx))
+		return HTP_ERROR;
+	return HTP_OK;
+}
+
+static int header_data(htp_tx_data_t *data, unsigned side)
+{
+	struct http_tx *tx = http_tx_of(data->tx);
+
+	if (!data->len)
+		return HTP_OK;
+	if (!tx || !charge(tx, side, data->len) ||
+		!proto_body_add(tx->http->conn, &tx->side[side].raw, data->data, data->len))
+		return HTP_ERROR;
+	return HTP_OK;
+}
+
+static int request_header_data(htp_tx_data_t *data)
+{
+	return header_data(data, 0);
+}
+
+static int response_header_data(htp_tx_data_t *data)
+{
+	return header_data(data, 1);
+}
+
+static int headers(htp_tx_t *htp, unsigned side)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (!tx)
+		return HTP_ERROR;
+	tx->side[side].headers = true;
+	forget_texts(tx, side);
+	proto_tx_news(tx->tx, side);
+	return HTP_OK;
+}
+
+static bool has_compression(const htp_tx_t *htp, unsigned side)
+{
+	enum htp_content_encoding_t coding =
+		side ? htp->response_content_encoding : htp->request_content_encoding;
+
+	return coding != HTP_COMPRESSION_UNKNOWN && coding != HTP_COMPRESSION_NONE;
+}
+
+static bool charge_inflation(struct http *http)
+{
+	if (!http->inflates)
+		http->inflates = proto_charge(http->conn, HTTP_INFLATE_COST);
+	return http->inflates;
+}
+
+static int request_headers(htp_tx_t *htp)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (tx && !make_host(tx))
+		return HTP_ERROR;
+	if (tx) {
+		http_event_request(tx);
+		tx->http->connecting = htp->request_method_number == HTP_M_CONNECT;
+	}
+	if (tx && has_compression(htp, 0) && !charge_inflation(tx->http))
+		return HTP_ERROR;
+	return headers(htp, 0);
+}
+
+/* CONNECT was granted: what follows is another protocol (RFC 9110, section 9.3.6). */
+static void look_for_tunnel(struct http_tx *tx)
+{
+	tx->http->connecting = false;
+	if (tx->htp->request_method_number == HTP_M_CONNECT &&
+		tx->htp->response_status_number >= 200 && tx->htp->response_status_number <= 299)
+		tx->http->tunnel = true;
+}
+
+static int response_line(htp_tx_t *htp)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (!tx)
+		return HTP_ERROR;
+	tx->side[1].line = true;
+	/* Lines after a 100 come once more. */
+	forget_texts(tx, 1);
+	proto_tx_news(tx->tx, 1);
+	if (!charge(tx, 1, 2 * (htp->response_line ? bstr_len(htp->response_line) : 0)))
+		return HTP_ERROR;
+	return HTP_OK;
+}
+
+/* Whether decompression has made more of the bytes than it may. */
+static bool is_bomb(struct http_tx *tx, unsigned side, size_t len)
+{
+	struct http *http = tx->http;
+
+	if (!has_compression(tx->htp, side))
+		return false;
+	http->inflated += len;
+	if (http->inflated <= HTTP_INFLATED_MAX)
+		return false;
+	return http->inflated / HTTP_INFLATE_FACTOR > http->received;
+}
+
+/* Counts what a compressed body was made from: libhtp has the figure of the message so far. */
+static void count_received(struct http_tx *tx, unsigned side)
+{
+	int64_t len = side ? tx->htp->response_message_len : tx->htp->request_message_len;
+	struct http_side *s = &tx->side[side];
+
+	if (len > 0 && (uint64_t)len > s->received) {
+		tx->http->received += (uint64_t)len - s->received;
+		s->received = (uint64_t)len;
+	}
+}
+
+/* The name that the response gives it; else the URI's path. */
+static void find_body_name(
+	const struct http_tx *tx, unsigned side, const uint8_t **ret_name, size_t *ret_len)
+{
+	const htp_uri_t *uri = tx->htp->parsed_uri;
+	struct proto_bytes value, path = http_bytes(uri ? uri->path : NULL);
+
+	if (side && http_header(tx, 1, "content-disposition", &value) &&
+		http_file_name(cur_make(value.at, value.len), ret_name, ret_len))
+		return;
+	*ret_name = path.at;
+	*ret_len = path.len;
+}
+
+static struct http_file *open_body_file(struct http_tx *tx, unsigned side)
+{
+	const uint8_t *name;
+	size_t len;
+
+	find_body_name(tx, side, &name, &len);
+	return http_file_open(tx, side, name, len, true);
+}
+
+/* What came before the status line is body too (libhtp): by now its name may be known. */
+static void rename_body_file(struct http_tx *tx)
+{
+	const uint8_t *name;
+	size_t len;
+
+	if (!tx->open_file[1])
+		return;
+	find_body_name(tx, 1, &name, &len);
+	http_file_rename(tx, tx->open_file[1], name, len);
+}
+
+static int response_headers(htp_tx_t *htp)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (tx && has_compression(htp, 1) && !charge_inflation(tx->http))
+		return HTP_ERROR;
+	if (tx) {
+		look_for_tunnel(tx);
+		rename_body_file(tx);
+	}
+	return headers(htp, 1);
+}
+
+static void start_multipart(struct http_tx *tx)
+{
+	struct proto_bytes type;
+
+	tx->multipart_checked = true;
+	if (tx->htp->request_method_number == HTP_M_POST &&
+		http_header(tx, 0, "content-type", &type))
+		tx->multipart = http_multipart_new(tx, cur_make(type.at, type.len));
+}
+
+static void request_file(struct http_tx *tx, const uint8_t *bytes, size_t len)
+{
+	int method = tx->htp->request_method_number;
+
+	if (!tx->multipart_checked)
+		start_multipart(tx);
+	if (tx->multipart) {
+		http_multipart_add(tx->multipart, bytes, len);
+		return;
+	}
+	if (method != HTP_M_POST && method != HTP_M_PUT)
+		return;
+	if (!tx->open_file[0])
+		tx->open_file[0] = open_body_file(tx, 0);
+	http_file_add(tx, tx->open_file[0], bytes, len);
+}
+
+static void response_file(struct http_tx *tx, const uint8_t *bytes, size_t len)
+{
+	if (!tx->open_file[1])
+		tx->open_file[1] = open_body_file(tx, 1);
+	http_file_add(tx, tx->open_file[1], bytes, len);
+}
+
+static void tell_body(struct http_tx *tx, unsigned side)
+{
+	struct http_side *s = &tx->side[side];
+	uint64_t size = s->body.offset + s->body.len;
+
+	proto_tx_news(tx->tx, side);
+	if (size - s->told < TELL_AFTER)
+		return;
+	s->told = size;
+	proto_tx_tell(tx->tx);
+}
+
+/* At most TELL_AFTER bytes. */
+static bool body_piece(struct http_tx *tx, unsigned side, struct cur c)
+{
+	struct http_side *s = &tx->side[side];
+	size_t len = cur_left(&c);
+
+	if (!proto_body_add(tx->http->conn, &s->body, c.at, len))
+		return false;
+	if (side)
+		response_file(tx, c.at, len);
+	else
+		request_file(tx, c.at, len);
+	tell_body(tx, side);
+	return true;
+}
+
+static int body_data(htp_tx_data_t *data, unsigned side)
+{
+	struct http_tx *tx = http_tx_of(data->tx);
+	struct cur c;
+
+	if (!tx || !data->len)
+		return HTP_OK;
+	if (!data->data) { /* never seen */
+		tx->side[side].gap = true;
+		return HTP_OK;
+	}
+	count_received(tx, side);
+	if (is_bomb(tx, side, data->len)) {
+		proto_tx_add_event(tx->tx, "http.compression_bomb");
+		proto_conn_give_up(tx->http->conn);
+		return HTP_ERROR;
+	}
+	c = cur_make(data->data, data->len);
+	while (cur_left(&c)) {
+		size_t len = cur_left(&c) < TELL_AFTER ? cur_left(&c) : TELL_AFTER;
+
+		if (!body_piece(tx, side, cur_sub(&c, len)))
+			return HTP_ERROR;
+	}
+	return HTP_OK;
+}
+
+static int request_body_data(htp_tx_data_t *data)
+{
+	return body_data(data, 0);
+}
+
+static int response_body_data(htp_tx_data_t *data)
+{
+	return body_data(data, 1);
+}
+
+/* Whether a body that ends because the connection does is all there is of it. */
+static bool is_whole(const struct http_tx *tx, unsigned side)
+{
+	const htp_tx_t *htp = tx->htp;
+
+	if (tx->side[side].gap)
+		return false;
+	if (!tx->http->closing)
+		return true;
+	return side && htp->response_transfer_coding == HTP_CODING_IDENTITY &&
+	       htp->response_content_length < 0;
+}
+
+static void end_files(struct http_tx *tx, unsigned side, bool cut)
+{
+	if (tx->open_file[side])
+		http_file_end(tx, tx->open_file[side], cut);
+	tx->open_file[side] = NULL;
+	if (!side && tx->multipart)
+		http_multipart_end(tx->multipart, cut);
+}
+
+static int complete(htp_tx_t *htp, unsigned side)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (!tx)
+		return HTP_OK;
+	tx->side[side].line = tx->side[side].headers = true;
+	tx->side[side].body.complete = true;
+	forget_texts(tx, side);
+	end_files(tx, side, !is_whole(tx, side));
+	proto_tx_done(tx->tx, side);
+	return HTP_OK;
+}
+
+static int request_complete(htp_tx_t *htp)
+{
+	return complete(htp, 0);
+}
+
+/* A response without a request: libhtp has made one up. */
+static int response_start(htp_tx_t *htp)
+{
+	struct http *http = htp_connp_get_user_data(htp->connp);
+	bool alone = !http_tx_of(htp);
+	struct http_tx *tx;
+
+	http->between = false;
+	tx_start(htp);
+	tx = http_tx_of(htp);
+	if (!alone || !tx)
+		return HTP_OK;
+	proto_tx_add_event(tx->tx, "http.unable_to_match_response_to_request");
+	make_uri(tx);
+	return complete(htp, 0);
+}
+
+static int response_complete(htp_tx_t *htp)
+{
+	struct http *http = htp_connp_get_user_data(htp->connp);
+
+	http->between = true;
+	return complete(htp, 1);
+}
+
+void http_tx_cut(struct http_tx *tx, unsigned side)
+{
+	end_files(tx, side, true);
+}
+
+void http_tx_register(htp_cfg_t *cfg)
+{
+	htp_config_register_request_start(cfg, tx_start);
+	htp_config_register_request_line(cfg, request_line);
+	htp_config_register_request_header_data(cfg, request_header_data);
+	htp_config_register_request_headers(cfg, request_headers);
+	htp_config_register_request_trailer_data(cfg, request_header_data);
+	htp_config_register_request_body_data(cfg, request_body_data);
+	htp_config_register_request_complete(cfg, request_complete);
+	htp_config_register_response_start(cfg, response_start);
+	htp_config_register_response_line(cfg, response_line);
+	htp_config_register_response_header_data(cfg, response_header_data);
+	htp_config_register_response_headers(cfg, response_headers);
+	htp_config_register_response_trailer_data(cfg, response_header_data);
+	htp_config_register_response_body_data(cfg, response_body_data);
+	htp_config_register_response_complete(cfg, response_complete);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inside - what a parser and the driver of src/proto share. Private to src/proto. A new protocol
+ * is a row in proto.def, its buffers in buffer.def, a file PROTOCOL.c with a struct
+ * proto_parser, and a row in parsers.c. */
+#pragma once
+
+#include "base/cur.h"
+#include "base/out.h"
+#include "proto/proto.h"
+
+enum proto_guess { PROTO_IS_NOT, PROTO_MAY_BE, PROTO_IS };
+
+#define PROTO_PENDING_MAX (64u << 10) /* bytes of a side that a parser left for later */
+#define PROTO_GUESS_MAX   512u /* bytes of a side, after which it is of no protocol we know */
+
+struct proto_parser {
+	enum proto_id id;
+	uint8_t ip_proto; /* 6, 17; 0: both */
+	/* Whether the first bytes of a side are of this protocol. Ports may help, but prove
+	 * nothing. */
+	enum proto_guess (*guess)(const struct proto_flow_info *info, unsigned side,
+		const uint8_t *bytes, size_t len);
+	/* State of a connection; NULL: no memory. */
+	void *(*open)(struct proto_conn *conn);
+	void (*close)(void *state);
+	/* Takes the next bytes, and returns how many it used: the rest comes again in front of
+	 * later ones. `end`: no more come. SIZE_MAX: it cannot read on; the side is left alone
+	 * from here. */
+	size_t (*feed)(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+		size_t len, bool end);
+	void (*gap)(struct proto_conn *conn, void *state, unsigned side,
+		uint64_t len); /* NULL: cannot read on */
+	/* Of a transaction; any of them may be NULL. Of a buffer that both sides say, tx->side
+	 * chooses whose instance `n` is meant (and not the number's parity, as for callers of
+	 * proto_tx_buffer()). */
+	bool (*buffer)(struct proto_tx *tx, enum proto_buffer_id id, unsigned n,
+		struct proto_bytes *ret_bytes);
+	bool (*number)(
+		struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
+	bool (*json)(struct proto_tx *tx, struct out *o);
+	void (*free_tx)(void *data);
+};
+
+/* Every parser, ending with NULL (parsers.c). A test may bring its own. */
+extern const struct proto_parser *const proto_parsers[];
+
+struct proto_tx {
+	struct proto_conn *conn;
+	const struct proto_parser *parser;
+	void *data; /* the parser's */
+	struct proto_tx *next;
+	struct proto_tx_state state;
+	const char *event[PROTO_TX_EVENTS_MAX];
+	void *user;
+	void (*free_user)(void *);
+	uint8_t finished; /* bit of a side: it is done, which state says once that has been told */
+	uint8_t news;     /* bit of a side: its news have not been told yet */
+	uint8_t side;     /* buffer() is asked for what this side said */
+};
+
+const struct proto_parser *proto_parser_of(enum proto_id id);
+const struct proto_flow_info *proto_conn_info(const struct proto_conn *conn);
+int64_t proto_conn_time_ns(const struct proto_conn *conn); /* of the bytes that are being fed */
+void *proto_conn_state(struct proto_conn *conn);
+/* Another protocol begins behind the bytes that feed() returns as used (STARTTLS, CONNECT): when
+ * it has returned, its state is closed and both sides are guessed anew. Transactions stay until
+ * then and are told. */
+void proto_conn_start_over(struct proto_conn *conn);
+/* What feed() leaves of this side waits for the other one: it comes again as soon as that has
+ * said more. */
+void proto_conn_wait(struct proto_conn *conn, unsigned side);
+/* For gap(): it cannot read on; the side is left alone from here. */
+void proto_conn_lose(struct proto_conn *conn, unsigned side);
+/* The parser would have to spend more than its limits allow: the connection is overrun. */
+void proto_conn_give_up(struct proto_conn *conn);
+
+/* Tells the caller. */
+void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect);
+
+/* A new transaction, last of its connection; NULL (and the connection is overrun) when there is
+ * no room. It owns `data` if there is one. */
+struct proto_tx *proto_tx_new(struct proto_conn *conn, void *data);
+/* There is news of it: the caller of proto_feed() is told when the parser has returned. When
+ * both sides are done, it is freed after that, or in the next proto_tx_new(): the parser must
+ * not use it any more. Exactly one call of on_tx, the last one, sees both sides done. */
+void proto_tx_news(struct proto_tx *tx, unsigned side);
+void proto_tx_done(struct proto_tx *tx, unsigned side); /* and tells the news */
+/* Tells now: what grows has grown so much that what comes next may push out what nobody has
+ * looked at. */
+void proto_tx_tell(struct proto_tx *tx);
+void proto_tx_add_event(
+	struct proto_tx *tx, const char *name); /* a literal; news are the caller's */
+/* A piece of a file goes to whoever wants files. */
+void proto_tx_file(
+	struct proto_tx *tx, const struct proto_file *file, const uint8_t *bytes, size_t len);
+
+/* Memory of a connection, counted: NULL beyond PROTO_CONN_BYTES_MAX. Libraries that allocate for
+ * themselves are charged by what they are allowed to. */
+void *proto_alloc(struct proto_conn *conn, size_t size);
+void proto_free(struct proto_conn *conn, void *memory, size_t size);
+bool proto_charge(struct proto_conn *conn, int64_t bytes);
+
+/* Bytes that grow, the last PROTO_BODY_KEEP of them kept. */
+struct proto_body {
+	uint8_t *at;
+	uint32_t len, room;
+	uint64_t offset; /* of at[0] */
+	bool complete;
+};
+bool proto_body_add(
+	struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes, size_t len);
+void proto_body_free(struct proto_conn *conn, struct proto_body *body);
+struct proto_bytes proto_body_bytes(const struct proto_body *body);

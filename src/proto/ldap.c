@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LDAP (RFC 4511), over TCP and UDP. A request and its answers are a transaction. */
+#include "proto/fields.h"
+
+#include "proto/ber.h"
+
+#define LDAP_CALLS_MAX 64 /* requests without their last answer */
+#define LDAP_LIST_MAX  64 /* attributes, changes, values that are shown */
+
+enum {
+	BIND_REQUEST = 0x60,
+	BIND_RESPONSE,
+	UNBIND_REQUEST = 0x42,
+	SEARCH_REQUEST = 0x63,
+	SEARCH_ENTRY,
+	SEARCH_DONE,
+	MODIFY_REQUEST,
+	MODIFY_RESPONSE,
+	ADD_REQUEST,
+	ADD_RESPONSE,
+	DELETE_REQUEST = 0x4a,
+	DELETE_RESPONSE = 0x6b,
+	MOD_DN_REQUEST,
+	MOD_DN_RESPONSE,
+	COMPARE_REQUEST,
+	COMPARE_RESPONSE,
+	ABANDON_REQUEST = 0x50,
+	SEARCH_REFERENCE = 0x73,
+	EXTENDED_REQUEST = 0x77,
+	EXTENDED_RESPONSE,
+	INTERMEDIATE
+};
+
+struct ldap {
+	struct proto_conn *conn;
+	struct {
+		struct proto_tx *tx;
+		int64_t id;
+	} call[LDAP_CALLS_MAX];
+	bool over;
+};
+
+struct said {
+	struct ldap *ldap;
+	struct proto_fields *f;
+	struct out *o;
+	unsigned side;
+};
+
+static const char *const results[] = { "success", "operations_error", "protocol_error",
+	"time_limit_exceeded", "size_limit_exceeded", "compare_false", "compare_true",
+	"auth_method_not_supported", "stronger_auth_required", NULL, "referral",
+	"admin_limit_exceeded", "unavailable_critical_extension", "confidentiality_required",
+	"sasl_bind_in_progress", NULL, "no_such_attribute", "undefined_attribute_type",
+	"inappropriate_matching", "constraint_violation", "attribute_or_value_exists",
+	"invalid_attribute_syntax", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	"no_such_object", "alias_problem", "invalid_dns_syntax", NULL,
+	"alias_dereferencing_problem", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	NULL, "inappropriate_authentication", "invalid_credentials", "insufficient_access_rights",
+	"busy", "unavailable", "unwilling_to_perform", "loop_detect", NULL, NULL, NULL, NULL, NULL,
+	NULL, NULL, NULL, NULL, "naming_violation", "object_class_violation",
+	"not_allowed_on_non_leaf", "not_allowed_on_rdn", "entry_already_exists",
+	"object_class_mods_prohibited", NULL, "affects_multiple_dsas" };
+
+static struct cur body_of(struct cur *c)
+{
+	struct ber element;
+
+	return ber_next(c, &element) ? element.body : cur_make(NULL, 0);
+}
+
+static void json_body(struct out *o, const char *name, struct cur body)
+{
+	json_text(o, name, body.at, cur_left(&body));
+}
+
+static void add(const struct said *s, enum proto_buffer_id request, enum proto_buffer_id response,
+	struct cur body)
+{
+	proto_fields_add(s->f, s->side ? response : request, body.at, cur_left(&body));
+}
+
+/* A name of an entry: looked for, and shown. */
+static void say_dn(const struct said *s, const char *name, struct cur body)
+{
+	add(s, BUFFER_LDAP_REQUEST_DN, BUFFER_LDAP_RESPONSES_DN, body);
+	json_body(s->o, name, body);
+}
+
+static void say_type(const struct said *s, const char *name, struct cur body)
+{
+	add(s, BUFFER_LDAP_REQUEST_ATTRIBUTE, BUFFER_LDAP_RESPONSES_ATTRIBUTE, body);
+	json_body(s->o, name, body);
+}
+
+static void say_values(struct out *o, const char *name, struct cur set)
+{
+	json_open(o, name, '[');
+	for (unsigned n = 0; cur_left(&set) && n < LDAP_LIST_MAX; n++)
+		json_body(o, NULL, body_of(&set));
+	json_close(o, ']');
+}
+
+static void result(const struct said *s, struct cur c)
+{
+	int64_t code = ber_number(body_of(&c));
+
+	if (code >= 0 && (size_t)code < sizeof(results) / sizeof(results[0]) && results[code])
+		json_str(s->o, "result_code", results[code]);
+	else
+		json_u64(s->o, "result_code", (uint64_t)code);
+	proto_fields_add_number(s->f, NUMBER_LDAP_RESULT, (uint64_t)code);
+	say_dn(s, "matched_dn", body_of(&c));
+	json_body(s->o, "message", body_of(&c));
+}
+
+static void bind_request(const struct said *s, struct cur c)
+{
+	struct ber auth;
+
+	json_u64(s->o, "version", (uint64_t)ber_number(body_of(&c)));
+	say_dn(s, "name", body_of(&c));
+	if (ber_next(&c, &auth) && auth.tag == 0xa3) {
+		json_open(s->o, "sasl", '{');
+		json_body(s->o, "mechanism", body_of(&auth.body));
+		json_close(s->o, '}');
+	}
+}
+
+static void search_request(const struct said *s, struct cur c)
+{
+	struct cur list;
+
+	say_dn(s, "base_object", body_of(&c));
+	json_u64(s->o, "scope", (uint64_t)ber_number(body_of(&c)));
+	json_u64(s->o, "deref_alias", (uint64_t)ber_number(body_of(&c)));
+	json_u64(s->o, "size_limit", (uint64_t)ber_number(body_of(&c)));
+	json_u64(s->o, "time_limit", (uint64_t)ber_number(body_of(&c)));
+	json_bool(s->o, "types_only", ber_number(body_of(&c)) != 0);
+	body_of(&c); /* the filter */
+	list = body_of(&c);
+	json_open(s->o, "attributes", '[');
+	for (unsigned n = 0; cur_left(&list) && n < LDAP_LIST_MAX; n++)
+		say_type(s, NULL, body_of(&list));
+	json_close(s->o, ']');
+}
+
+static void attributes(const struct said *s, struct cur list, const char *type, const char *values)
+{
+	json_open(s->o, "attributes", '[');
+	for (unsigned n = 0; cur_left(&list) && n < LDAP_LIST_MAX; n++) {
+		struct cur one = body_of(&list);
+
+		json_open(s->o, NULL, '{');
+		say_type(s, type, body_of(&one));
+		say_values(s->o, values, body_of(&one));
+		json_close(s->o, '}');
+	}
+	json_close(s->o, ']');
+}
+
+static void search_entry(const struct said *s, struct cur c)
+{
+	say_dn(s, "base_object", body_of(&c));
+	attributes(s, body_of(&c), "type", "values");
+}
+
+static void add_request(const struct said *s, struct cur c)
+{
+	say_dn(s, "entry", body_of(&c));
+	attributes(s, body_of(&c), "name", "values");
+}
+
+static void modify_request(const struct said *s, struct cur c)
+{
+	static const char *const operations[] = { "add", "delete", "replace", "increment" };
+	struct cur list;
+
+	say_dn(s, "object", body_of(&c));
+	list = body_of(&c);
+	json_open(s->o, "changes", '[');
+	for (unsigned n = 0; cur_left(&list) && n < LDAP_LIST_MAX; n++) {
+		struct cur one = body_of(&list), attribute;
+		uint64_t operation = (uint64_t)ber_number(body_of(&one));
+
+		attribute = body_of(&one);
+		json_open(s->o, NULL, '{');
+		json_str(s->o, "operation", operation < 4 ? operations[operation] : "unknown");
+		json_open(s->o, "modification", '{');
+		say_type(s, "attribute_type", body_of(&attribute));
+		say_values(s->o, "attribute_values", body_of(&attribute));
+		json_close(s->o, '}');
+		json_close(s->o, '}');
+	}
+	json_close(s->o, ']');
+}
+
+static void delete_request(const struct said *s, struct cur c)
+{
+	say_dn(s, "dn", c);
+}
+
+static void mod_dn_request(const struct said *s, struct cur c)
+{
+	say_dn(s, "entry", body_of(&c));
+	json_body(s->o, "new_rdn", body_of(&c));
+	json_bool(s->o, "delete_old_rdn", ber_number(body_of(&c)) != 0);
+	if (cur_left(&c))
+		json_body(s->o, "new_superior", body_of(&c));
+}
+
+static void compare_request(const struct said *s, struct cur c)
+{
+	struct cur assertion;
+
+	say_dn(s, "entry", body_of(&c));
+	assertion = body_of(&c);
+	json_open(s->o, "attribute_value_assertion", '{');
+	say_type(s, "description", body_of(&assertion));
+	json_body(s->o, "value", body_of(&assertion));
+	json_close(s->o, '}');
+}
+
+static void abandon_request(const struct said *s, struct cur c)
+{
+	json_u64(s->o, "message_id", (uint64_t)ber_number(c));
+}
+
+static void extended_request(const struct said *s, struct cur c)
+{
+	json_body(s->o, "name", body_of(&c));
+}
+
+static void extended_response(const struct said *s, struct cur c)
+{
+	struct ber element;
+
+	result(s, c);
+	while (cur_left(&c) && ber_next(&c, &element))
+		if (element.tag == 0x8a)
+			json_body(s->o, "name", element.body);
+}
+
+static const struct operation {
+	uint8_t tag;
+	bool answer, last; /* last: no answer follows */
+	const char *name;
+	void (*say)(const struct said *s, struct cur c);
+} operations[] = {
+	{ BIND_REQUEST, false, false, "bind_request", bind_request },
+	{ BIND_RESPONSE, true, true, "bind_response", result },
+	{ UNBIND_REQUEST, false, true, "unbind_request", NULL },
+	{ SEARCH_REQUEST, false, false, "search_request", search_request },
+	{ SEARCH_ENTRY, true, false, "search_result_entry", search_entry },
+	{ SEARCH_DONE, true, true, "search_result_done", result },
+	{ SEARCH_REFERENCE, true, false, "search_result_reference", NULL },
+	{ MODIFY_REQUEST, false, false, "modify_request", modify_request },
+	{ MODIFY_RESPONSE, true, true, "modify_response", result },
+	{ ADD_REQUEST, false, false, "add_request", add_request },
+	{ ADD_RESPONSE, true, true, "add_response", result },
+	{ DELETE_REQUEST, false, false, "del_request", delete_request },
+	{ DELETE_RESPONSE, true, true, "del_response", result },
+	{ MOD_DN_REQUEST, false, false, "mod_dn_request", mod_dn_request },
+	{ MOD_DN_RESPONSE, true, true, "mod_dn_response", result },
+	{ COMPARE_REQUEST, false, false, "compare_request", compare_request },
+	{ COMPARE_RESPONSE, true, true, "compare_response", result },
+	{ ABANDON_REQUEST, false, true, "abandon_request", abandon_request },
+	{ EXTENDED_REQUEST, false, false, "extended_request", extended_request },
+	{ EXTENDED_RESPONSE, true, true, "extended_response", extended_response },
+	{ INTERMEDIATE, true, false, "intermediate_response", NULL },
+};
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+static const struct operation *find_operation(uint8_t tag)
+{
+	for (size_t i = 0; i < OPERATIONS; i++)
+		if (operations[i].tag == tag)
+			return &operations[i];
+	return NULL;
+}
+
+static struct proto_tx *find_call(struct ldap *l, int64_t id)
+{
+	for (unsigned i = 0; i < LDAP_CALLS_MAX; i++)
+		if (l->call[i].tx && l->call[i].id == id)
+			return l->call[i].tx;
+	return NULL;
+}
+
+static void forget_call(struct ldap *l, const void *data)
+{
+	for (unsigned i = 0; i < LDAP_CALLS_MAX; i++)
+		if (l->call[i].tx && l->call[i].tx->data == data)
+			l->call[i].tx = NULL;
+}
+
+static void keep_call(struct ldap *l, int64_t id, struct proto_tx *tx)
+{
+	for (unsigned i = 0; i < LDAP_CALLS_MAX; i++)
+		if (!l->call[i].tx) {
+			l->call[i].tx = tx;
+			l->call[i].id = id;
+			return;
+		}
+	tx->state.done[1] = true; /* too many: its answers are on their own */
+}
+
+static void say_message(
+	const struct said *s, int64_t id, const struct operation *op, struct cur body)
+{
+	if (op->answer)
+		json_open(s->o, NULL, '{');
+	else
+		json_open(s->o, "request", '{');
+	json_u64(s->o, "message_id", (uint64_t)id);
+	json_str(s->o, "operation", op->name);
+	if (op->say) {
+		json_open(s->o, op->name, '{');
+		op->say(s, body);
+		json_close(s->o, '}');
+	}
+	json_close(s->o, '}');
+}
+
+static bool is_starttls(struct cur c)
+{
+	static const char oid[] = "1.3.6.1.4.1.1466.20037";
+	struct cur name = body_of(&c);
+
+	return cur_left(&name) == sizeof(oid) - 1 && memcmp(name.at, oid, sizeof(oid) - 1) == 0;
+}
+
+static void take_request(struct ldap *l, int64_t id, const struct operation *op, struct cur body)
+{
+	char text[16384];
+	struct out o = out_make(text, sizeof(text));
+	struct proto_tx *tx = proto_fields_tx(l->conn, "ldap");
+	struct said s = { .ldap = l, .o = &o };
+
+	if (!tx)
+		return;
+	s.f = tx->data;
+	say_message(&s, id, op, body);
+	proto_fields_say(s.f, &o);
+	proto_fields_add_number(
+		s.f, NUMBER_LDAP_STARTTLS, op->tag == EXTENDED_REQUEST && is_starttls(body));
+	if (op->last)
+		tx->state.done[1] = true;
+	else
+		keep_call(l, id, tx);
+	proto_tx_done(tx, 0);
+}
+
+static void take_answer(struct ldap *l, int64_t id, const struct operation *op, struct cur body)
+{
+	char text[16384];
+	struct out o = out_make(text, sizeof(text));
+	struct proto_tx *tx = find_call(l, id);
+	struct said s = { .ldap = l, .o = &o, .side = 1 };
+	uint64_t starttls = 0, code = 1;
+
+	if (!tx) {
+		tx = proto_fields_tx(l->conn, "ldap");
+		if (!tx)
+			return;
+		tx->state.done[0] = true;
+		if (!op->last)
+			keep_call(l, id, tx);
+	}
+	s.f = tx->data;
+	s.f->sub_name = "responses";
+	s.f->in_sub = true;
+	if (s.f->sub_len)
+		out_char(&o, ',');
+	say_message(&s, id, op, body);
+	proto_fields_say(s.f, &o);
+	s.f->in_sub = false;
+	if (!op->last) {
+		proto_tx_news(tx, 1);
+		return;
+	}
+	proto_fields_number(tx, NUMBER_LDAP_STARTTLS, 0, &starttls);
+	proto_fields_number(tx, NUMBER_LDAP_RESULT, 0, &code);
+	l->over = starttls && code == 0;
+	if (l->over)
+		proto_conn_start_over(l->conn);
+	forget_call(l, tx->data);
+	proto_tx_done(tx, 1);
+}
+
+static bool take_message(struct ldap *l, struct cur c)
+{
+	const struct operation *op;
+	struct ber message, id, element;
+
+	if (!ber_next(&c, &message) || !ber_next(&message.body, &id) ||
+		!ber_next(&message.body, &element))
+		return false;
+	op = find_operation(element.tag);
+	if (message.tag != 0x30 || id.tag != 2 || !op)
+		return false;
+	if (op->answer)
+		take_answer(l, ber_number(id.body), op, element.body);
+	else
+		take_request(l, ber_number(id.body), op, element.body);
+	return true;
+}
+
+static size_t ldap_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct ldap *l = state;
+	struct cur c = cur_make(bytes, len);
+
+	(void)conn;
+	(void)side;
+	(void)end;
+	while (cur_left(&c) && !l->over) {
+		size_t size = ber_size(c.at, cur_left(&c));
+
+		if (size == SIZE_MAX)
+			return SIZE_MAX;
+		if (!size || size > cur_left(&c))
+			break;
+		if (!take_message(l, cur_sub(&c, size)))
+			return SIZE_MAX;
+	}
+	return len - cur_left(&c);
+}
+
+static void *ldap_open(struct proto_conn *conn)
+{
+	struct ldap *l = proto_alloc(conn, sizeof(*l));
+
+	if (l)
+		l->conn = conn;
+	return l;
+}
+
+static void ldap_close(void *state)
+{
+	struct ldap *l = state;
+
+	proto_free(l->conn, l, sizeof(*l));
+}
+
+static void ldap_free_tx(void *data)
+{
+	forget_call(proto_conn_state(((struct proto_fields *)data)->conn), data);
+	proto_fields_free(data);
+}
+
+static enum proto_guess ldap_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	struct cur c = cur_make(bytes, len);
+	size_t size = ber_size(bytes, len);
+
+	(void)side;
+	if (info->port[0] != 389 && info->port[1] != 389 && info->port[1] != 3268)
+		return PROTO_IS_NOT;
+	if ((len && cur_ahead(c, 0) != 0x30) || size == SIZE_MAX)
+		return PROTO_IS_NOT;
+	if (!size)
+		return PROTO_MAY_BE;
+	cur_skip(&c, 1);
+	cur_skip(&c, c.at[0] & 0x80 ? 1 + (c.at[0] & 0x7f) : 1);
+	if (cur_left(&c) < 8 && cur_left(&c) + 2 < size)
+		return PROTO_MAY_BE;
+	if (cur_u8(&c) != 2)
+		return PROTO_IS_NOT;
+	cur_skip(&c, cur_u8(&c));
+	return find_operation(cur_u8(&c)) && cur_ok(&c) ? PROTO_IS : PROTO_IS_NOT;
+}
+
+/* Answers are a list. */
+static bool ldap_json(struct proto_tx *tx, struct out *o)
+{
+	const struct proto_fields *f = tx->data;
+
+	out_str(o, "\"ldap\":{");
+	if (f->text_len)
+		out_bytes(o, f->text, f->text_len);
+	if (f->sub_len) {
+		json_open(o, "responses", '[');
+		out_bytes(o, f->sub, f->sub_len);
+		json_close(o, ']');
+	}
+	json_close(o, '}');
+	return f->text_len || f->sub_len;
+}
+
+const struct proto_parser proto_ldap = { .id = PROTO_LDAP,
+	.guess = ldap_guess,
+	.open = ldap_open,
+	.close = ldap_close,
+	.feed = ldap_feed,
+	.buffer = proto_fields_buffer,
+	.number = proto_fields_number,
+	.json = ldap_json,
+	.free_tx = ldap_free_tx };

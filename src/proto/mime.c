@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/mime.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+/* Headers that become fields. */
+static const struct header {
+	const char *name;
+	enum proto_buffer_id buffer;
+	bool list; /* addresses, divided by commas */
+} headers[] = {
+	{ "From", BUFFER_EMAIL_FROM, false },
+	{ "To", BUFFER_EMAIL_TO, true },
+	{ "Cc", BUFFER_EMAIL_CC, true },
+	{ "Subject", BUFFER_EMAIL_SUBJECT, false },
+	{ "Date", BUFFER_EMAIL_DATE, false },
+	{ "Message-ID", BUFFER_EMAIL_MESSAGE_ID, false },
+	{ "X-Mailer", BUFFER_EMAIL_X_MAILER, false },
+	{ "Received", BUFFER_EMAIL_RECEIVED, false },
+};
+
+static void event(struct mime *m, const char *name)
+{
+	proto_tx_add_event(m->tx, name);
+}
+
+static void begin_part(struct mime *m)
+{
+	m->state = MIME_HEADERS;
+	m->header_len = 0;
+	m->encoding = MIME_PLAIN;
+	m->is_multipart = m->is_message = m->has_name = m->has_boundary = false;
+	m->is_text = true;
+	m->name_len = m->boundary_len = 0;
+	m->line_end = false;
+	m->bits = m->n_bits = 0;
+	m->file = NULL;
+}
+
+void mime_begin(struct mime *m, struct proto_tx *tx)
+{
+	m->tx = tx;
+	m->depth = 0;
+	m->urls = m->text_len = 0;
+	m->top = true;
+	m->bad = false;
+	begin_part(m);
+}
+
+static bool same(const char *a, size_t len, const char *b)
+{
+	return len == strlen(b) && strncasecmp(a, b, len) == 0;
+}
+
+/* Everything before the next `stop` outside of quotes, which is skipped. */
+static struct cur cut_at(struct cur *c, char stop)
+{
+	struct cur part = *c;
+	bool quoted = false;
+
+	while (cur_left(c) && (quoted || c->at[0] != (uint8_t)stop)) {
+		if (c->at[0] == '"')
+			quoted = !quoted;
+		else if (quoted && c->at[0] == '\\' && cur_left(c) > 1)
+			c->at++;
+		c->at++;
+	}
+	part.end = c->at;
+	if (cur_left(c))
+		c->at++;
+	return part;
+}
+
+static struct cur unquote(struct cur c)
+{
+	c = text_trim(c);
+	if (cur_left(&c) && c.at[0] == '"')
+		c.at++;
+	if (cur_left(&c) && c.end[-1] == '"')
+		c.end--;
+	return c;
+}
+
+/* `name=value` of a parameter. */
+static bool parameter(struct cur part, struct cur *ret_name, struct cur *ret_value)
+{
+	*ret_name = text_trim(cut_at(&part, '='));
+	*ret_value = unquote(part);
+	return cur_left(ret_name) > 0;
+}
+
+static void set_boundary(struct mime *m, struct cur value)
+{
+	size_t len = cur_left(&value);
+
+	if (len > MIME_BOUNDARY_MAX) {
+		event(m, "smtp.mime_long_boundary");
+		return;
+	}
+	m->has_boundary = len > 0;
+	m->boundary_len = (uint8_t)len;
+	cur_copy(&value, m->boundary, len);
+}
+
+static void set_name(struct mime *m, struct cur value)
+{
+	size_t len = cur_left(&value);
+
+	if (len > FIELDS_NAME_MAX) {
+		event(m, "smtp.mime_long_filename");
+		len = FIELDS_NAME_MAX;
+	}
+	if (!len)
+		return;
+	m->has_name = true;
+	m->name_len = (uint32_t)len;
+	cur_copy(&value, m->name, len);
+}
+
+static bool starts(struct cur c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return cur_left(&c) >= len && strncasecmp((const char *)c.at, word, len) == 0;
+}
+
+static void content_type(struct mime *m, struct cur value)
+{
+	struct cur type = text_trim(cut_at(&value, ';')), name, part;
+
+	m->is_multipart = starts(type, "multipart/");
+	m->is_message = starts(type, "message/rfc822");
+	m->is_text = starts(type, "text/");
+	while (cur_left(&value)) {
+		struct cur next = cut_at(&value, ';');
+
+		if (!parameter(next, &name, &part))
+			continue;
+		if (same((const char *)name.at, cur_left(&name), "boundary"))
+			set_boundary(m, part);
+		else if (same((const char *)name.at, cur_left(&name), "name"))
+			set_name(m, part);
+	}
+}
+
+static void content_disposition(struct mime *m, struct cur value)
+{
+	struct cur name, part;
+
+	cut_at(&value, ';');
+	while (cur_left(&value)) {
+		struct cur next = cut_at(&value, ';');
+
+		if (parameter(next, &name, &part) &&
+			same((const char *)name.at, cur_left(&name), "filename"))
+			set_name(m, part);
+	}
+}
+
+static void transfer_encoding(struct mime *m, struct cur value)
+{
+	value = text_trim(value);
+	m->encoding = starts(value, "base64")             ? MIME_BASE64
+		      : starts(value, "quoted-printable") ? MIME_QUOTED
+							  : MIME_PLAIN;
+}
+
+static void add_list(struct mime *m, enum proto_buffer_id id, struct cur value)
+{
+	while (cur_left(&value)) {
+		struct cur one = text_trim(cut_at(&value, ','));
+
+		if (cur_left(&one))
+			proto_fields_add(m->tx->data, id, one.at, cur_left(&one));
+	}
+}
+
+static void known_header(struct mime *m, struct cur name, struct cur value)
+{
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		if (!same((const char *)name.at, cur_left(&name), headers[i].name))
+			continue;
+		if (headers[i].list)
+			add_list(m, headers[i].buffer, value);
+		else
+			proto_fields_add(
+				m->tx->data, headers[i].buffer, value.at, cur_left(&value));
+	}
+}
+
+/* The header that was put together is complete. */
+static void take_header(struct mime *m)
+{
+	struct cur c = cur_make(m->header, m->header_len), name, value;
+
+	if (!m->header_len)
+		return;
+	m->header_len = 0;
+	name = c;
+	while (cur_left(&c) && c.at[0] != ':')
+		c.at++;
+	name.end = c.at;
+	name = text_trim(name);
+	if (!cur_left(&c) || !cur_left(&name)) {
+		event(m, "smtp.mime_malformed_msg");
+		return;
+	}
+	c.at++;
+	value = text_trim(c);
+	if (same((const char *)name.at, cur_left(&name), "Content-Type"))
+		content_type(m, value);
+	else if (same((const char *)name.at, cur_left(&name), "Content-Disposition"))
+		content_disposition(m, value);
+	else if (same((const char *)name.at, cur_left(&name), "Content-Transfer-Encoding"))
+		transfer_encoding(m, value);
+	else if (m->top)
+		known_header(m, name, value);
+}
+
+static void header_add(struct mime *m, const uint8_t *bytes, size_t len)
+{
+	if (len > MIME_HEADER_MAX - m->header_len) {
+		event(m, "smtp.mime_long_header_value");
+		len = MIME_HEADER_MAX - m->header_len;
+	}
+	memcpy(m->header + m->header_len, bytes, len);
+	m->header_len += (uint32_t)len;
+}
+
+/* The headers of a part have ended. */
+static void begin_body(struct mime *m)
+{
+	take_header(m);
+	if (m->is_multipart && m->has_boundary) {
+		if (m->depth == MIME_DEPTH_MAX) {
+			event(m, "smtp.mime_malformed_msg");
+		} else {
+			memcpy(m->level[m->depth].boundary, m->boundary, m->boundary_len);
+			m->level[m->depth++].len = m->boundary_len;
+		}
+		m->top = false;
+		m->state = MIME_IGNORE;
+		return;
+	}
+	m->top = false;
+	if (m->is_message && !m->has_name) {
+		begin_part(m);
+		return;
+	}
+	m->state = MIME_BODY;
+	if (!m->has_name)
+		return;
+	m->file = proto_fields_file(m->tx, 0, m->name, m->name_len);
+	proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, m->name, m->name_len);
+}
+
+static void header_line(struct mime *m, const uint8_t *line, size_t len)
+{
+	struct cur c = cur_make(line, len);
+
+	if (len == 0) {
+		begin_body(m);
+	} else if (cur_ahead(c, 0) == ' ' || cur_ahead(c, 0) == '\t') {
+		c = text_trim(c);
+		header_add(m, c.at, cur_left(&c));
+	} else {
+		take_header(m);
+		header_add(m, line, len);
+	}
+}
+
+static bool is_url_byte(uint8_t c)
+{
+	return c > 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\'';
+}
+
+static void find_urls(struct mime *m, const uint8_t *bytes, size_t len)
+{
+	static const char *const schemes[] = { "http://", "https://", "ftp://" };
+	struct cur c = cur_make(bytes, len);
+
+	while (cur_left(&c) >= 6 && m->urls < MIME_URLS_MAX) {
+		bool found = false;
+		struct cur url;
+
+		for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+			found |= starts(c, schemes[i]);
+		if (!found) {
+			c.at++;
+			continue;
+		}
+		url = c;
+		while (cur_left(&c) && is_url_byte(c.at[0]))
+			c.at++;
+		url.end = c.at;
+		proto_fields_add(m->tx->data, BUFFER_EMAIL_URL, url.at, cur_left(&url));
+		m->urls++;
+	}
+}
+
+static void end_text(struct mime *m)
+{
+	find_urls(m, m->text, m->text_len);
+	m->text_len = 0;
+}
+
+/* Decoded text is put together to lines: a link may be anywhere in the encoded ones. */
+static void text_bytes(struct mime *m, struct cur c)
+{
+	while (cur_left(&c)) {
+		uint8_t byte = cur_u8(&c);
+
+		m->text[m->text_len++] = byte;
+		if (byte == '\n' || m->text_len == sizeof(m->text))
+			end_text(m);
+	}
+}
+
+static void body_bytes(struct mime *m, const uint8_t *bytes, size_t len)
+{
+	if (m->file)
+		proto_fields_file_add(m->tx, m->file, bytes, len);
+	if (m->is_text || !m->has_name)
+		text_bytes(m, cur_make(bytes, len));
+}
+
+static int base64_value(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static void base64_line(struct mime *m, struct cur c)
+{
+	uint8_t decoded[1024];
+	size_t n = 0;
+
+	while (cur_left(&c)) {
+		uint8_t byte = cur_u8(&c);
+		int value = base64_value(byte);
+
+		if (value < 0) {
+			if (byte == '=')
+				m->n_bits = 0;
+			else if (!isspace(byte))
+				event(m, "smtp.mime_invalid_base64");
+			continue;
+		}
+		m->bits = m->bits << 6 | (uint32_t)value;
+		m->n_bits += 6;
+		if (m->n_bits >= 8) {
+			m->n_bits -= 8;
+			decoded[n++] = (uint8_t)(m->bits >> m->n_bits);
+		}
+		if (n == sizeof(decoded)) {
+			body_bytes(m, decoded, n);
+			n = 0;
+		}
+	}
+	body_bytes(m, decoded, n);
+}
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* True: the line goes on, its end does not count. */
+static bool quoted_line(struct mime *m, struct cur c)
+{
+	uint8_t decoded[1024];
+	size_t n = 0;
+	bool soft = false;
+
+	while (cur_left(&c)) {
+		uint8_t byte = cur_u8(&c);
+
+		if (byte == '=' && !cur_left(&c)) {
+			soft = true;
+			break;
+		}
+		if (byte == '=' && cur_left(&c) >= 2 && hex_value(c.at[0]) >= 0 &&
+			hex_value(c.at[1]) >= 0) {
+			int high = hex_value(cur_u8(&c));
+
+			byte = (uint8_t)(high << 4 | hex_value(cur_u8(&c)));
+		} else if (byte == '=') {
+			event(m, "smtp.mime_invalid_qp");
+		}
+		decoded[n++] = byte;
+		if (n == sizeof(decoded)) {
+			body_bytes(m, decoded, n);
+			n = 0;
+		}
+	}
+	body_bytes(m, decoded, n);
+	return soft;
+}
+
+static void body_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
+{
+	struct cur c = cur_make(line, len);
+
+	if (m->encoding != MIME_PLAIN && len > MIME_ENCODED_MAX)
+		event(m, "smtp.mime_long_enc_line");
+	if (m->encoding == MIME_BASE64) {
+		base64_line(m, c);
+		return;
+	}
+	if (m->line_end)
+		body_bytes(m, (const uint8_t *)"\r\n", 2);
+	m->line_end = whole;
+	if (m->encoding == MIME_PLAIN)
+		body_bytes(m, line, len);
+	else if (quoted_line(m, c))
+		m->line_end = false;
+}
+
+static void end_part(struct mime *m, bool cut)
+{
+	if (m->state == MIME_HEADERS)
+		take_header(m);
+	end_text(m);
+	if (m->file)
+		proto_fields_file_end(m->tx, m->file, cut);
+	m->file = NULL;
+	m->state = MIME_IGNORE;
+}
+
+/* Whether the line divides parts of a multipart; the innermost first. */
+static bool take_boundary(struct mime *m, const uint8_t *line, size_t len)
+{
+	struct cur c = cur_make(line, len);
+
+	if (len < 3 || cur_u8(&c) != '-' || cur_u8(&c) != '-')
+		return false;
+	for (unsigned i = m->depth; i-- > 0;) {
+		size_t size = m->level[i].len;
+
+		if (cur_left(&c) < size || memcmp(c.at, m->level[i].boundary, size) != 0)
+			continue;
+		end_part(m, false);
+		if (cur_ahead(c, size) == '-' && cur_ahead(c, size + 1) == '-') {
+			m->depth = (uint8_t)i;
+		} else {
+			m->depth = (uint8_t)(i + 1);
+			begin_part(m);
+		}
+		return true;
+	}
+	return false;
+}
+
+void mime_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
+{
+	if (len > MIME_LINE_MAX)
+		event(m, "smtp.mime_long_line");
+	if (take_boundary(m, line, len))
+		return;
+	if (m->state == MIME_HEADERS)
+		header_line(m, line, len);
+	else if (m->state == MIME_BODY)
+		body_line(m, line, len, whole);
+}
+
+void mime_end(struct mime *m, bool cut)
+{
+	end_part(m, cut);
+}
+
+static void json_fields(
+	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
+{
+	struct proto_bytes bytes;
+
+	if (!proto_fields_get(f, id, 0, &bytes))
+		return;
+	json_open(o, name, '[');
+	for (unsigned n = 0; proto_fields_get(f, id, n, &bytes); n++)
+		json_text(o, NULL, bytes.at, bytes.len);
+	json_close(o, ']');
+}
+
+bool mime_json(const struct proto_fields *f, struct out *o)
+{
+	json_open(o, "email", '{');
+	json_field(o, "status", f, BUFFER_EMAIL_STATUS);
+	json_field(o, "from", f, BUFFER_EMAIL_FROM);
+	json_fields(o, "to", f, BUFFER_EMAIL_TO);
+	json_fields(o, "cc", f, BUFFER_EMAIL_CC);
+	json_field(o, "subject", f, BUFFER_EMAIL_SUBJECT);
+	json_field(o, "date", f, BUFFER_EMAIL_DATE);
+	json_field(o, "message_id", f, BUFFER_EMAIL_MESSAGE_ID);
+	json_field(o, "x_mailer", f, BUFFER_EMAIL_X_MAILER);
+	json_fields(o, "received", f, BUFFER_EMAIL_RECEIVED);
+	json_fields(o, "attachment", f, BUFFER_EMAIL_ATTACHMENT);
+	json_fields(o, "url", f, BUFFER_EMAIL_URL);
+	json_close(o, '}');
+	return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mime - a message (RFC 5322, 2045 to 2047), line by line: headers that people ask for become
+ * fields of the transaction, parts with a file name become its files, decoded; links are found in
+ * the text. Private to src/proto.
+ */
+#pragma once
+
+#include "proto/fields.h"
+
+#define MIME_DEPTH_MAX    10 /* multiparts in multiparts */
+#define MIME_BOUNDARY_MAX 254
+#define MIME_HEADER_MAX   4096 /* of a header, continuation lines joined; the rest is left out */
+#define MIME_LINE_MAX     998  /* RFC 5322: longer ones are an event */
+#define MIME_ENCODED_MAX  76   /* RFC 2045: the same for encoded ones */
+#define MIME_URLS_MAX     64
+
+enum mime_state { MIME_HEADERS, MIME_BODY, MIME_IGNORE };
+enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QUOTED };
+
+struct mime {
+	struct proto_tx *tx;
+	enum mime_state state;
+	bool top; /* in the headers of the message itself */
+	bool bad;
+	uint8_t depth;
+	struct mime_level {
+		uint8_t len;
+		char boundary[MIME_BOUNDARY_MAX];
+	} level[MIME_DEPTH_MAX];
+	/* The header that is being put together. */
+	uint32_t header_len;
+	char header[MIME_HEADER_MAX];
+	/* The part that is being read. */
+	enum mime_encoding encoding;
+	bool is_multipart, is_message, is_text, has_name, has_boundary;
+	char boundary[MIME_BOUNDARY_MAX];
+	uint8_t boundary_len;
+	char name[FIELDS_NAME_MAX];
+	uint32_t name_len;
+	struct proto_fields_file *file;
+	bool line_end; /* of the last line, not written yet: it may belong to the boundary */
+	uint32_t bits;
+	uint8_t n_bits;
+	unsigned urls, text_len;
+	uint8_t text[1024]; /* the line of the decoded text */
+};
+
+void mime_begin(struct mime *mime, struct proto_tx *tx);
+/* A line without its end; `whole`: its end was there. */
+void mime_line(struct mime *mime, const uint8_t *line, size_t len, bool whole);
+void mime_end(struct mime *mime, bool cut);
+/* The object: `"email":{...}`. */
+bool mime_json(const struct proto_fields *fields, struct out *o);

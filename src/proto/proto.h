@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proto - application protocols: from bytes in order to transactions with named buffers.
+ *
+ * A connection (struct proto_conn) takes the bytes of a flow, side by side as they come, finds out
+ * which protocol it is, and hands each transaction to the caller when there is news of it. What a
+ * transaction holds is asked for by the rows of proto/buffer.def (bytes), proto/number.def
+ * (numbers) and proto_json() (the EVE object). The rules, the records and the file recovery all
+ * read transactions; nobody else parses.
+ *
+ * Every byte is hostile. A parser never fails the connection: what it cannot read becomes an event
+ * (proto/event.def) and the rest is not looked at any more. Memory of a connection is bounded by
+ * PROTO_CONN_BYTES_MAX, counted at one place (proto_charge(), private); beyond it the connection is
+ * `overrun`.
+ *
+ * Side 0 is the client, who began; side 1 the server.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct out;
+
+#define PROTO_CONN_BYTES_MAX (1u << 20) /* kept for one connection, all transactions together */
+#define PROTO_TX_MAX         256 /* transactions of one connection at a time; then it is overrun */
+#define PROTO_TX_EVENTS_MAX  16
+#define PROTO_BODY_KEEP      (128u << 10) /* the last bytes of a body or file: what rules see */
+
+enum proto_id {
+	PROTO_NONE,
+#define PROTO(ID, name, text) PROTO_##ID,
+#include "proto/proto.def"
+#undef PROTO
+	PROTO_COUNT,
+	PROTO_FAILED = 255 /* it is none that we know */
+};
+
+enum proto_buffer_id {
+	BUFFER_NONE,
+#define BUFFER(ID, name, snort, proto, sides, flags, text) BUFFER_##ID,
+#include "proto/buffer.def"
+#undef BUFFER
+	BUFFER_COUNT
+};
+
+enum proto_number_id {
+	NUMBER_NONE,
+#define NUMBER(ID, name, proto, sides, text) NUMBER_##ID,
+#include "proto/number.def"
+#undef NUMBER
+	NUMBER_COUNT
+};
+
+/* Flags of a buffer. */
+#define BUFFER_MULTI  1u /* there may be more than one instance in a transaction */
+#define BUFFER_GROWS  2u /* bytes are added while the transaction goes on: bodies, files */
+#define BUFFER_PACKET 4u /* of the packet, not of a transaction */
+#define BUFFER_HOLDS  8u /* its contents do not end with a NUL or separator; nothing to normalise */
+
+struct proto_buffer_info {
+	const char *name;  /* sticky buffer: "http.uri" */
+	const char *snort; /* modifier: "http_uri", or NULL */
+	const char *text;
+	uint8_t proto; /* enum proto_id; PROTO_NONE: of any */
+	uint8_t sides; /* bit 0: sent by the client, bit 1: by the server */
+	uint8_t flags;
+};
+const struct proto_buffer_info *proto_buffer_info(enum proto_buffer_id id);
+/* By either name; BUFFER_NONE. */
+enum proto_buffer_id proto_buffer_find(const char *name, size_t len);
+enum proto_number_id proto_number_find(const char *name, size_t len);
+const struct proto_buffer_info *proto_number_info(enum proto_number_id id);
+const char *proto_name(enum proto_id id); /* "http", as EVE's app_proto */
+enum proto_id proto_find(const char *name, size_t len);
+
+/* Bytes of a transaction, borrowed until the next call that takes bytes. */
+struct proto_bytes {
+	const uint8_t *at;
+	uint32_t len;
+	uint64_t offset; /* of the first byte in what grows; 0 for all else */
+	bool complete;   /* nothing will be added */
+};
+
+struct proto_conn;
+struct proto_tx;
+
+/* What a transaction has come to. */
+struct proto_tx_state {
+	uint64_t id;
+	enum proto_id proto;
+	bool done[2];    /* the side has said all of it */
+	uint32_t events; /* how many there are */
+	/* Grows with each news: of what was looked at, nothing changed if this did not. */
+	uint32_t change;
+};
+
+/* News of a transaction. `side` is whose bytes it was. The transaction is valid during the call.
+ * The last call of each, and only that, sees both sides done. */
+typedef void proto_on_tx(void *context, struct proto_tx *tx, unsigned side);
+/* A piece of a file: `len` 0 with `end` closes it. `name` may be empty. */
+struct proto_file {
+	uint64_t id; /* in this connection */
+	struct proto_tx *tx;
+	const char *name;
+	uint32_t name_len;
+	unsigned side;
+	uint64_t size; /* so far, this piece included */
+	bool end, cut; /* cut: the end was not seen */
+};
+typedef void proto_on_file(
+	void *context, const struct proto_file *file, const uint8_t *bytes, size_t len);
+
+/* Another connection is announced in this one (FTP's data). The caller knows it by its addresses
+ * and the port. */
+struct proto_expect {
+	enum proto_id proto;
+	uint16_t port;   /* of the one who listens */
+	uint8_t listens; /* side of this connection whose host listens */
+	uint8_t sender;  /* side of this connection whose host sends the file */
+	char command[8];
+	uint32_t name_len;
+	char name[255];
+};
+typedef void proto_on_expect(void *context, const struct proto_expect *expect);
+
+/* Before a process gives up its rights: from then on no file is opened, by OpenSSL or for
+ * the time zone. */
+void proto_prepare(void);
+
+struct proto_setup {
+	proto_on_tx *on_tx;
+	proto_on_file *on_file;     /* may be NULL */
+	proto_on_expect *on_expect; /* may be NULL */
+	void *context;
+};
+
+struct proto_flow_info {
+	uint8_t ip_proto; /* 6, 17 */
+	uint16_t port[2]; /* of client, server */
+	bool midstream;
+	const struct proto_expect *expected; /* it was announced by another: copied; or NULL */
+};
+
+int proto_conn_new(const struct proto_setup *setup, const struct proto_flow_info *info,
+	struct proto_conn **ret_conn); /* -ENOMEM */
+struct proto_conn *proto_conn_free(struct proto_conn *conn);
+
+/* The next bytes of `side` in order (TCP), or one datagram (UDP). `time_ns`: wall. */
+void proto_feed(
+	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len, int64_t time_ns);
+/* `len` bytes of `side` were never seen. */
+void proto_gap(struct proto_conn *conn, unsigned side, uint64_t len);
+/* The side sends nothing more. When both have ended, the transactions that are left are told,
+ * done. A caller whose flow just stops ends both sides before it frees the connection, which
+ * tells nothing. */
+void proto_end(struct proto_conn *conn, unsigned side);
+
+/* PROTO_NONE while it is not known; PROTO_FAILED. By side, since they may differ. */
+enum proto_id proto_conn_id(const struct proto_conn *conn, unsigned side);
+/* The one that counts for the flow: of either side, or PROTO_FAILED when both failed. */
+enum proto_id proto_conn_app(const struct proto_conn *conn);
+/* What it was before another protocol began in it (STARTTLS); PROTO_NONE. */
+enum proto_id proto_conn_before(const struct proto_conn *conn);
+bool proto_conn_overrun(const struct proto_conn *conn);
+size_t proto_conn_bytes(const struct proto_conn *conn); /* memory it holds */
+
+struct proto_tx_state proto_tx_state(const struct proto_tx *tx);
+/* Instance `n` of a buffer; false when there is none (yet). What the side has said so far is
+ * there even if it is not complete. Of a buffer that both sides say (`sides` 3), `n` is 2 *
+ * instance + side. */
+bool proto_tx_buffer(
+	struct proto_tx *tx, enum proto_buffer_id id, unsigned n, struct proto_bytes *ret_bytes);
+/* The `n`th number of that kind. */
+bool proto_tx_number(
+	struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
+/* Names as in Suricata's *-events.rules: "http.unable_to_match_response_to_request"; NULL beyond
+ * the last. */
+const char *proto_tx_event(const struct proto_tx *tx, unsigned n);
+/* Members of the record's body: `"http":{...}`; nothing for a protocol without records. What
+ * `out` writes is valid JSON. */
+bool proto_tx_json(struct proto_tx *tx, struct out *o);
+/* A place for whoever looks at transactions, freed with the transaction by `free_it`. */
+void **proto_tx_user(struct proto_tx *tx, void (*free_it)(void *));

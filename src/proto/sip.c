@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIP (RFC 3261), over UDP and TCP: the first line and the headers that people look for. A
+ * message is a transaction. */
+#include "proto/fields.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#define SIP_LINE_MAX 4096
+#define SIP_HEAD_MAX 16384 /* of a message, up to the empty line */
+
+static const struct {
+	const char *name, *brief;
+	enum proto_buffer_id buffer;
+} headers[] = {
+	{ "From", "f", BUFFER_SIP_FROM },
+	{ "To", "t", BUFFER_SIP_TO },
+	{ "Via", "v", BUFFER_SIP_VIA },
+	{ "User-Agent", "", BUFFER_SIP_USER_AGENT },
+	{ "Content-Type", "c", BUFFER_SIP_CONTENT_TYPE },
+	{ "Content-Length", "l", BUFFER_SIP_CONTENT_LENGTH },
+};
+
+static const char *const methods[] = { "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "UPDATE",
+	"REFER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "INFO", "OPTIONS" };
+
+struct sip {
+	struct proto_conn *conn;
+	uint32_t body[2]; /* bytes of a body still to come */
+};
+
+/* Up to the next `stop`, which is skipped. */
+static struct cur before(struct cur *c, uint8_t stop)
+{
+	struct cur part = *c;
+
+	while (cur_left(c) && c->at[0] != stop)
+		cur_skip(c, 1);
+	part.end = c->at;
+	cur_skip(c, cur_left(c) ? 1 : 0);
+	return part;
+}
+
+static bool is_name(struct cur c, const char *name)
+{
+	return cur_left(&c) == strlen(name) &&
+	       strncasecmp((const char *)c.at, name, strlen(name)) == 0;
+}
+
+static void add(struct proto_fields *f, enum proto_buffer_id id, struct cur c)
+{
+	proto_fields_add(f, id, c.at, cur_left(&c));
+}
+
+static uint32_t number_of(struct cur c)
+{
+	uint32_t n = 0;
+
+	while (cur_left(&c) && isdigit(c.at[0]) && n < 10000000)
+		n = n * 10 + cur_u8(&c) - '0';
+	return n;
+}
+
+/* Returns the length of the body. */
+static uint32_t take_headers(struct proto_fields *f, struct cur c)
+{
+	uint32_t body = 0;
+
+	while (cur_left(&c)) {
+		struct cur value = before(&c, '\n');
+		struct cur name = text_trim(before(&value, ':'));
+
+		value = text_trim(value);
+		for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+			if (!is_name(name, headers[i].name) && !is_name(name, headers[i].brief))
+				continue;
+			if (!cur_left(&name))
+				continue;
+			add(f, headers[i].buffer, value);
+			if (headers[i].buffer == BUFFER_SIP_CONTENT_LENGTH)
+				body = number_of(value);
+		}
+	}
+	return body;
+}
+
+static bool is_answer(struct cur line)
+{
+	return cur_left(&line) >= 8 && memcmp(line.at, "SIP/2.0 ", 8) == 0;
+}
+
+static void take_first(struct proto_fields *f, struct cur line)
+{
+	char text[3 * SIP_LINE_MAX];
+	struct out o = out_make(text, sizeof(text));
+	struct cur rest = text_trim(line), one, two;
+	bool answer = is_answer(rest);
+
+	add(f, answer ? BUFFER_SIP_RESPONSE_LINE : BUFFER_SIP_REQUEST_LINE, rest);
+	line = rest;
+	one = before(&rest, ' ');
+	two = before(&rest, ' ');
+	add(f, answer ? BUFFER_SIP_PROTOCOL : BUFFER_SIP_METHOD, one);
+	add(f, answer ? BUFFER_SIP_STAT_CODE : BUFFER_SIP_URI, two);
+	add(f, answer ? BUFFER_SIP_STAT_MSG : BUFFER_SIP_PROTOCOL, rest);
+	json_text(&o, answer ? "version" : "method", one.at, cur_left(&one));
+	json_text(&o, answer ? "code" : "uri", two.at, cur_left(&two));
+	json_text(&o, answer ? "reason" : "version", rest.at, cur_left(&rest));
+	json_text(&o, answer ? "response_line" : "request_line", line.at, cur_left(&line));
+	proto_fields_say(f, &o);
+}
+
+/* The head of a message; it ends with an empty line. */
+static uint32_t take_head(struct sip *sip, unsigned side, struct cur c)
+{
+	struct proto_tx *tx = proto_fields_tx(sip->conn, "sip");
+	struct proto_fields *f;
+	uint32_t body;
+
+	if (!tx)
+		return 0;
+	f = tx->data;
+	f->sides = (uint8_t)(1u << side);
+	take_first(f, before(&c, '\n'));
+	body = take_headers(f, c);
+	tx->state.done[!side] = true;
+	proto_tx_done(tx, side);
+	return body;
+}
+
+/* Where the head ends; 0: not here. */
+static size_t head_end(struct cur c)
+{
+	const uint8_t *at = memmem(c.at, cur_left(&c), "\r\n\r\n", 4);
+
+	return at ? (size_t)(at - c.at) + 4 : 0;
+}
+
+static void skip_body(struct sip *sip, unsigned side, struct cur *c)
+{
+	size_t n = sip->body[side] < cur_left(c) ? sip->body[side] : cur_left(c);
+
+	cur_skip(c, n);
+	sip->body[side] -= (uint32_t)n;
+}
+
+static size_t sip_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct sip *sip = state;
+	struct cur c = cur_make(bytes, len);
+
+	(void)end;
+	while (cur_left(&c)) {
+		size_t head;
+
+		skip_body(sip, side, &c);
+		while (cur_left(&c) && isspace(c.at[0])) /* between messages, to keep it alive */
+			cur_skip(&c, 1);
+		head = cur_left(&c) ? head_end(c) : 0;
+		if (!head && proto_conn_info(conn)->ip_proto == 17)
+			head = cur_left(&c);
+		if (!head)
+			return cur_left(&c) > SIP_HEAD_MAX ? SIZE_MAX : len - cur_left(&c);
+		sip->body[side] = take_head(sip, side, cur_sub(&c, head));
+		if (proto_conn_info(conn)->ip_proto == 17) {
+			sip->body[side] = 0;
+			return len;
+		}
+	}
+	return len;
+}
+
+static void *sip_open(struct proto_conn *conn)
+{
+	struct sip *sip = proto_alloc(conn, sizeof(*sip));
+
+	if (sip)
+		sip->conn = conn;
+	return sip;
+}
+
+static void sip_close(void *state)
+{
+	struct sip *sip = state;
+
+	proto_free(sip->conn, sip, sizeof(*sip));
+}
+
+static enum proto_guess sip_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	size_t n = len < 8 ? len : 8;
+	enum proto_guess best = PROTO_IS_NOT;
+
+	(void)info;
+	(void)side;
+	if (memcmp(bytes, "SIP/2.0 ", n) == 0)
+		return n == 8 ? PROTO_IS : PROTO_MAY_BE;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		struct cur c = cur_make(bytes, len);
+		size_t word = strlen(methods[i]);
+
+		if (memcmp(bytes, methods[i], len < word ? len : word) != 0)
+			continue;
+		if (len <= word + 4) {
+			best = PROTO_MAY_BE;
+			continue;
+		}
+		cur_skip(&c, word);
+		if (cur_ahead(c, 0) == ' ' &&
+			(memcmp(c.at, " sip", 4) == 0 || memcmp(c.at, " tel", 4) == 0 ||
+				memmem(c.at, cur_left(&c), " SIP/2.0\r\n", 10)))
+			return PROTO_IS;
+	}
+	return best;
+}
+
+const struct proto_parser proto_sip = { .id = PROTO_SIP,
+	.guess = sip_guess,
+	.open = sip_open,
+	.close = sip_close,
+	.feed = sip_feed,
+	.buffer = proto_fields_buffer,
+	.json = proto_fields_json,
+	.free_tx = proto_fields_free };

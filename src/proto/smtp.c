@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SMTP (RFC 5321), with PIPELINING, CHUNKING (BDAT) and STARTTLS (RFC 3207). A transaction is an
+ * envelope and its message: from MAIL FROM, or the greeting before it, to the answer to the
+ * message.
+ */
+#include "proto/mime.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#define SMTP_LINE_MAX  2048 /* of commands and replies; of the message SMTP_TEXT_MAX */
+#define SMTP_TEXT_MAX  4096 /* a longer line is taken in pieces */
+#define SMTP_QUEUE_MAX 128  /* commands without an answer */
+
+enum command {
+	C_OTHER,
+	C_HELO,
+	C_EHLO,
+	C_MAIL,
+	C_RCPT,
+	C_DATA,
+	C_END,
+	C_BDAT,
+	C_RSET,
+	C_STARTTLS,
+	C_QUIT,
+	C_AUTH
+};
+enum mode { M_COMMAND, M_MAYBE_DATA, M_DATA, M_CHUNK };
+
+static const struct {
+	const char *word;
+	enum command command;
+} words[] = { { "HELO", C_HELO }, { "EHLO", C_EHLO }, { "MAIL", C_MAIL }, { "RCPT", C_RCPT },
+	{ "DATA", C_DATA }, { "BDAT", C_BDAT }, { "RSET", C_RSET }, { "STARTTLS", C_STARTTLS },
+	{ "QUIT", C_QUIT }, { "AUTH", C_AUTH } };
+
+struct smtp {
+	struct proto_conn *conn;
+	struct proto_tx *tx;
+	enum mode mode;
+	uint64_t chunk; /* bytes of a BDAT still to come */
+	bool chunk_last;
+	bool in_message, message_done, welcomed, has_mail, partial;
+	bool auth; /* what the client says next answers the server */
+	bool over; /* TLS begins */
+	char helo[256];
+	uint32_t helo_len;
+	uint8_t queue[SMTP_QUEUE_MAX];
+	unsigned first, n;
+	struct mime mime;
+};
+
+static bool need_tx(struct smtp *s)
+{
+	if (s->tx)
+		return true;
+	s->tx = proto_fields_tx(s->conn, NULL);
+	if (s->tx && s->helo_len)
+		proto_fields_add(s->tx->data, BUFFER_SMTP_HELO, s->helo, s->helo_len);
+	s->has_mail = s->message_done = false;
+	return s->tx;
+}
+
+static void event(struct smtp *s, unsigned side, const char *name)
+{
+	if (!need_tx(s))
+		return;
+	proto_tx_add_event(s->tx, name);
+	proto_tx_news(s->tx, side);
+}
+
+static void end_message(struct smtp *s, bool cut)
+{
+	if (!s->in_message)
+		return;
+	s->in_message = false;
+	mime_end(&s->mime, cut);
+	s->message_done = true;
+	proto_fields_add_text(s->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
+	proto_tx_news(s->tx, 0);
+}
+
+static void finish(struct smtp *s, unsigned side)
+{
+	if (!s->tx)
+		return;
+	end_message(s, true);
+	s->tx->state.done[!side] = true;
+	proto_tx_done(s->tx, side);
+	s->tx = NULL;
+}
+
+static bool begin_message(struct smtp *s)
+{
+	if (!need_tx(s))
+		return false;
+	if (!s->in_message)
+		mime_begin(&s->mime, s->tx);
+	s->in_message = true;
+	return true;
+}
+
+static void put_command(struct smtp *s, enum command command)
+{
+	if (s->n == SMTP_QUEUE_MAX)
+		return;
+	s->queue[(s->first + s->n++) % SMTP_QUEUE_MAX] = (uint8_t)command;
+}
+
+/* FROM:<x> SIZE=7: the address, as it stands. */
+static struct cur address(struct cur c)
+{
+	struct cur rest;
+
+	while (cur_left(&c) && c.at[0] != ':')
+		c.at++;
+	cur_skip(&c, cur_left(&c) ? 1 : 0);
+	c = text_trim(c);
+	rest = c;
+	if (cur_left(&c) && c.at[0] == '<')
+		while (cur_left(&rest) && rest.at[0] != '>')
+			rest.at++;
+	while (cur_left(&rest) && !isspace(rest.at[0]))
+		rest.at++;
+	c.end = rest.at;
+	return c;
+}
+
+static void take_helo(struct smtp *s, struct cur c)
+{
+	size_t len = cur_left(&c) < sizeof(s->helo) ? cur_left(&c) : sizeof(s->helo);
+	struct proto_bytes had;
+
+	s->helo_len = (uint32_t)len;
+	cur_copy(&c, s->helo, len);
+	if (s->tx && proto_fields_get(s->tx->data, BUFFER_SMTP_HELO, 0, &had))
+		event(s, 0, "smtp.duplicate_fields");
+	else if (s->tx)
+		proto_fields_add(s->tx->data, BUFFER_SMTP_HELO, s->helo, s->helo_len);
+	else
+		need_tx(s);
+}
+
+static void take_mail(struct smtp *s, struct cur c)
+{
+	struct cur from = address(c);
+
+	if (s->message_done)
+		finish(s, 0);
+	if (!need_tx(s))
+		return;
+	if (s->has_mail)
+		event(s, 0, "smtp.duplicate_fields");
+	else
+		proto_fields_add(s->tx->data, BUFFER_SMTP_MAIL_FROM, from.at, cur_left(&from));
+	s->has_mail = true;
+}
+
+static void take_rcpt(struct smtp *s, struct cur c)
+{
+	struct cur to = address(c);
+
+	if (need_tx(s))
+		proto_fields_add(s->tx->data, BUFFER_SMTP_RCPT_TO, to.at, cur_left(&to));
+}
+
+/* BDAT size [LAST] */
+static bool take_bdat(struct smtp *s, struct cur c)
+{
+	uint64_t size = 0;
+	unsigned digits = 0;
+
+	while (cur_left(&c) && isdigit(c.at[0]) && digits++ < 18)
+		size = size * 10 + cur_u8(&c) - '0';
+	c = text_trim(c);
+	s->chunk_last = cur_left(&c) == 4 && strncasecmp((const char *)c.at, "LAST", 4) == 0;
+	if (!digits || (cur_left(&c) && !s->chunk_last)) {
+		event(s, 0, "smtp.invalid_bdat");
+		return false;
+	}
+	s->chunk = size;
+	s->mode = M_CHUNK;
+	return begin_message(s);
+}
+
+static enum command command_of(struct cur line, struct cur *ret_rest)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i].word);
+
+		if (cur_left(&line) >= len &&
+			strncasecmp((const char *)line.at, words[i].word, len) == 0 &&
+			(cur_left(&line) == len || !isalnum(line.at[len]))) {
+			cur_skip(&line, len);
+			*ret_rest = text_trim(line);
+			return words[i].command;
+		}
+	}
+	return C_OTHER;
+}
+
+static void take_command(struct smtp *s, struct cur line)
+{
+	struct cur rest = line;
+	enum command command = command_of(line, &rest);
+
+	if (s->auth) {
+		s->auth = false;
+		return;
+	}
+	put_command(s, command);
+	switch (command) {
+	case C_HELO:
+	case C_EHLO:
+		take_helo(s, rest);
+		break;
+	case C_MAIL:
+		take_mail(s, rest);
+		break;
+	case C_RCPT:
+		take_rcpt(s, rest);
+		break;
+	case C_DATA:
+		s->mode = M_MAYBE_DATA;
+		break;
+	case C_BDAT:
+		take_bdat(s, rest);
+		break;
+	default:
+		break;
+	}
+	if (s->tx)
+		proto_tx_news(s->tx, 0);
+}
+
+static void message_end(struct smtp *s)
+{
+	end_message(s, false);
+	put_command(s, C_END);
+	s->mode = M_COMMAND;
+}
+
+/* A line of the message: a dot alone ends it, a dot in front of another is not part of it. */
+static void take_text(struct smtp *s, const uint8_t *line, size_t len, bool whole)
+{
+	bool whole_before = !s->partial;
+	struct cur c = cur_make(line, len);
+
+	s->partial = !whole;
+	if (whole && whole_before && len == 1 && cur_ahead(c, 0) == '.') {
+		message_end(s);
+		return;
+	}
+	if (whole_before && len > 1 && cur_ahead(c, 0) == '.')
+		cur_skip(&c, 1);
+	mime_line(&s->mime, c.at, cur_left(&c), whole);
+	proto_tx_news(s->tx, 0);
+}
+
+/* A line of at most `max` bytes, its end cut off: how many bytes it used; 0: not there yet. */
+static size_t next_line(
+	const uint8_t *bytes, size_t len, size_t max, bool end, size_t *ret_len, bool *ret_whole)
+{
+	const uint8_t *stop = memchr(bytes, '\n', len);
+	size_t n = stop ? (size_t)(stop - bytes) : len;
+
+	*ret_whole = stop && n <= max;
+	if (n > max)
+		n = max;
+	else if (!stop && !end)
+		return 0;
+	*ret_len = n;
+	if (!*ret_whole)
+		return n;
+	if (n && cur_ahead(cur_make(bytes, len), n - 1) == '\r')
+		*ret_len = n - 1;
+	return n + 1;
+}
+
+/* Bytes of a BDAT chunk are lines of the message, too; it may end within one. */
+static size_t take_chunk(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
+{
+	size_t here = len < s->chunk ? len : (size_t)s->chunk, line = 0, used = 0;
+	bool whole = false;
+
+	if (here)
+		used = next_line(
+			bytes, here, SMTP_TEXT_MAX, end || here == s->chunk, &line, &whole);
+	if (here && !used)
+		return 0;
+	if (here) {
+		mime_line(&s->mime, bytes, line, whole);
+		proto_tx_news(s->tx, 0);
+	}
+	s->chunk -= used;
+	if (s->chunk == 0) {
+		s->mode = M_COMMAND;
+		if (s->chunk_last)
+			end_message(s, false);
+	}
+	return used;
+}
+
+static size_t take_client(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
+{
+	size_t line = 0, used;
+	bool whole = false;
+
+	if (s->mode == M_MAYBE_DATA)
+		s->mode = M_DATA; /* not refused so far: it goes ahead */
+	if (s->mode == M_CHUNK && begin_message(s))
+		return take_chunk(s, bytes, len, end);
+	used = next_line(
+		bytes, len, s->mode == M_DATA ? SMTP_TEXT_MAX : SMTP_LINE_MAX, end, &line, &whole);
+	if (!used)
+		return 0;
+	if (s->mode == M_DATA) {
+		if (begin_message(s))
+			take_text(s, bytes, line, whole);
+		return used;
+	}
+	if (!whole && !s->partial && !end)
+		event(s, 0, "smtp.max_command_line_len_exceeded");
+	if (!s->partial)
+		take_command(s, cur_make(bytes, line));
+	s->partial = !whole;
+	return used;
+}
+
+/* The answer may come late: a message that has begun is not what was given up. */
+static void reset(struct smtp *s)
+{
+	if (s->tx && s->has_mail && !s->in_message)
+		finish(s, 1);
+}
+
+static void take_answer(struct smtp *s, enum command command, unsigned code)
+{
+	bool fine = code < 400;
+
+	switch (command) {
+	case C_DATA:
+		if (code != 354 && s->mode == M_MAYBE_DATA) {
+			s->mode = M_COMMAND;
+			event(s, 1, "smtp.data_command_rejected");
+		} else if (code == 354 && s->mode == M_MAYBE_DATA) {
+			s->mode = M_DATA;
+		}
+		break;
+	case C_HELO:
+	case C_EHLO:
+	case C_RSET:
+		if (fine)
+			reset(s);
+		break;
+	case C_END:
+	case C_BDAT:
+		if (s->message_done)
+			finish(s, 1);
+		break;
+	case C_STARTTLS:
+		s->over = code == 220;
+		if (s->over)
+			proto_conn_start_over(s->conn);
+		else
+			event(s, 1, "smtp.tls_rejected");
+		break;
+	default:
+		break;
+	}
+}
+
+static bool read_code(struct cur c, unsigned *ret_code, bool *ret_last)
+{
+	unsigned code = 0;
+
+	for (int i = 0; i < 3; i++) {
+		uint8_t digit = cur_u8(&c);
+
+		if (!cur_ok(&c) || !isdigit(digit))
+			return false;
+		code = code * 10 + digit - '0';
+	}
+	*ret_code = code;
+	*ret_last = !cur_left(&c) || c.at[0] != '-';
+	return true;
+}
+
+static void take_reply(struct smtp *s, struct cur line)
+{
+	enum command command;
+	unsigned code;
+	bool last;
+
+	if (!read_code(line, &code, &last)) {
+		event(s, 1, "smtp.invalid_reply");
+		return;
+	}
+	if (s->tx)
+		proto_tx_news(s->tx, 1);
+	if (!last)
+		return;
+	if (!s->welcomed && s->n == 0 && (code == 220 || code == 554)) {
+		s->welcomed = true;
+		return;
+	}
+	if (s->n == 0) {
+		if (code != 421)
+			event(s, 1, "smtp.unable_to_match_reply_with_request");
+		return;
+	}
+	command = (enum command)s->queue[s->first];
+	if (command == C_AUTH && code == 334) {
+		s->auth = true;
+		return;
+	}
+	s->first = (s->first + 1) % SMTP_QUEUE_MAX;
+	s->n--;
+	take_answer(s, command, code);
+}
+
+static size_t take_server(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
+{
+	size_t line = 0, used;
+	bool whole = false;
+
+	used = next_line(bytes, len, SMTP_LINE_MAX, end, &line, &whole);
+	if (used && !whole && !end)
+		event(s, 1, "smtp.max_reply_line_len_exceeded");
+	if (used)
+		take_reply(s, cur_make(bytes, line));
+	return used;
+}
+
+static size_t smtp_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct smtp *s = state;
+	struct cur c = cur_make(bytes, len);
+
+	(void)conn;
+	while (cur_left(&c) && !s->over) {
+		size_t used = side ? take_server(s, c.at, cur_left(&c), end)
+				   : take_client(s, c.at, cur_left(&c), end);
+
+		if (!used)
+			break;
+		cur_skip(&c, used);
+	}
+	if (end && side == 0 && s->tx)
+		end_message(s, true);
+	return len - cur_left(&c);
+}
+
+/* Bytes of the message that were not seen leave its file shorter; commands are found again at
+ * the next line. */
+static void smtp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
+{
+	struct smtp *s = state;
+
+	(void)conn;
+	if (side == 0 && s->mode == M_CHUNK) {
+		s->chunk -= len < s->chunk ? len : s->chunk;
+		if (!s->chunk)
+			s->mode = M_COMMAND;
+	}
+	if (side == 0)
+		s->partial = true;
+}
+
+static void *smtp_open(struct proto_conn *conn)
+{
+	struct smtp *s = proto_alloc(conn, sizeof(*s));
+
+	if (s)
+		s->conn = conn;
+	return s;
+}
+
+static void smtp_close(void *state)
+{
+	struct smtp *s = state;
+
+	proto_free(s->conn, s, sizeof(*s));
+}
+
+static void smtp_free_tx(void *data)
+{
+	struct smtp *s = proto_conn_state(((struct proto_fields *)data)->conn);
+
+	if (s && s->tx && s->tx->data == data) {
+		s->tx = NULL;
+		s->in_message = false;
+	}
+	proto_fields_free(data);
+}
+
+static enum proto_guess guess_client(const uint8_t *bytes, size_t len)
+{
+	static const char *const first[] = { "EHLO ", "HELO ", "MAIL FROM:", "RCPT TO:", "BDAT " };
+	enum proto_guess best = PROTO_IS_NOT;
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+		size_t n = strlen(first[i]) < len ? strlen(first[i]) : len;
+
+		if (strncasecmp((const char *)bytes, first[i], n) == 0)
+			best = n == strlen(first[i]) ? PROTO_IS : PROTO_MAY_BE;
+		if (best == PROTO_IS)
+			break;
+	}
+	return best;
+}
+
+/* FTP greets with 220 too. */
+static enum proto_guess guess_server(
+	const struct proto_flow_info *info, const uint8_t *bytes, size_t len)
+{
+	const uint8_t *stop = memchr(bytes, '\n', len);
+	size_t n = stop ? (size_t)(stop - bytes) : len;
+	uint8_t after = cur_ahead(cur_make(bytes, len), 3);
+
+	if (memcmp(bytes, "220 ", len < 3 ? len : 3) != 0)
+		return PROTO_IS_NOT;
+	if (len >= 4 && after != ' ' && after != '-')
+		return PROTO_IS_NOT;
+	if (!stop)
+		return PROTO_MAY_BE;
+	if (memmem(bytes, n, "SMTP", 4))
+		return PROTO_IS;
+	return info->port[1] == 25 || info->port[1] == 587 ? PROTO_IS : PROTO_IS_NOT;
+}
+
+static enum proto_guess smtp_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	if (!len)
+		return PROTO_MAY_BE;
+	return side ? guess_server(info, bytes, len) : guess_client(bytes, len);
+}
+
+static bool smtp_json(struct proto_tx *tx, struct out *o)
+{
+	const struct proto_fields *f = tx->data;
+	struct proto_bytes bytes;
+
+	if (!proto_fields_get(f, BUFFER_SMTP_HELO, 0, &bytes) &&
+		!proto_fields_get(f, BUFFER_SMTP_MAIL_FROM, 0, &bytes) &&
+		!proto_fields_get(f, BUFFER_EMAIL_STATUS, 0, &bytes))
+		return false;
+	out_str(o, "\"smtp\":{");
+	json_field(o, "helo", f, BUFFER_SMTP_HELO);
+	json_field(o, "mail_from", f, BUFFER_SMTP_MAIL_FROM);
+	if (proto_fields_get(f, BUFFER_SMTP_RCPT_TO, 0, &bytes)) {
+		json_open(o, "rcpt_to", '[');
+		for (unsigned n = 0; proto_fields_get(f, BUFFER_SMTP_RCPT_TO, n, &bytes); n++)
+			json_text(o, NULL, bytes.at, bytes.len);
+		json_close(o, ']');
+	}
+	json_close(o, '}');
+	if (proto_fields_get(f, BUFFER_EMAIL_STATUS, 0, &bytes))
+		mime_json(f, o);
+	return true;
+}
+
+const struct proto_parser proto_smtp = { .id = PROTO_SMTP,
+	.ip_proto = 6,
+	.guess = smtp_guess,
+	.open = smtp_open,
+	.close = smtp_close,
+	.feed = smtp_feed,
+	.gap = smtp_gap,
+	.buffer = proto_fields_buffer,
+	.json = smtp_json,
+	.free_tx = smtp_free_tx };

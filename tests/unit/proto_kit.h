@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proto_kit - a connection for tests of parsers: what its transactions and files were, as one
+ * text, so that the same bytes whole, in pieces and cut off can be compared. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/out.h"
+#include "proto/proto.h"
+
+#define KIT_TEXT (256u << 10)
+
+struct kit_part {
+	unsigned side;
+	const void *bytes;
+	size_t len;
+};
+
+static char kit_text[KIT_TEXT];
+static struct out kit_out;
+static bool kit_show_buffers;
+
+static void kit_buffers(struct proto_tx *tx, unsigned side)
+{
+	struct proto_bytes b;
+	uint64_t number;
+
+	for (unsigned id = 1; id < BUFFER_COUNT; id++) {
+		const struct proto_buffer_info *info = proto_buffer_info(id);
+		bool both = info->sides == 3;
+
+		for (unsigned n = 0;
+			n < 2000 && proto_tx_buffer(tx, id, both ? 2 * n + side : n, &b); n++) {
+			if (b.len && b.at[b.len - 1] == 255)
+				kit_out.full |= kit_out.full; /* the last byte can be read */
+			if (!kit_show_buffers || !(info->sides & 1u << side))
+				continue;
+			out_fmt(&kit_out, "%s=", info->name);
+			out_quoted(&kit_out, (const char *)b.at, b.len);
+			out_char(&kit_out, '\n');
+		}
+	}
+	for (unsigned id = 1; id < NUMBER_COUNT; id++)
+		for (unsigned n = 0; n < 2000 && proto_tx_number(tx, id, n, &number); n++)
+			if (kit_show_buffers && proto_number_info(id)->sides & 1u << side)
+				out_fmt(&kit_out, "%s=%llu\n", proto_number_info(id)->name,
+					(unsigned long long)number);
+}
+
+/* A transaction is written down when both sides are done with it. */
+static void kit_on_tx(void *context, struct proto_tx *tx, unsigned side)
+{
+	struct proto_tx_state state = proto_tx_state(tx);
+	const char *event;
+
+	(void)context;
+	kit_buffers(tx, side);
+	if (!state.done[0] || !state.done[1])
+		return;
+	out_fmt(&kit_out, "%s ", proto_name(state.proto));
+	if (!proto_tx_json(tx, &kit_out))
+		out_str(&kit_out, "-");
+	for (unsigned i = 0; (event = proto_tx_event(tx, i)); i++)
+		out_fmt(&kit_out, " !%s", event);
+	out_char(&kit_out, '\n');
+}
+
+static void kit_on_file(
+	void *context, const struct proto_file *file, const uint8_t *bytes, size_t len)
+{
+	(void)context;
+	if (len && bytes[len - 1] == 255)
+		kit_out.full |= kit_out.full;
+	if (!file->end)
+		return;
+	out_str(&kit_out, "file ");
+	out_quoted(&kit_out, file->name, file->name_len);
+	out_fmt(&kit_out, " %llu%s\n", (unsigned long long)file->size, file->cut ? " cut" : "");
+}
+
+static void kit_on_expect(void *context, const struct proto_expect *e)
+{
+	(void)context;
+	out_fmt(&kit_out, "expect %s %u %u %u %s ", proto_name(e->proto), e->port, e->listens,
+		e->sender, e->command);
+	out_quoted(&kit_out, e->name, e->name_len);
+	out_char(&kit_out, '\n');
+}
+
+static struct proto_conn *kit_open(const struct proto_flow_info *info)
+{
+	static const struct proto_setup setup = {
+		.on_tx = kit_on_tx, .on_file = kit_on_file, .on_expect = kit_on_expect
+	};
+	struct proto_conn *conn;
+
+	if (proto_conn_new(&setup, info, &conn))
+		abort();
+	return conn;
+}
+
+/* In memory of its own size, so that a sanitizer sees a read past the end. */
+static void kit_feed(struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len)
+{
+	uint8_t *copy = malloc(len ? len : 1);
+
+	if (!copy)
+		abort();
+	if (len)
+		memcpy(copy, bytes, len);
+	proto_feed(conn, side, copy, len, 1000000000);
+	free(copy);
+}
+
+/* What comes of the parts: each in pieces of `piece` bytes (0: whole), no more than `limit`
+ * bytes in all. */
+static const char *kit_run(const struct proto_flow_info *info, const struct kit_part *parts,
+	size_t n, size_t piece, size_t limit)
+{
+	struct proto_conn *conn = kit_open(info);
+
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *bytes = parts[i].bytes;
+		size_t len = parts[i].len < limit ? parts[i].len : limit;
+
+		limit -= len;
+		for (size_t at = 0; at < len;) {
+			size_t take = piece && piece < len - at ? piece : len - at;
+
+			kit_feed(conn, parts[i].side, bytes + at, take);
+			at += take;
+		}
+	}
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	if (!out_ok(&kit_out))
+		abort();
+	return kit_text;
+}
+
+static size_t kit_size(const struct kit_part *parts, size_t n)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < n; i++)
+		size += parts[i].len;
+	return size;
+}
+
+/* Whole; the same in pieces of several sizes (TCP); and every prefix, which must only be safe. */
+static inline void kit_check(const struct proto_flow_info *info, const struct kit_part *parts,
+	size_t n, const char *expected)
+{
+	static char whole[KIT_TEXT];
+	static const size_t pieces[] = { 1, 2, 3, 7, 64 };
+
+	kit_show_buffers = false;
+	snprintf(whole, sizeof(whole), "%s", kit_run(info, parts, n, 0, SIZE_MAX));
+	if (expected && strcmp(whole, expected) != 0) {
+		fprintf(stderr, "expected:\n%s\nhave:\n%s\n", expected, whole);
+		abort();
+	}
+	for (size_t i = 0; info->ip_proto == 6 && i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		if (strcmp(whole, kit_run(info, parts, n, pieces[i], SIZE_MAX)) != 0) {
+			fprintf(stderr, "whole:\n%s\nin pieces of %zu:\n%s\n", whole, pieces[i],
+				kit_text);
+			abort();
+		}
+	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
+		kit_run(info, parts, n, 0, limit);
+}
+
+/* Whether a line of buffers and numbers is among what was told. */
+static inline bool kit_has(const struct proto_flow_info *info, const struct kit_part *parts,
+	size_t n, const char *line)
+{
+	bool has;
+
+	kit_show_buffers = true;
+	has = strstr(kit_run(info, parts, n, 0, SIZE_MAX), line);
+	if (!has)
+		fprintf(stderr, "not there: %s\nhave:\n%s\n", line, kit_text);
+	kit_show_buffers = false;
+	return has;
+}

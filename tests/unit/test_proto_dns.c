@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define NAME "\3www\7example\3com\0"
+
+static const struct proto_flow_info udp = { .ip_proto = 17, .port = { 4000, 53 } };
+static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 53 } };
+
+static const char question[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" NAME "\0\1\0\1";
+static const char answer[] = "\x12\x34\x81\x80\0\1\0\2\0\1\0\0" NAME "\0\1\0\1"
+			     "\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1a\xc0\x10"
+			     "\xc0\x2d\0\1\0\1\0\0\0\x3c\0\4\x0a\1\2\3"
+			     "\xc0\x10\0\6\0\1\0\0\0\x0a\0\x1b\1n\xc0\x10\1r\0"
+			     "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5";
+
+static void test_question_and_answer(void **state)
+{
+	const struct kit_part parts[] = { { 0, question, sizeof(question) - 1 },
+		{ 1, answer, sizeof(answer) - 1 } };
+
+	(void)state;
+	kit_check(&udp, parts, 2,
+		"dns \"dns\":{\"version\":3,\"type\":\"request\",\"tx_id\":0,\"id\":4660,"
+		"\"flags\":\"100\",\"rd\":true,\"opcode\":0,\"rcode\":\"NOERROR\","
+		"\"queries\":[{\"rrname\":\"www.example.com\",\"rrtype\":\"A\"}]}\n"
+		"dns \"dns\":{\"version\":3,\"type\":\"response\",\"tx_id\":1,\"id\":4660,"
+		"\"flags\":\"8180\",\"qr\":true,\"rd\":true,\"ra\":true,\"opcode\":0,"
+		"\"rcode\":\"NOERROR\","
+		"\"queries\":[{\"rrname\":\"www.example.com\",\"rrtype\":\"A\"}],"
+		"\"answers\":[{\"rrname\":\"www.example.com\",\"rrtype\":\"CNAME\",\"ttl\":60,"
+		"\"rdata\":\"a.example.com\"},{\"rrname\":\"a.example.com\",\"rrtype\":\"A\","
+		"\"ttl\":60,\"rdata\":\"10.1.2.3\"}],\"authorities\":[{\"rrname\":"
+		"\"example.com\",\"rrtype\":\"SOA\",\"ttl\":10,\"soa\":{\"mname\":"
+		"\"n.example.com\",\"rname\":\"r\",\"serial\":1,\"refresh\":2,\"retry\":3,"
+		"\"expire\":4,\"minimum\":5}}],\"grouped\":{\"CNAME\":[\"a.example.com\"],"
+		"\"A\":[\"10.1.2.3\"]}}\n");
+	assert_true(kit_has(&udp, parts, 2, "dns.query=www.example.com\n"));
+	assert_true(kit_has(&udp, parts, 2, "dns.response.rrname=a.example.com\n"));
+	assert_true(kit_has(&udp, parts, 2, "dns.rrtype=5\n"));
+}
+
+static void test_tcp_has_lengths(void **state)
+{
+	char bytes[2 * (sizeof(question) + 1)];
+	const struct kit_part part = { 0, bytes, sizeof(bytes) };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		char *at = bytes + i * (sizeof(question) + 1);
+
+		at[0] = 0;
+		at[1] = sizeof(question) - 1;
+		memcpy(at + 2, question, sizeof(question) - 1);
+	}
+	kit_check(&tcp, &part, 1, NULL);
+	assert_true(kit_has(&tcp, &part, 1, "\"tx_id\":1,"));
+}
+
+static void test_a_loop_of_pointers_ends(void **state)
+{
+	static const char loop[] = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1"
+				   "\xc0\x13\0\1\0\1\0\0\0\0\0\0";
+	const struct kit_part part = { 1, loop, sizeof(loop) - 1 };
+
+	(void)state;
+	kit_check(&udp, &part, 1, NULL);
+	assert_true(kit_has(&udp, &part, 1, "!dns.infinite_loop"));
+}
+
+static void test_what_is_wrong_is_an_event(void **state)
+{
+	static const struct {
+		const char *bytes, *event;
+		size_t len;
+	} wrong[] = {
+#define WRONG(bytes, event) { bytes, event, sizeof(bytes) - 1 }
+		WRONG("\0\1\1\x40\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", "!dns.z_flag_set"),
+		WRONG("\0\1\1\0\0\1\0\1\0\0\0\0\1a\0\0\1\0\1", "!dns.malformed_data"),
+		WRONG("\0\1\1\0\0\1\0\0\0\1\0\0\1a\0\0\1\0\1", "!dns.invalid_authorities"),
+		WRONG("\0\1\1\0\0\1\0\0\0\0\0\1\1a\0\0\1\0\1", "!dns.invalid_additionals"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const struct kit_part part = { 0, wrong[i].bytes, wrong[i].len };
+
+		kit_check(&udp, &part, 1, NULL);
+		assert_true(kit_has(&udp, &part, 1, wrong[i].event));
+	}
+}
+
+/* 5000 records, each with the longest name by a pointer: what does not fit is left out, the text stays JSON. */
+static void test_a_message_that_grows(void **state)
+{
+	static uint8_t bytes[65000];
+	size_t at = 12;
+	const struct kit_part part = { 1, bytes, sizeof(bytes) };
+	const char *text;
+
+	(void)state;
+	memcpy(bytes, "\0\1\x81\x80\0\1\0\0\0\0\0\0", 12);
+	bytes[6] = 5000 >> 8;
+	bytes[7] = 5000 & 255;
+	for (unsigned i = 0; i < 4; i++, at += 63) {
+		bytes[at++] = 62;
+		memset(bytes + at, 1, 62);
+		at--;
+	}
+	at += 1;
+	memcpy(bytes + at, "\0\1\0\1", 4);
+	for (at += 4; at + 12 <= sizeof(bytes); at += 12)
+		memcpy(bytes + at, "\xc0\x0c\0\1\0\1\0\0\0\0\0\0", 12);
+	text = kit_run(&udp, &part, 1, 0, SIZE_MAX);
+	assert_true(strlen(text) < 40000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_question_and_answer),
+		cmocka_unit_test(test_tcp_has_lengths),
+		cmocka_unit_test(test_a_loop_of_pointers_ends),
+		cmocka_unit_test(test_what_is_wrong_is_an_event),
+		cmocka_unit_test(test_a_message_that_grows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

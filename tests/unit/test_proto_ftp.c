@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+
+static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 21 } };
+
+static const struct kit_part session[] = { S("220 FTP here\r\n"), C("USER anonymous\r\n"),
+	S("331 password?\r\n"), C("EPSV\r\n"), S("229-wait\r\n229 passive (|||5001|)\r\n"),
+	C("RETR a file\r\n"), S("150 here\r\n226 done\r\n"), C("port 10,1,2,3,19,136\r\n"),
+	S("200 ok\r\n"), C("STOR up\r\n"), S("150 send\r\n"), C("QUIT\r\n") };
+#define N (sizeof(session) / sizeof(session[0]))
+
+static void test_a_session(void **state)
+{
+	(void)state;
+	kit_check(&tcp, session, N,
+		"ftp \"ftp\":{\"completion_code\":[\"220\"],\"reply\":[\"FTP here\"],"
+		"\"reply_received\":\"yes\",\"reply_truncated\":false}\n"
+		"ftp \"ftp\":{\"command\":\"USER\",\"command_data\":\"anonymous\","
+		"\"command_truncated\":false,\"completion_code\":[\"331\"],\"reply\":"
+		"[\"password?\"],\"reply_received\":\"yes\",\"reply_truncated\":false}\n"
+		"ftp \"ftp\":{\"command\":\"EPSV\",\"command_truncated\":false,"
+		"\"completion_code\":[\"229\",\"229\"],\"reply\":[\"wait\",\"passive (|||5001|)\"],"
+		"\"dynamic_port\":5001,\"mode\":\"passive\",\"reply_received\":\"yes\","
+		"\"reply_truncated\":false}\n"
+		"expect ftp-data 5001 1 1 RETR a file\n"
+		"ftp \"ftp\":{\"command\":\"RETR\",\"command_data\":\"a file\","
+		"\"command_truncated\":false,\"completion_code\":[\"150\",\"226\"],\"reply\":"
+		"[\"here\",\"done\"],\"reply_received\":\"yes\",\"reply_truncated\":false}\n"
+		"ftp \"ftp\":{\"command\":\"port\",\"command_data\":\"10,1,2,3,19,136\","
+		"\"command_truncated\":false,\"completion_code\":[\"200\"],\"reply\":[\"ok\"],"
+		"\"dynamic_port\":5000,\"mode\":\"active\",\"reply_received\":\"yes\","
+		"\"reply_truncated\":false}\n"
+		"expect ftp-data 5000 0 0 STOR up\n"
+		"ftp \"ftp\":{\"command\":\"STOR\",\"command_data\":\"up\","
+		"\"command_truncated\":false,\"completion_code\":[\"150\"],\"reply\":[\"send\"],"
+		"\"reply_received\":\"yes\",\"reply_truncated\":false}\n"
+		"ftp \"ftp\":{\"command\":\"QUIT\",\"command_truncated\":false,"
+		"\"reply_received\":\"no\",\"reply_truncated\":false}\n");
+	assert_true(kit_has(&tcp, session, N, "ftp.command=RETR\n"));
+	assert_true(kit_has(&tcp, session, N, "ftp.reply=here\n"));
+	assert_true(kit_has(&tcp, session, N, "ftp.dynamic_port=5001\n"));
+}
+
+/* Longer than FTP_LINE_MAX, in both directions: cut, an event, and the next line is whole again. */
+static void test_long_lines(void **state)
+{
+	static char command[6000], reply[6000];
+	const struct kit_part parts[] = { C("USER x\r\n"), { 0, command, sizeof(command) },
+		{ 1, reply, sizeof(reply) }, C("PASV\r\n"), S("227 (1,2,3,4,1,0)\r\n") };
+
+	(void)state;
+	memset(command, 'a', sizeof(command));
+	memcpy(command, "RETR ", 5);
+	command[5999] = '\n';
+	memset(reply, 'b', sizeof(reply));
+	memcpy(reply, "500 ", 4);
+	reply[5999] = '\n';
+	kit_check(&tcp, parts, 5, NULL);
+	assert_true(kit_has(&tcp, parts, 5, " !ftp.request_command_too_long"));
+	assert_true(kit_has(&tcp, parts, 5, " !ftp.response_command_too_long"));
+	assert_true(kit_has(&tcp, parts, 5, "\"command\":\"PASV\""));
+	assert_true(kit_has(&tcp, parts, 5, "\"dynamic_port\":256"));
+}
+
+static void test_a_data_connection_is_a_file(void **state)
+{
+	static const struct proto_expect announced = { .proto = PROTO_FTP_DATA,
+		.listens = 1,
+		.sender = 1,
+		.command = "RETR",
+		.name_len = 1,
+		.name = "x" };
+	static const struct proto_flow_info data = { .ip_proto = 6, .expected = &announced };
+	static const struct kit_part parts[] = { S("GET / HTTP/1.0\r\n\r\n"), S("more") };
+
+	(void)state;
+	kit_check(&data, parts, 2,
+		"file x 22\nftp-data \"ftp_data\":{\"filename\":\"x\",\"command\":\"RETR\"}\n");
+	assert_true(kit_has(&data, parts, 2, "file.data=GET / HTTP/1.0\\x0d\\x0a\\x0d\\x0amore\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_session),
+		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_a_data_connection_is_a_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

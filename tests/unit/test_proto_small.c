@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LDAP, SIP and LLMNR. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+
+static void test_ldap(void **state)
+{
+	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 389 } };
+	static const struct kit_part parts[] = {
+		C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"
+		  "\x30\x29\2\1\2\x63\x24\4\4dc=x\x0a\1\2\x0a\1\0\2\1\5\2\1\0\1\1\0"
+		  "\x87\x0bobjectclass\x30\0"),
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"
+		  "\x30\x14\2\1\2\x64\x0f\4\4dc=x\x30\7\x30\5\4\1o\x31\0"
+		  "\x30\x0c\2\1\2\x65\7\x0a\1\0\4\0\4\0"),
+		C("\x30\5\2\1\3\x42\0")
+	};
+
+	(void)state;
+	kit_check(&tcp, parts, 3,
+		"ldap \"ldap\":{\"request\":{\"message_id\":1,\"operation\":\"bind_request\","
+		"\"bind_request\":{\"version\":3,\"name\":\"\"}},\"responses\":[{\"message_id\":1,"
+		"\"operation\":\"bind_response\",\"bind_response\":{\"result_code\":\"success\","
+		"\"matched_dn\":\"\",\"message\":\"\"}}]}\n"
+		"ldap \"ldap\":{\"request\":{\"message_id\":2,\"operation\":\"search_request\","
+		"\"search_request\":{\"base_object\":\"dc=x\",\"scope\":2,\"deref_alias\":0,"
+		"\"size_limit\":5,\"time_limit\":0,\"types_only\":false,\"attributes\":[]}},"
+		"\"responses\":[{\"message_id\":2,\"operation\":\"search_result_entry\","
+		"\"search_result_entry\":{\"base_object\":\"dc=x\",\"attributes\":[{\"type\":\"o\","
+		"\"values\":[]}]}},{\"message_id\":2,\"operation\":\"search_result_done\","
+		"\"search_result_done\":{\"result_code\":\"success\",\"matched_dn\":\"\","
+		"\"message\":\"\"}}]}\n"
+		"ldap "
+		"\"ldap\":{\"request\":{\"message_id\":3,\"operation\":\"unbind_request\"}}\n");
+	assert_true(kit_has(&tcp, parts, 3, "ldap.request.dn=dc=x\n"));
+	assert_true(kit_has(&tcp, parts, 3, "ldap.responses.attribute_type=o\n"));
+}
+
+static void test_sip(void **state)
+{
+	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 5060 } };
+	static const struct kit_part parts[] = {
+		C("OPTIONS sip:a@b SIP/2.0\r\nv: SIP/2.0/TCP h\r\nFrom: <sip:x>\r\nl: 4\r\n\r\nbody"
+		  "BYE sip:a@b SIP/2.0\r\nTo: y\r\n\r\n"),
+		S("SIP/2.0 200 All right\r\nUser-Agent: z\r\n\r\n")
+	};
+
+	(void)state;
+	kit_check(&tcp, parts, 2,
+		"sip \"sip\":{\"method\":\"OPTIONS\",\"uri\":\"sip:a@b\",\"version\":\"SIP/2.0\","
+		"\"request_line\":\"OPTIONS sip:a@b SIP/2.0\"}\n"
+		"sip \"sip\":{\"method\":\"BYE\",\"uri\":\"sip:a@b\",\"version\":\"SIP/2.0\","
+		"\"request_line\":\"BYE sip:a@b SIP/2.0\"}\n"
+		"sip \"sip\":{\"version\":\"SIP/2.0\",\"code\":\"200\",\"reason\":\"All right\","
+		"\"response_line\":\"SIP/2.0 200 All right\"}\n");
+	assert_true(kit_has(&tcp, parts, 2, "sip.via=SIP/2.0/TCP h\n"));
+	assert_true(kit_has(&tcp, parts, 2, "sip.from=<sip:x>\n"));
+	assert_true(kit_has(&tcp, parts, 2, "sip.stat_msg=All right\n"));
+}
+
+static void test_llmnr(void **state)
+{
+	static const struct proto_flow_info udp = { .ip_proto = 17, .port = { 4000, 5355 } };
+	static const struct kit_part part = C("\0\1\x38\0\0\1\0\0\0\0\0\0\1w\0\0\1\0\1");
+
+	(void)state;
+	kit_check(&udp, &part, 1,
+		"llmnr \"llmnr\":{\"type\":\"request\",\"tx_id\":0,\"id\":1,\"flags\":\"3800\","
+		"\"opcode\":7,\"rcode\":\"NOERROR\",\"queries\":[{\"rrname\":\"w\",\"rrtype\":"
+		"\"a\"}]} !llmnr.invalid_opcode\n");
+	assert_true(kit_has(&udp, &part, 1, "llmnr.queries.rrname=w\n"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ldap),
+		cmocka_unit_test(test_sip),
+		cmocka_unit_test(test_llmnr),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+
+static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 25 } };
+
+#define ENVELOPE                                                                          \
+	S("220 mx ESMTP\r\n"), C("EHLO me\r\n"), S("250-mx\r\n250 CHUNKING\r\n"),         \
+		C("MAIL FROM:<a@b> SIZE=9\r\n"), S("250 ok\r\n"), C("RCPT TO:<c@d>\r\n"), \
+		S("250 ok\r\n")
+#define SMTP "\"smtp\":{\"helo\":\"me\",\"mail_from\":\"<a@b>\",\"rcpt_to\":[\"<c@d>\"]}"
+
+static const struct kit_part mail[] = { ENVELOPE, C("DATA\r\n"), S("354 go\r\n"),
+	C("From: A <a@b>\r\nTo: c@d, \"x,y\" <e@f>\r\nSubject: one\r\n two\r\n"
+	  "Content-Type: multipart/mixed;\r\n\tboundary=\"cut here\"\r\n\r\npreamble\r\n"
+	  "--cut here\r\nContent-Type: text/plain\r\n\r\nsee http://x.example/y now\r\n"
+	  "..dots\r\n--cut here\r\nContent-Type: application/zip; name=a.zip\r\n"
+	  "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8g\r\nd29ybGQ=\r\n--cut here\r\n"
+	  "Content-Disposition: attachment; filename=\"b.txt\"\r\n"
+	  "Content-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc\r\nd\r\n"
+	  "--cut here--\r\nepilogue\r\n.\r\n"),
+	S("250 queued\r\n"), C("QUIT\r\n"), S("221 bye\r\n") };
+
+static void test_a_mail_with_files(void **state)
+{
+	(void)state;
+	kit_check(&tcp, mail, sizeof(mail) / sizeof(mail[0]),
+		"file a.zip 11\nfile b.txt 7\n"
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"A <a@b>\",\"to\":"
+		"[\"c@d\",\"\\\"x,y\\\" <e@f>\"],\"subject\":\"onetwo\",\"attachment\":"
+		"[\"a.zip\",\"b.txt\"],\"url\":[\"http://x.example/y\"]}\n");
+	assert_true(kit_has(&tcp, mail, sizeof(mail) / sizeof(mail[0]), "file.data=hello world\n"));
+	assert_true(
+		kit_has(&tcp, mail, sizeof(mail) / sizeof(mail[0]), "file.data=a=bc\\x0d\\x0ad\n"));
+	assert_true(kit_has(&tcp, mail, sizeof(mail) / sizeof(mail[0]), "smtp.rcpt_to=<c@d>\n"));
+}
+
+static void test_chunks_and_pipelining(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE,
+		C("BDAT 9\r\nFrom: a\r\nBDAT 7 LAST\r\n\r\nhello"
+		  "MAIL FROM:<g@h>\r\nRCPT TO:<c@d>\r\nDATA\r\n"),
+		S("250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n503 no\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n"
+		"smtp \"smtp\":{\"helo\":\"me\",\"mail_from\":\"<g@h>\",\"rcpt_to\":[\"<c@d>\"]}"
+		" !smtp.data_command_rejected\n");
+}
+
+/* What RSET gave up is told late: the message that has begun since then goes on. */
+static void test_late_answer(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE, C("RSET\r\nDATA\r\nFrom: a\r\n"),
+		S("250 ok\r\n"), C("To: c@d\r\n\r\nhi\r\n.\r\n"), S("354 go\r\n250 queued\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\",\"to\":"
+		"[\"c@d\"]}\n");
+}
+
+static void test_what_is_wrong_is_an_event(void **state)
+{
+	static const struct {
+		const char *client, *server, *event;
+	} wrong[] = {
+		{ "NOOP\r\n", "25x\r\n", "!smtp.invalid_reply" },
+		{ "NOOP\r\n", "250 a\r\n250 b\r\n", "!smtp.unable_to_match_reply_with_request" },
+		{ "STARTTLS\r\n", "454 no\r\n", "!smtp.tls_rejected" },
+		{ "BDAT x\r\n", "501 no\r\n", "!smtp.invalid_bdat" },
+		{ "MAIL FROM:<i@j>\r\n", "503 no\r\n", "!smtp.duplicate_fields" },
+		{ "DATA\r\nContent-Transfer-Encoding: base64\r\n\r\n!!\r\n.\r\n", "354 go\r\n",
+			"!smtp.mime_invalid_base64" },
+		{ "DATA\r\nwhat is this\r\n\r\n.\r\n", "354 go\r\n", "!smtp.mime_malformed_msg" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const struct kit_part parts[] = { ENVELOPE,
+			{ 0, wrong[i].client, strlen(wrong[i].client) },
+			{ 1, wrong[i].server, strlen(wrong[i].server) } };
+		size_t n = sizeof(parts) / sizeof(parts[0]);
+
+		kit_check(&tcp, parts, n, NULL);
+		assert_true(kit_has(&tcp, parts, n, wrong[i].event));
+	}
+}
+
+/* Lines without end and 64 multiparts in each other: taken in pieces, counted, and over. */
+static void test_limits(void **state)
+{
+	static char bytes[300000];
+	struct out o = out_make(bytes, sizeof(bytes));
+	const struct kit_part head[] = { ENVELOPE };
+	struct kit_part parts[8];
+
+	(void)state;
+	memcpy(parts, head, sizeof(head));
+	out_str(&o, "DATA\r\n");
+	for (int i = 0; i < 64; i++)
+		out_fmt(&o, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
+	while (o.len < 290000)
+		out_str(&o, "Content-Type: text/plain; name=x");
+	parts[7] = (struct kit_part){ 0, bytes, o.len };
+	assert_non_null(strstr(kit_run(&tcp, parts, 8, 1400, SIZE_MAX), "!smtp.mime_long_line"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_mail_with_files),
+		cmocka_unit_test(test_chunks_and_pipelining),
+		cmocka_unit_test(test_late_answer),
+		cmocka_unit_test(test_what_is_wrong_is_an_event),
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
