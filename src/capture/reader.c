@@ -40,7 +40,8 @@ enum {
 enum format { FORMAT_UNKNOWN, FORMAT_PCAP, FORMAT_PCAPNG };
 
 struct capture_reader {
-	capture_read_fn *read; /* NULL: all of the input is in the window */
+	capture_read_fn *read;       /* NULL: all of the input is in the window */
+	capture_read_at_fn *read_at; /* a growing file */
 	void *read_context;
 	int fd;
 	uint8_t *buf; /* owned, holds the window unless the input is memory */
@@ -49,6 +50,8 @@ struct capture_reader {
 	size_t have;
 	uint64_t offset;  /* of the window in the file */
 	size_t delivered; /* bytes of the window that the last packet borrowed */
+	uint64_t settled; /* growing: end of the last packet or description ... */
+	bool settled_big; /* ... and what numbers were there */
 	enum format format;
 	bool big;   /* numbers are big endian */
 	int result; /* 1 while reading goes on */
@@ -98,6 +101,16 @@ int capture_reader_new(int fd, struct capture_reader **ret_reader)
 	r->read_context = r;
 	*ret_reader = r;
 	return 0;
+}
+
+int capture_reader_new_growing(
+	capture_read_at_fn *fn, void *context, struct capture_reader **ret_reader)
+{
+	int result = capture_reader_new_source(NULL, context, ret_reader);
+
+	if (result == 0)
+		(*ret_reader)->read_at = fn;
+	return result;
 }
 
 int capture_reader_new_memory(const void *bytes, size_t len, struct capture_reader **ret_reader)
@@ -170,6 +183,21 @@ fault(struct capture_reader *r, const char *fmt, ...)
 	return -EBADMSG;
 }
 
+/* The input ends within something: a fault, unless it grows. */
+static int __attribute__((format(printf, 2, 3)))
+truncated(struct capture_reader *r, const char *fmt, ...)
+{
+	char text[ERROR_MAX - 40];
+	va_list args;
+
+	if (r->read_at)
+		return 0;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return fault(r, "%s", text);
+}
+
 static int make_room(struct capture_reader *r, size_t n)
 {
 	size_t want = n > READ_SIZE ? n : READ_SIZE;
@@ -191,6 +219,15 @@ static int make_room(struct capture_reader *r, size_t n)
 	return 0;
 }
 
+static ssize_t read_more(struct capture_reader *r)
+{
+	uint8_t *to = r->buf + r->have;
+	size_t room = r->buf_size - r->have;
+
+	return r->read_at ? r->read_at(r->read_context, r->offset + r->have, to, room)
+			  : r->read(r->read_context, to, room);
+}
+
 /* Gets at least n bytes into the window: 1, 0 when the input ends before, -errno. */
 static int fill(struct capture_reader *r, size_t n)
 {
@@ -198,13 +235,13 @@ static int fill(struct capture_reader *r, size_t n)
 
 	if (r->have >= n)
 		return 1;
-	if (!r->read)
+	if (!r->read && !r->read_at)
 		return 0;
 	result = make_room(r, n);
 	if (result < 0)
 		return result;
 	while (r->have < n) {
-		ssize_t got = r->read(r->read_context, r->buf + r->have, r->buf_size - r->have);
+		ssize_t got = read_more(r);
 
 		if (got < 0) {
 			fault(r, "cannot read: %s", strerror((int)-got));
@@ -225,6 +262,12 @@ static void consume(struct capture_reader *r, size_t n)
 	r->at = c.at;
 	r->have = cur_left(&c);
 	r->offset += n;
+}
+
+static void settle(struct capture_reader *r)
+{
+	r->settled = r->offset;
+	r->settled_big = r->big;
 }
 
 /* Consumes n bytes that need not be in memory together: 1, 0 at the end, -errno. */
@@ -565,6 +608,12 @@ static size_t fixed_size(uint32_t type)
 	return type == PCAPNG_SHB ? 16 : type == PCAPNG_IDB ? 8 : 12;
 }
 
+static bool is_read(uint32_t type)
+{
+	return type == PCAPNG_SHB || type == PCAPNG_IDB || type == PCAPNG_EPB ||
+	       type == PCAPNG_SPB || type == PCAPNG_PB || type == PCAPNG_ISB;
+}
+
 static void tell_block(struct capture_reader *r, uint32_t type, uint32_t len, struct cur body)
 {
 	struct capture_block block = { .type = type,
@@ -620,15 +669,9 @@ static int read_block(
 	return result;
 }
 
-static bool is_read(uint32_t type)
-{
-	return type == PCAPNG_SHB || type == PCAPNG_IDB || type == PCAPNG_EPB ||
-	       type == PCAPNG_SPB || type == PCAPNG_PB || type == PCAPNG_ISB;
-}
-
 static int truncated_block(struct capture_reader *r, uint32_t len)
 {
-	return fault(r, "truncated: %zu of %u bytes of a block", r->have, len);
+	return truncated(r, "truncated: %zu of %u bytes of a block", r->have, len);
 }
 
 static int skip_block(struct capture_reader *r, uint32_t len)
@@ -654,7 +697,7 @@ static int read_block_head(struct capture_reader *r, uint32_t *ret_type, uint32_
 	struct cur c;
 
 	if (result == 0 && r->have > 0)
-		return fault(r, "truncated: %zu bytes where a block should begin", r->have);
+		return truncated(r, "truncated: %zu bytes where a block should begin", r->have);
 	if (result < 1)
 		return result;
 	c = cur_make(r->at, BLOCK_MIN);
@@ -686,7 +729,7 @@ static int next_pcapng(struct capture_reader *r, struct capture_packet *ret_pack
 
 		if (result < 1)
 			return result;
-		if (!is_read(type)) {
+		if (!is_read(type) && !r->read_at) {
 			result = skip_block(r, len);
 			if (result < 1)
 				return result;
@@ -698,11 +741,13 @@ static int next_pcapng(struct capture_reader *r, struct capture_packet *ret_pack
 		result = fill(r, len);
 		if (result < 1)
 			return result < 0 ? result : truncated_block(r, len);
-		result = read_block(r, type, len, &packet);
+		result = is_read(type) ? read_block(r, type, len, &packet) : 1;
 		if (result < 1)
 			return result;
 		if (result == 1) {
 			consume(r, len);
+			if (type == PCAPNG_SHB || type == PCAPNG_IDB)
+				settle(r);
 			continue;
 		}
 		packet.offset = r->offset;
@@ -725,14 +770,16 @@ static int start(struct capture_reader *r)
 	if (result < 0)
 		return result;
 	if (r->have == 0)
-		return fault(r, "empty: not even a file header");
+		return truncated(r, "empty: not even a file header");
 	if (!cur_ok(&c))
-		return fault(r, "truncated: %zu bytes are no capture file", r->have);
+		return truncated(r, "truncated: %zu bytes are no capture file", r->have);
 	little = __builtin_bswap32(big);
 	if (big == PCAPNG_SHB) {
 		r->format = FORMAT_PCAPNG;
 		return 1;
 	}
+	if (r->read_at)
+		return fault(r, "no pcapng (begins with %08x)", big);
 	if (big == PCAP_MODIFIED || little == PCAP_MODIFIED)
 		return fault(r, "pcap with modified records; convert it with editcap");
 	if (big == ZSTD_FRAME)
@@ -746,16 +793,40 @@ static int start(struct capture_reader *r)
 	return start_pcap(r, (r->big ? big : little) == PCAP_NS);
 }
 
+/* Nothing yet: what was read behind the last packet or description is read again. */
+static void look_again(struct capture_reader *r)
+{
+	r->offset = r->settled;
+	r->big = r->settled_big;
+	r->have = 0;
+	r->result = 1;
+}
+
+void capture_reader_go_on(struct capture_reader *r, uint64_t offset)
+{
+	r->delivered = 0;
+	r->offset = offset;
+	settle(r);
+	look_again(r);
+}
+
 int capture_reader_next(struct capture_reader *r, struct capture_packet *ret_packet)
 {
+	int result;
+
 	if (r->result < 1)
 		return r->result;
 	consume(r, r->delivered);
+	if (r->delivered > 0)
+		settle(r);
 	r->delivered = 0;
 	if (r->format == FORMAT_UNKNOWN)
 		r->result = start(r);
 	if (r->result == 1)
 		r->result = r->format == FORMAT_PCAP ? next_pcap(r, ret_packet)
 						     : next_pcapng(r, ret_packet);
-	return r->result;
+	result = r->result;
+	if (result == 0 && r->read_at)
+		look_again(r);
+	return result;
 }

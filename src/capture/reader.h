@@ -84,10 +84,22 @@ int capture_reader_new_source(
 	capture_read_fn *fn, void *context, struct capture_reader **ret_reader);
 struct capture_reader *capture_reader_free(struct capture_reader *reader);
 
+/* As pread(2): up to n bytes at that place, 0 when there is nothing yet, -errno. */
+typedef ssize_t capture_read_at_fn(void *context, uint64_t offset, void *buf, size_t n);
+
+/* A pcapng file that still grows. Where it ends, also within a block, capture_reader_next() says 0 for "not
+ * yet": called again it looks again. What follows the last packet or description is then read anew, since a
+ * writer that was killed may have begun it anew. No block may be longer than CAPTURE_BLOCK_MAX. */
+int capture_reader_new_growing(
+	capture_read_at_fn *fn, void *context, struct capture_reader **ret_reader);
+/* Goes on at `offset`: the end of a packet, known from an earlier look at the same file. The descriptions of
+ * its interfaces must have been read: call it after the first packet was. Growing ones only. */
+void capture_reader_go_on(struct capture_reader *reader, uint64_t offset);
+
 /* Call `fn` for section, interface and statistics blocks too. */
 void capture_reader_on_block(struct capture_reader *reader, capture_block_fn *fn, void *context);
 
-/* 1 and a packet; 0 at a clean end; -EBADMSG (not a capture, truncated, corrupt) or -errno of the
+/* 1 and a packet; 0 at a clean end (of a growing file: 0 is not the end); -EBADMSG (not a capture, truncated, corrupt) or -errno of the
  * input. After anything but 1 every further call answers the same. */
 int capture_reader_next(struct capture_reader *reader, struct capture_packet *ret_packet);
 

@@ -350,3 +350,8 @@ ssize_t zfile_read(void *file, void *buf, size_t n)
 		f->position += (uint64_t)got;
 	return got;
 }
+
+void zfile_rewind(struct zfile *file)
+{
+	file->position = 0;
+}

@@ -31,3 +31,4 @@ uint64_t zfile_size(const struct zfile *file); /* uncompressed */
 ssize_t zfile_read_at(struct zfile *file, uint64_t offset, void *buf, size_t n);
 /* As read(2), from a place of its own that begins at 0: fits capture_read_fn, manifest_read_fn. */
 ssize_t zfile_read(void *file, void *buf, size_t n);
+void zfile_rewind(struct zfile *file);

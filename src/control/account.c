@@ -361,6 +361,15 @@ static bool account_quoted(struct judge *j)
 	return true;
 }
 
+static void answer_flow(struct judge *j, const struct flow *flow)
+{
+	enum { SYN = 2 };
+
+	j->answer.flow_id = flow->id;
+	j->answer.side = j->source != flow->starter;
+	j->answer.midstream = flow->key.proto == IPPROTO_TCP && !(flow->tally.tcp_flags[0] & SYN);
+}
+
 static bool account_packet(struct judge *j)
 {
 	const struct frame_packet *p = j->packet;
@@ -383,7 +392,7 @@ static bool account_packet(struct judge *j)
 	if (slot == FLOW_NONE)
 		return false;
 	tally_frame(j, slot, p, j->source);
-	j->answer.flow_id = flow_get(j->gate->table, slot)->id;
+	answer_flow(j, flow_get(j->gate->table, slot));
 	if (j->answer.verdict == VERDICT_PASS) {
 		lists_note(j, slot);
 		if (p->is_fragment && p->first_fragment)

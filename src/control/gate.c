@@ -510,8 +510,8 @@ static bool counts_as_dropped(struct gate *gate, enum reason reason)
 	return counts;
 }
 
-void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
-	const struct gate_time *now)
+static void count_failed(struct gate *gate, unsigned in_port, enum reason reason,
+	const struct frame *frame, const struct gate_time *now, bool counts)
 {
 	struct tallies *t = &gate->shared->tallies;
 	struct judge j;
@@ -526,10 +526,24 @@ void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const 
 		j.answer.flow_id = flow->id;
 		flow->tally.dropped++;
 	}
-	if (counts_as_dropped(gate, reason))
+	if (counts)
 		t->dropped++;
 	gate->shared->by_reason[reason]++;
 	report_series(&j, reason);
+}
+
+void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
+	const struct gate_time *now)
+{
+	count_failed(gate, in_port, reason, frame, now, counts_as_dropped(gate, reason));
+}
+
+void gate_failed_late(struct gate *gate, unsigned in_port, enum reason reason,
+	const struct frame *frame, const struct gate_time *now)
+{
+	const struct tallies *t = &gate->shared->tallies;
+
+	count_failed(gate, in_port, reason, frame, now, t->dropped < t->received);
 }
 
 void gate_tick(struct gate *gate, const struct gate_time *now)

@@ -46,6 +46,8 @@ struct gate_answer {
 	int64_t due_ns;     /* steady: not to be sent before (a slow line); 0: at once */
 	uint8_t refusal;    /* enum refuse_how: what the honeypot is told of a dropped frame */
 	uint16_t honeypot;  /* whose the frame is, or to whom it goes; GATE_NO_HONEYPOT */
+	uint8_t side;       /* of a frame of a flow: 0 from who began it, 1 from the other */
+	bool midstream;     /* TCP whose beginning was not seen */
 };
 
 /* Takes a record; -ENOSPC when there is no room now. */
@@ -115,6 +117,11 @@ struct gate_answer gate_judge_part(struct gate *gate, unsigned in_port,
  * that cannot be carried at all is judged first, by what there is of it. */
 void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const struct frame *frame,
 	const struct gate_time *now);
+
+/* The same for a frame that was judged before others: it was held meanwhile. The caller calls it once for each
+ * frame. */
+void gate_failed_late(struct gate *gate, unsigned in_port, enum reason reason,
+	const struct frame *frame, const struct gate_time *now);
 
 /* Timeouts, ended series, the flow log. Bounded work a call; call it some times a second. */
 void gate_tick(struct gate *gate, const struct gate_time *now);

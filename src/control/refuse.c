@@ -272,12 +272,13 @@ static bool is_answered(const struct frame *f)
 	       ip_sum_is_right(f, p);
 }
 
-static void put_ethernet(struct writer *w, const struct frame *f)
+static void put_ethernet(
+	struct writer *w, const struct frame *f, const struct mac *to, const struct mac *from)
 {
 	struct cur tags = part(f, 2 * sizeof(struct mac), f->l3_at - 2);
 
-	put(w, &f->src_mac, sizeof(f->src_mac));
-	put(w, &f->dst_mac, sizeof(f->dst_mac));
+	put(w, to, sizeof(*to));
+	put(w, from, sizeof(*from));
 	while (cur_left(&tags))
 		put8(w, cur_u8(&tags));
 	put16(w, f->ethertype);
@@ -404,7 +405,7 @@ static bool by_host(
 
 	if (p->ttl <= host.hops || !transport_sum_is_right(f, p))
 		return false;
-	put_ethernet(w, f);
+	put_ethernet(w, f, &f->src_mac, &f->dst_mac);
 	if (p->proto == IPPROTO_TCP)
 		put_reset(w, p, &host);
 	else
@@ -421,7 +422,7 @@ static bool by_router(struct writer *w, const struct frame *f, const struct fram
 	/* With 1 left he would say "time exceeded". */
 	if (p->ttl <= router.hops + 1 || ip_equal(&router.ip, &p->src))
 		return false;
-	put_ethernet(w, f);
+	put_ethernet(w, f, &f->src_mac, &f->dst_mac);
 	put_error(w, f, p, &router,
 		p->version == 4 ? (struct error){ 3, 1 } : (struct error){ 1, 3 });
 	return true;
@@ -448,6 +449,31 @@ uint32_t refuse_build(enum refuse_how how, const struct frame *frame, const stru
 		done = by_router(&w, frame, p, router, seed);
 	if (!done)
 		return 0;
+	put_padding(&w);
+	return w.len;
+}
+
+uint32_t refuse_build_onward(const struct frame *frame, uint8_t ret_frame[static REFUSE_FRAME_MAX])
+{
+	const struct frame_packet *p = &frame->packet[0];
+	struct writer w = { .at = ret_frame };
+	struct frame_packet back;
+	struct speaker sender;
+
+	if (!is_answered(frame) || p->proto != IPPROTO_TCP || p->is_fragment ||
+		!transport_sum_is_right(frame, p))
+		return 0;
+	/* What the receiver would have said to make the sender reset the connection at this place. */
+	back = *p;
+	back.src = p->dst;
+	back.dst = p->src;
+	back.sport = p->dport;
+	back.dport = p->sport;
+	back.tcp_ack = p->tcp_seq;
+	back.tcp_flags = ACK;
+	sender = (struct speaker){ .ip = p->src, .ttl = p->ttl };
+	put_ethernet(&w, frame, &frame->dst_mac, &frame->src_mac);
+	put_reset(&w, &back, &sender);
 	put_padding(&w);
 	return w.len;
 }

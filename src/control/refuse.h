@@ -31,6 +31,10 @@ enum refuse_how {
 uint32_t refuse_build(enum refuse_how how, const struct frame *frame, const struct ip *router,
 	uint64_t seed, uint8_t ret_frame[static REFUSE_FRAME_MAX]);
 
+/* To the receiver of a TCP packet that a rule rejected: a reset in its place, as from its sender. 0: none, as
+ * above. */
+uint32_t refuse_build_onward(const struct frame *frame, uint8_t ret_frame[static REFUSE_FRAME_MAX]);
+
 /* How long after `frame` its answer should come: a round trip to the destination's network, 15
  * to 180 ms, and up to a tenth more that differs with `n`, which the caller counts. For frames
  * that refuse_build() answered. */

@@ -274,6 +274,34 @@ static void fill_flow_head(
 	h->dport = flow->key.port[!flow->starter];
 }
 
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
+
+/* EVE's names. */
+static const char *tcp_state_name(const struct flow_tally *t)
+{
+	if (t->state == FLOW_CLOSED)
+		return "closed";
+	if (t->state == FLOW_ESTABLISHED)
+		return "established";
+	return t->tcp_flags[1] & TCP_SYN ? "syn_recv" : "syn_sent";
+}
+
+static void fill_tcp(const struct flow_tally *t, struct event_flow *body)
+{
+	uint8_t flags = t->tcp_flags[0] | t->tcp_flags[1];
+
+	body->tcp_flags_ts = t->tcp_flags[0];
+	body->tcp_flags_tc = t->tcp_flags[1];
+	body->tcp_flags = flags;
+	body->tcp_state = text_of(tcp_state_name(t));
+	body->syn = flags & TCP_SYN;
+	body->fin = flags & TCP_FIN;
+	body->rst = flags & TCP_RST;
+	body->psh = flags & TCP_PSH;
+	body->ack = flags & TCP_ACK;
+	body->urg = flags & TCP_URG;
+}
+
 static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t wall_ns,
 	struct record *ret_record)
 {
@@ -294,8 +322,8 @@ static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t 
 	body->end_reason = text_of(flow_end_name(t->end));
 	body->dropped = t->dropped;
 	body->parent_id = flow->key.parent;
-	body->tcp_flags_ts = t->tcp_flags[0];
-	body->tcp_flags_tc = t->tcp_flags[1];
+	if (flow->key.proto == 6)
+		fill_tcp(t, body);
 	body->first_packet = flow->first_packet;
 	body->last_packet = t->last_packet;
 	body->icmp_errors = t->errors;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The binary form of a record: one byte of type, then every field of head and body in the order of
- * event.def; integers little endian, texts as a 16-bit length and bytes. */
+ * event.def; integers little endian, texts and members as a 16-bit length and bytes. */
 #include "event/event.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 struct packer {
 	uint8_t *at;
 	size_t left;
+	size_t members; /* bytes of members so far */
 	int error;
 };
 
@@ -45,8 +46,10 @@ static size_t kind_size(enum field_kind kind)
 	case KIND_PROTO:
 	case KIND_VERDICT:
 	case KIND_DIRECTION:
+	case KIND_FLAGS:
 		return 1;
 	case KIND_TEXT:
+	case KIND_MEMBERS:
 		break;
 	}
 	return 0;
@@ -78,28 +81,48 @@ static bool value_ok(enum field_kind kind, const void *at)
 	}
 }
 
+static bool is_text(const struct field_info *field)
+{
+	return field->kind == KIND_TEXT || field->kind == KIND_MEMBERS;
+}
+
+static void put_text(struct packer *p, const struct text *text, size_t max)
+{
+	uint16_t len = (uint16_t)text->len;
+
+	if (text->len > max)
+		p->error = -E2BIG;
+	put(p, &len, sizeof(len));
+	put(p, text->at ? text->at : "", len);
+}
+
 static void put_fields(
 	struct packer *p, const struct record *record, const struct field_info *field, size_t n)
 {
 	for (; n > 0; n--, field++) {
 		const char *at = (const char *)record + field->offset;
 
-		if (field->kind == KIND_TEXT) {
+		if (is_text(field)) {
+			bool members = field->kind == KIND_MEMBERS;
 			struct text text;
-			uint16_t len;
 
 			memcpy(&text, at, sizeof(text));
-			len = (uint16_t)text.len;
-			if (text.len > RECORD_PACKED_MAX)
-				p->error = -E2BIG;
-			put(p, &len, sizeof(len));
-			put(p, text.at ? text.at : "", len);
+			put_text(p, &text, members ? RECORD_MEMBERS_MAX : RECORD_PLAIN_MAX);
+			p->members += members ? text.len : 0;
+			if (members && !p->error &&
+				!record_members_ok(record->type, field, text.at, text.len))
+				p->error = -EINVAL;
 		} else {
 			if (!value_ok(field->kind, at))
 				p->error = -ERANGE;
 			put(p, at, kind_size(field->kind));
 		}
 	}
+}
+
+static bool fits(size_t size, size_t members)
+{
+	return members <= RECORD_MEMBERS_MAX && size - members <= RECORD_PLAIN_MAX;
 }
 
 int record_pack(const struct record *record, void *buf, size_t size)
@@ -117,21 +140,49 @@ int record_pack(const struct record *record, void *buf, size_t size)
 	put_fields(&p, record, info.fields, info.n_fields);
 	if (p.error)
 		return p.error == -ENOSPC && size >= RECORD_PACKED_MAX ? -E2BIG : p.error;
-	return size - p.left > RECORD_PACKED_MAX ? -E2BIG : (int)(size - p.left);
+	size -= p.left;
+	return fits(size, p.members) ? (int)size : -E2BIG;
 }
 
-static bool get_fields(
-	struct cur *c, struct record *record, const struct field_info *field, size_t n)
+static size_t members_of(const struct record *record, const struct field_info *field, size_t n)
+{
+	size_t sum = 0;
+
+	for (; n > 0; n--, field++)
+		if (field->kind == KIND_MEMBERS)
+			sum += ((const struct text *)(const void *)((const char *)record +
+								    field->offset))
+				       ->len;
+	return sum;
+}
+
+size_t record_room(const struct record *record)
+{
+	struct event_info info = event_info(record->type);
+	size_t n_head, members;
+	const struct field_info *head = event_head_fields(&n_head);
+
+	members = members_of(record, head, n_head) + members_of(record, info.fields, info.n_fields);
+	return RECORD_PLAIN_MAX + (members < RECORD_MEMBERS_MAX ? members : RECORD_MEMBERS_MAX);
+}
+
+static bool get_fields(struct cur *c, struct record *record, const struct field_info *field,
+	size_t n, size_t *members)
 {
 	for (; n > 0; n--, field++) {
 		char *at = (char *)record + field->offset;
 
-		if (field->kind == KIND_TEXT) {
+		if (is_text(field)) {
 			struct text text = { .len = cur_le16(c) };
 
 			text.at = (const char *)cur_take(c, text.len);
 			if (c->bad)
 				return false;
+			if (field->kind == KIND_MEMBERS) {
+				*members += text.len;
+				if (!record_members_ok(record->type, field, text.at, text.len))
+					return false;
+			}
 			memcpy(at, &text, sizeof(text));
 		} else {
 			const uint8_t *bytes = cur_take(c, kind_size(field->kind));
@@ -149,13 +200,14 @@ int record_unpack(const void *buf, size_t size, struct record *ret_record)
 	struct cur c = cur_make(buf, size <= RECORD_PACKED_MAX ? size : 0);
 	struct record record = { .type = cur_u8(&c) };
 	struct event_info info = event_info(record.type);
-	size_t n_head;
+	size_t n_head, members = 0;
 	const struct field_info *head = event_head_fields(&n_head);
 
 	if (c.bad || !info.fields)
 		return -EBADMSG;
-	if (!get_fields(&c, &record, head, n_head) ||
-		!get_fields(&c, &record, info.fields, info.n_fields) || cur_left(&c) != 0)
+	if (!get_fields(&c, &record, head, n_head, &members) ||
+		!get_fields(&c, &record, info.fields, info.n_fields, &members) ||
+		cur_left(&c) != 0 || !fits(size, members))
 		return -EBADMSG;
 	*ret_record = record;
 	return 0;

@@ -62,6 +62,10 @@ static const char *schema_of_kind(enum field_kind kind)
 		return "\"$ref\":\"#/$defs/reason\"";
 	case KIND_DIRECTION:
 		return "\"$ref\":\"#/$defs/direction\"";
+	case KIND_FLAGS:
+		return "\"type\":\"string\",\"pattern\":\"^[0-9a-f]{2}$\"";
+	case KIND_MEMBERS:
+		break;
 	}
 	return "";
 }
@@ -101,7 +105,7 @@ static bool object_required(const struct layout *l)
 
 static void schema_required(struct out *o, const struct layout *l)
 {
-	bool comma = false;
+	bool comma = false, more = false;
 
 	out_str(o, "},\"required\":[");
 	while (l->step != LAYOUT_END && l->step != LAYOUT_CLOSE) {
@@ -109,6 +113,7 @@ static void schema_required(struct out *o, const struct layout *l)
 				l->step == LAYOUT_TYPE ||
 				(l->step == LAYOUT_OPEN && object_required(l + 1));
 
+		more = more || l->step == LAYOUT_MEMBERS;
 		if (required) {
 			out_str(o, comma ? "," : "");
 			out_bytes(o, l->key, strlen(l->key) - 1);
@@ -116,7 +121,7 @@ static void schema_required(struct out *o, const struct layout *l)
 		}
 		l = l->step == LAYOUT_OPEN ? skip_object(l + 1) : l + 1;
 	}
-	out_str(o, "],\"additionalProperties\":false}");
+	out_fmt(o, "],\"additionalProperties\":%s}", more ? "true" : "false");
 }
 
 static const struct layout *schema_object(
@@ -127,6 +132,10 @@ static const struct layout *schema_object(
 	out_str(o, "{\"type\":\"object\",\"properties\":{");
 	out_str(o, more);
 	while (l->step != LAYOUT_END && l->step != LAYOUT_CLOSE) {
+		if (l->step == LAYOUT_MEMBERS) {
+			l++;
+			continue;
+		}
 		if (l > first || *more)
 			out_char(o, ',');
 		out_str(o, l->key);
@@ -140,6 +149,8 @@ static const struct layout *schema_object(
 			out_char(o, '}');
 		} else if (l->step == LAYOUT_TYPE) {
 			out_fmt(o, "{\"const\":\"%s\"}", event_type_name(type));
+		} else if (l->step == LAYOUT_VERSION) {
+			out_str(o, "{\"enum\":[4,6],\"description\":\"IP version\"}");
 		} else {
 			out_str(o, identity_schema);
 		}
@@ -195,6 +206,8 @@ static const char *kind_name(enum field_kind kind)
 		[KIND_VERDICT] = "pass or drop",
 		[KIND_REASON] = "reason",
 		[KIND_DIRECTION] = "direction",
+		[KIND_FLAGS] = "two hex digits",
+		[KIND_MEMBERS] = "members",
 	};
 
 	return names[kind];

@@ -69,6 +69,8 @@ typedef bool event_kind_BOOL;
 typedef int64_t event_kind_TIME; /* ns since 1970 UTC */
 typedef struct ip event_kind_IP;
 typedef struct text event_kind_TEXT;
+typedef struct text event_kind_MEMBERS; /* `"name":value,...`, valid JSON within braces */
+typedef uint8_t event_kind_FLAGS;
 typedef struct mac event_kind_MAC;
 typedef uint8_t event_kind_PROTO; /* IP protocol number */
 typedef uint8_t event_kind_VERDICT;
@@ -109,10 +111,14 @@ struct record_identity {
 	uint64_t origin_seq;
 };
 
-/* Largest packed record, and largest JSON line (with its newline and NUL): a byte of hostile text
- * takes up to six in JSON, so every record that can be packed can be printed. */
-#define RECORD_PACKED_MAX 4096
-#define RECORD_JSON_MAX   32768
+/* Largest packed record, and largest JSON line (with its newline and NUL). What is no MEMBERS has at most
+ * RECORD_PLAIN_MAX bytes, and a byte of hostile text takes up to six in JSON; members are printed as they
+ * are. So every record that can be packed can be printed. */
+#define RECORD_PLAIN_MAX         4096
+#define RECORD_MEMBERS_MAX       49152 /* all fields of a record together */
+#define RECORD_MEMBERS_DEPTH_MAX 32    /* objects and lists inside each other */
+#define RECORD_PACKED_MAX        (RECORD_PLAIN_MAX + RECORD_MEMBERS_MAX)
+#define RECORD_JSON_MAX          (32768 + RECORD_MEMBERS_MAX)
 /* Largest value of a U64 field: JSON readers and SQLite have signed 64 bits. */
 #define RECORD_U64_MAX INT64_MAX
 
@@ -147,6 +153,8 @@ enum field_kind {
 	KIND_VERDICT,
 	KIND_REASON,
 	KIND_DIRECTION,
+	KIND_MEMBERS,
+	KIND_FLAGS,
 };
 
 struct field_info {
@@ -175,8 +183,10 @@ enum severity record_severity(const struct record *record);
 
 /* Binary form (little endian, this machine only). Returns bytes written (<= RECORD_PACKED_MAX);
  * -ENOSPC: does not fit into `size`, -E2BIG: larger than any record may be, -ERANGE: a number
- * beyond RECORD_U64_MAX, -EINVAL: no such type. */
+ * beyond RECORD_U64_MAX, -EINVAL: no such type, or members that are not valid. */
 int record_pack(const struct record *record, void *buf, size_t size);
+/* Bytes that it will need at most; RECORD_PLAIN_MAX where there are no members. */
+size_t record_room(const struct record *record);
 /* -EBADMSG on anything that record_pack cannot have written. Texts point into buf. */
 int record_unpack(const void *buf, size_t size, struct record *ret_record);
 
@@ -185,6 +195,13 @@ int record_unpack(const void *buf, size_t size, struct record *ret_record);
 void record_json(
 	struct out *o, const struct record *record, const struct record_identity *identity);
 
+/* The field of a type for what its protocol's parser says (path "*"); NULL: it has none. */
+struct text *record_members(struct record *record);
+/* Whether members may stand in this field of a record: one line of valid JSON (RFC 8259), no name that the
+ * table has there itself. */
+bool record_members_ok(
+	enum event_type type, const struct field_info *field, const char *at, size_t len);
+
 /* The record in a few words for people: printable ASCII, no newline. */
 void record_story(struct out *o, const struct record *record);
 
@@ -192,9 +209,11 @@ void record_story(struct out *o, const struct record *record);
 enum layout_step {
 	LAYOUT_FIELD,
 	LAYOUT_TYPE,     /* "event_type" */
+	LAYOUT_VERSION,  /* "ip_v": 4 or 6, of the addresses */
 	LAYOUT_IDENTITY, /* the members of struct record_identity */
 	LAYOUT_OPEN,     /* an object begins */
 	LAYOUT_CLOSE,
+	LAYOUT_MEMBERS, /* a field of KIND_MEMBERS; the last step of its object */
 	LAYOUT_END,
 };
 
@@ -202,7 +221,7 @@ enum layout_step {
  * ICMP always there, addresses together, a verdict only with its reason. */
 enum layout_rule { RULE_ALWAYS, RULE_OPT, RULE_PORT, RULE_ICMP, RULE_ADDRESS, RULE_VERDICT };
 
-#define LAYOUT_STEPS_MAX 64
+#define LAYOUT_STEPS_MAX 80
 #define LAYOUT_DEPTH_MAX 4
 
 struct layout {
@@ -215,7 +234,7 @@ struct layout {
 /* LAYOUT_END ends the list. Type must be one that exists. */
 const struct layout *event_layout(enum event_type type);
 
-/* JSON schema (draft 2020-12) of all records: closed, one object for each type; manual page body
- * (scdoc) of all records and reasons. */
+/* JSON schema (draft 2020-12) of all records: one object for each type, closed unless it has MEMBERS;
+ * manual page body (scdoc) of all records and reasons. */
 void event_print_schema(struct out *o);
 void event_print_manual(struct out *o);

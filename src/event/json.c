@@ -45,6 +45,7 @@ static uint64_t number_of(enum field_kind kind, const void *at)
 		memcpy(&v.u16, at, sizeof(v.u16));
 		return v.u16;
 	case KIND_TEXT:
+	case KIND_MEMBERS:
 		memcpy(&v.text, at, sizeof(v.text));
 		return v.text.len;
 	case KIND_IP:
@@ -56,6 +57,7 @@ static uint64_t number_of(enum field_kind kind, const void *at)
 	case KIND_PROTO:
 	case KIND_VERDICT:
 	case KIND_DIRECTION:
+	case KIND_FLAGS:
 		break;
 	}
 	memcpy(&v.u8, at, sizeof(v.u8));
@@ -81,6 +83,7 @@ static void put_value(struct out *o, enum field_kind kind, const void *at)
 {
 	uint64_t number = number_of(kind, at);
 	char buf[IP_TEXT_MAX];
+	struct text text;
 	struct ip ip;
 	struct mac mac;
 
@@ -109,6 +112,13 @@ static void put_value(struct out *o, enum field_kind kind, const void *at)
 		break;
 	case KIND_TEXT:
 		put_text(o, at);
+		break;
+	case KIND_FLAGS:
+		out_fmt(o, "\"%02x\"", (unsigned)number);
+		break;
+	case KIND_MEMBERS:
+		memcpy(&text, at, sizeof(text));
+		out_bytes(o, text.at, text.len);
 		break;
 	case KIND_PROTO:
 		put_plain(o, ip_proto_name((uint8_t)number, buf));
@@ -179,6 +189,15 @@ static void put_identity(struct printer *p, const struct record_identity *identi
 	out_u64(p->o, identity->origin_seq);
 }
 
+/* One of the two may be unset, which is version 6. */
+static void put_version(struct printer *p, const char *key, const struct record_head *h)
+{
+	if (ip_is_unset(&h->src) && ip_is_unset(&h->dst))
+		return;
+	put_key(p, key);
+	out_char(p->o, ip_is_v4(&h->src) || ip_is_v4(&h->dst) ? '4' : '6');
+}
+
 static void close_object(struct printer *p)
 {
 	if (p->n_pending > 0) {
@@ -208,9 +227,18 @@ void record_json(struct out *o, const struct record *record, const struct record
 			put_key(&p, l->key);
 			put_plain(o, event_type_name(record->type));
 			break;
+		case LAYOUT_VERSION:
+			put_version(&p, l->key, &record->head);
+			break;
 		case LAYOUT_IDENTITY:
 			if (identity)
 				put_identity(&p, identity);
+			break;
+		case LAYOUT_MEMBERS:
+			if (number_of(KIND_MEMBERS, at) > 0) {
+				put_key(&p, "");
+				put_value(o, KIND_MEMBERS, at);
+			}
 			break;
 		case LAYOUT_OPEN:
 			p.pending[p.n_pending++] = l;

@@ -55,13 +55,21 @@ static enum layout_rule rule_of(const struct field_info *field)
 
 static void add_field(struct maker *m, const struct field_info *field, const char *name)
 {
-	struct layout *at = add(m, LAYOUT_FIELD, name, strlen(name));
+	struct layout *at;
 
+	if (field->offset == offsetof(struct record, head.src))
+		add(m, LAYOUT_VERSION, "ip_v", strlen("ip_v"));
+	at = add(m, LAYOUT_FIELD, name, strlen(name));
 	at->field = field;
 	at->rule = (uint8_t)rule_of(field);
 	/* EVE has event_type right behind the timestamp. */
 	if (field->offset == offsetof(struct record, head.time_ns))
 		add(m, LAYOUT_TYPE, "event_type", strlen("event_type"));
+}
+
+static bool is_members(const struct field_info *field)
+{
+	return field->kind == KIND_MEMBERS;
 }
 
 /* Length of the first part of a path that goes on; 0 when it is the last. */
@@ -97,7 +105,7 @@ static void add_members(struct maker *m, const char *prefix, size_t prefix_len)
 		const struct field_info *field = field_at(m, i);
 
 		if (strncmp(field->path, prefix, prefix_len) == 0 &&
-			part_len(field->path + prefix_len) == 0)
+			part_len(field->path + prefix_len) == 0 && !is_members(field))
 			add_field(m, field, field->path + prefix_len);
 	}
 	if (prefix_len == strlen(own_object) && strncmp(prefix, own_object, prefix_len) == 0)
@@ -114,6 +122,14 @@ static void add_members(struct maker *m, const char *prefix, size_t prefix_len)
 		add(m, LAYOUT_OPEN, field->path + prefix_len, part);
 		add_members(m, field->path, prefix_len + part + 1);
 		add(m, LAYOUT_CLOSE, "", 0);
+	}
+	/* Last, so that what finds a name of ours in a line by its text finds ours first. */
+	for (size_t i = 0; i < n; i++) {
+		const struct field_info *field = field_at(m, i);
+
+		if (is_members(field) && strncmp(field->path, prefix, prefix_len) == 0 &&
+			part_len(field->path + prefix_len) == 0)
+			add(m, LAYOUT_MEMBERS, "", 0)->field = field;
 	}
 }
 

@@ -42,6 +42,22 @@ static void audit_story(struct out *o, const struct event_audit *audit)
 	put_text(o, "; ", audit->detail);
 }
 
+static void alert_story(struct out *o, const struct event_alert *alert)
+{
+	out_fmt(o, "[%u:%u:%u]", alert->gid, alert->sid, alert->rev);
+	put_text(o, " ", alert->signature);
+	put_text(o, ", ", alert->action);
+	put_text(o, ", changed from ", alert->before);
+	put_text(o, " to ", alert->after);
+}
+
+/* What the protocol's parser says is in the record; here is what it is. */
+static void application_story(struct out *o, const struct record *record)
+{
+	out_str(o, event_info(record->type).text);
+	put_text(o, " over ", record->head.app_proto);
+}
+
 void record_story(struct out *o, const struct record *record)
 {
 	switch (record->type) {
@@ -79,8 +95,14 @@ void record_story(struct out *o, const struct record *record)
 		put_text(o, "", record->anomaly.kind);
 		out_fmt(o, ", %llu frames", (unsigned long long)record->anomaly.count);
 		break;
+	case EVENT_ALERT:
+		alert_story(o, &record->alert);
+		break;
 	case EVENT_NONE:
 	case EVENT_COUNT:
+		break;
+	default: /* those of application protocols */
+		application_story(o, record);
 		break;
 	}
 }

@@ -134,6 +134,9 @@ static bool take_string(enum field_kind kind, const json_t *value, char *at)
 			return false;
 		memcpy(at, &reason, sizeof(reason));
 		return true;
+	case KIND_FLAGS:
+		*at = (char)strtoul(text, NULL, 16);
+		return true;
 	case KIND_DIRECTION:
 		*at = strcmp(text, "inbound") == 0    ? DIRECTION_INBOUND
 		      : strcmp(text, "outbound") == 0 ? DIRECTION_OUTBOUND

@@ -3,7 +3,7 @@
  * line - an EVE line back into a struct record: the inverse of record_json(), by the same table.
  *
  * What JSON does not hold is not there: times are whole microseconds, hostile bytes that were no
- * UTF-8 are U+FFFD.
+ * UTF-8 are U+FFFD. MEMBERS are not taken back: who wants them reads the line.
  */
 #pragma once
 

@@ -34,7 +34,8 @@ static const struct message_row rows[MESSAGE_COUNT] = {
 #undef MESSAGE
 };
 
-static const char *const processes[CHAN_PROCESSES] = { "fb-gate", "fb-tap", "fb-store" };
+static const char *const processes[CHAN_NAMES] = { "fb-gate", "fb-tap", "fb-store", "fb-lens",
+	"fb-rules" };
 
 const char *message_name(enum message_type type)
 {
@@ -43,7 +44,7 @@ const char *message_name(enum message_type type)
 
 const char *process_name(enum chan_process process)
 {
-	return process < CHAN_PROCESSES ? processes[process] : "?";
+	return process < CHAN_NAMES ? processes[process] : "?";
 }
 
 int chan_pair(int ret_fd[static 2])
@@ -152,7 +153,7 @@ static void take_fds(struct msghdr *msg, struct message *message)
 int chan_receive(struct chan *chan, struct message *ret_message)
 {
 	/* One byte more than the largest message, so that a longer one shows. */
-	uint8_t bytes[sizeof(struct wire_head) + sizeof(struct message_start) + 1];
+	uint8_t bytes[sizeof(struct wire_head) + offsetof(struct message, n_fds) + 1];
 	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof(bytes) };
 	union {
 		struct cmsghdr head;

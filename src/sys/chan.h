@@ -23,7 +23,16 @@
 
 enum chan_side { CHAN_SUPERVISOR, CHAN_CHILD };
 
-enum chan_process { CHAN_GATE, CHAN_TAP, CHAN_STORE, CHAN_PROCESSES };
+/* Those that run all the time, and fb-rules, which ends when it has answered. */
+enum chan_process {
+	CHAN_GATE,
+	CHAN_TAP,
+	CHAN_STORE,
+	CHAN_LENS,
+	CHAN_PROCESSES,
+	CHAN_RULES = CHAN_PROCESSES,
+	CHAN_NAMES
+};
 
 enum chan_role {
 #define ROLE(ID, text) ROLE_##ID,
@@ -124,11 +133,40 @@ struct message_kill_flow {
 	uint64_t flow_id;
 };
 
-/* One of generation and flow_id is 0: it tells what was answered. */
-struct message_applied {
+/* The one that fb-lens reads is that number less one, so it comes when that one does not grow any more. */
+struct message_want {
+	uint64_t number; /* the first of that number or above; 0: the first of this run */
+};
+
+/* Its descriptor is the segment's file, opened for reading. */
+struct message_segment {
+	uint64_t number; /* below what was wanted: numbers have begun anew */
+	uint64_t compressed;
+};
+
+/* Its descriptor is a sealed memfd of `size` bytes with a rules image; size 0, and no descriptor: no rules. */
+struct message_rules {
 	uint64_t generation;
+	uint64_t size;
+};
+
+/* One of these three is not 0: it tells what was answered. */
+struct message_applied {
+	uint64_t generation; /* of the policy */
 	uint64_t flow_id;
-	int64_t result; /* 0 or -errno: -EBADMSG: not a policy image, the old one holds; -ENOENT: no such flow */
+	uint64_t rules; /* generation of the rules */
+	int64_t result; /* 0 or -errno: -EBADMSG: no such image, the old one holds; -ENOENT: no such flow */
+};
+
+#define CHAN_REFUSALS_MAX 768
+
+/* fb-rules: its descriptor is a memfd of `size` bytes with the image. */
+struct message_compiled {
+	uint64_t size;
+	int64_t result; /* 0 or -errno: then there is no descriptor */
+	uint64_t loaded, refused;
+	char refusals
+		[CHAN_REFUSALS_MAX]; /* the first ones, a line each; text of foreign files, escaped */
 };
 
 /* `kind` of entries in the record rings. (The frame ring: capture/ring_kind.h.) */

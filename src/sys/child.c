@@ -151,8 +151,12 @@ enum child_event child_poll(struct child *child, int64_t now_ns, struct message 
 		return CHILD_STOP;
 	case MESSAGE_POLICY:
 		return CHILD_POLICY;
+	case MESSAGE_RULES:
+		return CHILD_RULES;
 	case MESSAGE_KILL_FLOW:
 		return CHILD_KILL_FLOW;
+	case MESSAGE_SEGMENT:
+		return CHILD_SEGMENT;
 	default:
 		message_close_fds(ret_message);
 		return CHILD_NOTHING;
@@ -164,7 +168,17 @@ int child_applied(struct child *child, const struct message_applied *applied)
 	return chan_send(&child->chan, MESSAGE_APPLIED, applied, NULL, 0);
 }
 
+int child_compiled(struct child *child, const struct message_compiled *compiled, int fd)
+{
+	return chan_send(&child->chan, MESSAGE_COMPILED, compiled, &fd, fd >= 0);
+}
+
 int child_audited(struct child *child, const struct message_audited *audited)
 {
 	return chan_send(&child->chan, MESSAGE_AUDITED, audited, NULL, 0);
+}
+
+int child_want(struct child *child, const struct message_want *want)
+{
+	return chan_send(&child->chan, MESSAGE_WANT, want, NULL, 0);
 }

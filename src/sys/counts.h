@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * counts - the files gate.counts, tap.counts, store.counts in run_dir: one writer each, read by the
+ * counts - the files gate.counts, tap.counts, store.counts, lens.counts in run_dir: one writer each, read by the
  * supervisor (status, stats, audit). They live as long as the rings, so counts go on over a restart.
  * Words are written one by one; a reader takes each for itself.
  */
@@ -8,10 +8,13 @@
 
 #include <stdint.h>
 
-#define COUNTS_REASONS_MAX 96 /* at least REASON_COUNT */
+#define COUNTS_REASONS_MAX 128 /* at least REASON_COUNT */
 #define COUNTS_SIZE        4096
 #define COUNTS_SEGMENT_MAX 64
-#define COUNTS_PORTS_MAX   17
+
+/* state_dir/lens.state is fb-lens's own (cmd/fb-lens/lens.h); here only its size. */
+#define COUNTS_LENS_STATE_SIZE 8192
+#define COUNTS_PORTS_MAX       17
 
 struct counts_port {
 	uint64_t received; /* frames the gate took */
@@ -21,6 +24,14 @@ struct counts_port {
 	uint64_t kernel;   /* frames as NICs count them, a super-frame once; missed ones as well */
 	uint64_t sent;
 	uint64_t made; /* frames of the gate's own that are in the frame ring too: refusals */
+};
+
+/* The gate's work with rules, since it was started. */
+struct counts_rules {
+	uint64_t flows, pool_used, held; /* now */
+	uint64_t hits, changed, dropped, undecided, no_room;
+	uint64_t lost;      /* hits that could not be recorded */
+	uint64_t loaded_ns; /* that taking up the image took */
 };
 
 struct counts_gate {
@@ -35,6 +46,7 @@ struct counts_gate {
 	uint64_t flows_active;
 	uint64_t flows_total;
 	uint64_t by_reason[COUNTS_REASONS_MAX];
+	struct counts_rules rules;
 	struct counts_port port[COUNTS_PORTS_MAX]; /* all gates of this run_dir */
 };
 
@@ -62,4 +74,21 @@ struct counts_store {
 	/* What flow_frames and last_seq_gate become next: a crash between the two is made good. */
 	uint64_t next_flow_frames;
 	uint64_t next_seq_gate;
+};
+
+struct counts_lens {
+	uint64_t packets;     /* read, each once */
+	uint64_t bytes;       /* of their blocks */
+	uint64_t last_packet; /* id of the last one */
+	uint64_t last_ns;     /* its time, by the wall clock */
+	uint64_t segment;     /* number of the one it is in */
+	uint64_t behind;      /* 0: at the last look there was nothing more to read */
+	uint64_t damaged;     /* number of the segment that cannot be read on; 0: none */
+	uint64_t records;     /* put into the ring */
+	uint64_t refused;     /* records too large for one */
+	uint64_t unread;      /* segments that were gone before they were read */
+	uint64_t poison;      /* packets that are not looked at any more */
+	uint64_t looked;      /* frames held against the rules */
+	uint64_t not_looked;  /* frames that did not arrive, and copies of those that left */
+	uint64_t alerts;
 };

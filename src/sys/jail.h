@@ -57,7 +57,7 @@ struct jail_user {
 	gid_t gid;
 };
 
-/* The user that `process` ("fb-gate") runs as: _fb-gate, _fb-tap, _fb-store where they exist (the
+/* The user that `process` ("fb-gate") runs as: _fb-gate, _fb-tap, ... where they exist (the
  * package makes them), else `fallback`: numbers of nobody else (the range systemd gives to
  * DynamicUser). True when the named user exists. */
 bool jail_user_find(const char *process, uid_t fallback, struct jail_user *ret_user);

@@ -89,6 +89,8 @@ static int become_child(const struct spawn *spawn, int *fds)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid(); /* a ^C at the terminal is for the supervisor, which ends its children in order */
+	if (spawn->nice > 0 && nice(spawn->nice) < 0)
+		return -errno;
 	r = place_fds(fds[1]);
 	if (r < 0 || (spawn->user && (r = jail_drop(spawn->user, spawn->max_files)) < 0))
 		return r;

@@ -22,6 +22,7 @@ struct spawn {
 	int chan_fd; /* the child's end; it becomes descriptor 3, nothing else is inherited */
 	const struct jail_user *user; /* NULL: as this process */
 	unsigned max_files;
+	int nice; /* added to this process's */
 };
 
 /* Waits until the exec has happened or failed: 0, or the -errno of whatever step failed. The program

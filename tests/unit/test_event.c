@@ -121,7 +121,7 @@ static void test_json_is_valid(void **state)
 /* The largest record that can be packed, of the bytes that grow most, can be printed. */
 static void test_largest(void **state)
 {
-	static char bytes[RECORD_PACKED_MAX + 1];
+	static char bytes[RECORD_PLAIN_MAX + 1];
 	struct record record = { .type = EVENT_CONTROL };
 	struct out o = out_make(line, sizeof(line));
 	int n;
@@ -132,12 +132,88 @@ static void test_largest(void **state)
 	assert_int_equal(record_pack(&record, packed, sizeof(packed)), -E2BIG);
 	while ((n = record_pack(&record, packed, sizeof(packed))) < 0)
 		record.control.detail.len--;
-	assert_int_equal(n, RECORD_PACKED_MAX);
+	assert_int_equal(n, RECORD_PLAIN_MAX);
 	record_json(&o, &record, &identity);
 	assert_true(out_ok(&o));
 	o = out_make(line, 2000);
 	record_json(&o, &record, &identity);
 	assert_false(out_ok(&o));
+}
+
+static bool members_ok(const char *text)
+{
+	struct record record = { .type = EVENT_HTTP };
+	char *copy = strdup(text); /* its exact size, so that no byte behind it is read unnoticed */
+	int n;
+
+	*record_members(&record) = (struct text){ copy, (uint32_t)strlen(text) };
+	n = record_pack(&record, packed, sizeof(packed));
+	assert_true(n > 0 || n == -EINVAL);
+	free(copy);
+	return n > 0;
+}
+
+/* What is taken is valid JSON in its line and has no name of ours. */
+static void test_members(void **state)
+{
+	static const char *const good[] = { "", "\"a\":1", "\"a\":-0.5e+10,\"b\":\"\\u00e9\"",
+		"\"a\":[],\"b\":{},\"c\":[[1,2],{\"timestamp\":null}]", "\"seq\":1,\"links\":\"\"",
+		"\"a\":true,\"b\":false", "\"a\":\"\xf0\x9f\x90\x9f\"",
+		"\"a\":999999999999999999" };
+	static const char *const bad[] = { "a", "\"a\"", "\"a\":", "\"a\":1,", ",\"a\":1",
+		"\"a\":1}", "\"a\":{\"b\":1", "\"a\":[1,]", "\"a\":01", "\"a\":1.", "\"a\":+1",
+		"\"a\":1e", "\"a\":1e999", "\"a\":9999999999999999999", "\"a\":\"\n\"",
+		"\"a\":\"\\x\"", "\"a\":\"\\u12\"", "\"a\":\"\\ud800\"", "\"a\":\"\xff\"",
+		"\"a\":\"\xed\xa0\x80\"", "\"a\": 1", "\"a\":nul", "\"a\":tru", "\"timestamp\":1",
+		"\"event_type\":\"flow\"", "\"fishbowl\":{}", "\"src_ip\":1", "\"link\":\"\"",
+		"\"\\u0073rc_ip\":1" };
+	char deep[2 * RECORD_MEMBERS_DEPTH_MAX + 16] = "\"a\":";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!members_ok(good[i]))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (members_ok(bad[i]))
+			fail_msg("%s", bad[i]);
+	memset(deep + 4, '[', RECORD_MEMBERS_DEPTH_MAX);
+	memset(deep + 4 + RECORD_MEMBERS_DEPTH_MAX, ']', RECORD_MEMBERS_DEPTH_MAX);
+	assert_true(members_ok(deep));
+	memset(deep + 4, '[', RECORD_MEMBERS_DEPTH_MAX + 1);
+	memset(deep + 5 + RECORD_MEMBERS_DEPTH_MAX, ']', RECORD_MEMBERS_DEPTH_MAX + 1);
+	assert_false(members_ok(deep));
+}
+
+/* As many members as there may be, beside as much text as there may be. */
+static void test_largest_members(void **state)
+{
+	static char bytes[RECORD_MEMBERS_MAX + 1], text[RECORD_PLAIN_MAX];
+	struct record record = { .type = EVENT_ALERT };
+	struct out o = out_make(line, sizeof(line));
+	int n;
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	memcpy(bytes, "\"a\":\"", 5);
+	bytes[RECORD_MEMBERS_MAX - 1] = '"';
+	memset(text, 1, sizeof(text));
+	record.alert.members = (struct text){ bytes, RECORD_MEMBERS_MAX };
+	record.alert.signature = (struct text){ text, sizeof(text) };
+	while ((n = record_pack(&record, packed, sizeof(packed))) < 0) {
+		assert_int_equal(n, -E2BIG);
+		record.alert.signature.len--;
+	}
+	assert_int_equal(n, RECORD_PACKED_MAX);
+	assert_true(record_room(&record) >= (size_t)n);
+	record_json(&o, &record, &identity);
+	assert_true(out_ok(&o));
+	record.alert.more = text_of("\"a\":1");
+	record.alert.signature.len = 0;
+	assert_int_equal(record_pack(&record, packed, sizeof(packed)), -E2BIG);
+	record.alert.members.len -= 10;
+	record.alert.members.at += 5;
+	bytes[0] = 0;
+	assert_int_equal(record_pack(&record, packed, sizeof(packed)), -EINVAL);
 }
 
 static void test_out_of_range(void **state)
@@ -191,7 +267,8 @@ static void test_flow_text(void **state)
 	record_json(&o, &record, &identity);
 	assert_string_equal(line,
 		"{\"timestamp\":\"2026-01-31T12:00:00.123456+0000\",\"event_type\":\"flow\","
-		"\"flow_id\":77,\"in_iface\":\"eth0\",\"src_ip\":\"192.0.2.1\",\"src_port\":40000,"
+		"\"flow_id\":77,\"in_iface\":\"eth0\",\"ip_v\":4,\"src_ip\":\"192.0.2.1\",\"src_"
+		"port\":40000,"
 		"\"dest_ip\":\"10.0.0.5\",\"dest_port\":22,\"proto\":\"TCP\","
 		"\"fishbowl\":{\"honeypot\":\"web\",\"direction\":\"inbound\",\"verdict\":\"pass\","
 		"\"reason\":\"inbound\",\"packet\":9,\"honeynet\":\"a \\\"net\\\"\","
@@ -199,7 +276,7 @@ static void test_flow_text(void **state)
 		"\"flow\":{\"pkts_toserver\":10,\"pkts_toclient\":8,\"bytes_toserver\":1000,"
 		"\"bytes_toclient\":900,\"start\":\"2026-01-31T11:59:50.000000+0000\","
 		"\"end\":\"2026-01-31T12:00:00.123456+0000\",\"age\":10,\"state\":\"closed\","
-		"\"reason\":\"closed\"}}");
+		"\"reason\":\"closed\",\"alerted\":false}}");
 }
 
 /* The same dates as the C library's, leap days and times before 1970 included. */
@@ -250,6 +327,8 @@ int main(void)
 		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_json_is_valid),
 		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_largest_members),
 		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_flow_text),
 		cmocka_unit_test(test_times),

@@ -434,6 +434,196 @@ static void test_read_error(void **state)
 	close(fd);
 }
 
+/* ---- a file that grows ---- */
+
+struct growing {
+	size_t len; /* so much is written */
+	size_t calls;
+};
+
+static ssize_t read_growing(void *context, uint64_t offset, void *buf, size_t n)
+{
+	struct growing *g = context;
+	size_t left = offset < g->len ? g->len - (size_t)offset : 0;
+
+	g->calls++;
+	n = n < left ? n : left;
+	memcpy(buf, file + offset, n);
+	return (ssize_t)n;
+}
+
+static struct capture_reader *open_growing(struct growing *g)
+{
+	struct capture_reader *r;
+
+	assert_int_equal(capture_reader_new_growing(read_growing, g, &r), 0);
+	return r;
+}
+
+enum { GROWN_MAX = 8 };
+
+/* What a reader of the whole file says of each packet. */
+static unsigned note_packets(struct capture_packet ret[GROWN_MAX])
+{
+	struct capture_reader *r;
+	unsigned n = 0;
+
+	assert_int_equal(capture_reader_new_memory(file, file_len, &r), 0);
+	while (capture_reader_next(r, &ret[n]) == 1)
+		n++;
+	capture_reader_free(r);
+	return n;
+}
+
+static void check_same(const struct capture_packet *a, const struct capture_packet *b)
+{
+	assert_int_equal(a->offset, b->offset);
+	assert_int_equal(a->interface, b->interface);
+	assert_int_equal(a->link, b->link);
+	assert_int_equal(a->time_ns, b->time_ns);
+	assert_int_equal(a->block_len, b->block_len);
+	assert_int_equal(a->len, b->len);
+	assert_memory_equal(a->block, file + b->offset, b->block_len);
+}
+
+/* Written so many bytes at a time, each packet comes once, as soon as it is whole. */
+static void grow(size_t step)
+{
+	struct growing g = { 0 };
+	struct capture_packet all[GROWN_MAX], packet;
+	struct capture_reader *r = open_growing(&g);
+	unsigned n_all = note_packets(all), n = 0;
+
+	for (g.len = 0; g.len <= file_len; g.len += step)
+		while (capture_reader_next(r, &packet) == 1) {
+			assert_true(n < n_all);
+			check_same(&packet, &all[n++]);
+			assert_true(packet.offset + packet.block_len <= g.len);
+			assert_true(packet.offset + packet.block_len + step > g.len);
+			assert_int_equal(
+				capture_reader_good_end(r), packet.offset + packet.block_len);
+		}
+	if (step == 1)
+		assert_int_equal(n, n_all);
+	g.len = file_len;
+	while (capture_reader_next(r, &packet) == 1)
+		check_same(&packet, &all[n++]);
+	assert_int_equal(n, n_all);
+	assert_int_equal(capture_reader_next(r, &packet), 0);
+	capture_reader_free(r);
+}
+
+static void test_growing(void **state)
+{
+	(void)state;
+	for (int start_big = 0; start_big < 2; start_big++)
+		for (size_t step = 1; step < 300; step += step < 8 ? 1 : 37) {
+			big = start_big;
+			make_pcapng();
+			grow(step);
+		}
+}
+
+/* From the end of any packet of the first section, as after a restart. */
+static void test_growing_go_on(void **state)
+{
+	struct capture_packet all[GROWN_MAX], packet;
+	unsigned n_all;
+
+	(void)state;
+	big = false;
+	make_pcapng();
+	n_all = note_packets(all);
+	for (unsigned from = 0; from < 3; from++) {
+		struct growing g = { .len = file_len };
+		struct capture_reader *r = open_growing(&g);
+
+		assert_int_equal(capture_reader_next(r, &packet), 1);
+		capture_reader_go_on(r, all[from].offset + all[from].block_len);
+		for (unsigned i = from + 1; i < n_all; i++) {
+			assert_int_equal(capture_reader_next(r, &packet), 1);
+			check_same(&packet, &all[i]);
+		}
+		assert_int_equal(capture_reader_next(r, &packet), 0);
+		capture_reader_free(r);
+	}
+}
+
+/* A killed writer's part of a block, and even whole statistics, become something else. */
+static void test_growing_rewritten(void **state)
+{
+	static const uint32_t other[40];
+	struct growing g = { 0 };
+	struct capture_packet packet;
+
+	(void)state;
+	for (size_t cut = 0; cut < 3 * sizeof(other); cut++) {
+		struct capture_reader *r;
+		size_t end;
+
+		big = false;
+		make_pcapng();
+		end = file_len;
+		/* Behind the last packet, in its byte order: blocks that will not stay. */
+		big = true;
+		add_block(PCAPNG_ISB, other, sizeof(other));
+		add_block(PCAPNG_ISB, other, sizeof(other));
+		g.len = end + cut < file_len ? end + cut : file_len;
+		r = open_growing(&g);
+		for (unsigned i = 0; i < 6; i++)
+			assert_int_equal(capture_reader_next(r, &packet), 1);
+		assert_int_equal(capture_reader_next(r, &packet), 0);
+		/* Now another section begins there. */
+		memcpy(file + end, file, end);
+		g.len = 2 * end;
+		for (unsigned i = 0; i < 6; i++) {
+			assert_int_equal(capture_reader_next(r, &packet), 1);
+			assert_true(packet.offset > end);
+		}
+		assert_int_equal(capture_reader_next(r, &packet), 0);
+		capture_reader_free(r);
+	}
+}
+
+/* No input makes it read beyond what is there, or spin. */
+static void test_growing_garbage(void **state)
+{
+	struct capture_packet packet;
+
+	(void)state;
+	srandom(5);
+	for (unsigned round = 0; round < 5000; round++) {
+		struct growing g = { 0 };
+		struct capture_reader *r = open_growing(&g);
+		unsigned n = 0;
+		int result = 0;
+
+		big = round & 1;
+		make_pcapng();
+		for (unsigned i = 0; i <= round % 3; i++)
+			file[(size_t)random() % file_len] = (uint8_t)random();
+		while (g.len < file_len && result >= 0) {
+			g.len += 1 + (size_t)random() % 64;
+			g.len = g.len < file_len ? g.len : file_len;
+			while ((result = capture_reader_next(r, &packet)) == 1)
+				n++;
+		}
+		assert_true(result == 0 || result == -EBADMSG);
+		if (result < 0)
+			assert_int_equal(capture_reader_next(r, &packet), result);
+		assert_true(n <= file_len / 12);
+		capture_reader_free(r);
+	}
+	big = false;
+	make_pcap(0xa1b2c3d4, 1);
+	struct growing g = { .len = file_len };
+	struct capture_reader *r = open_growing(&g);
+
+	assert_int_equal(capture_reader_next(r, &packet), -EBADMSG);
+	assert_string_equal(capture_reader_error(r), "at byte 0: no pcapng (begins with d4c3b2a1)");
+	capture_reader_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +636,10 @@ int main(void)
 		cmocka_unit_test(test_random_damage),
 		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_growing_go_on),
+		cmocka_unit_test(test_growing_rewritten),
+		cmocka_unit_test(test_growing_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,36 @@ static void test_reset(void **state)
 	}
 }
 
+/* As from the sender, at the place in his stream where the packet would have been. */
+static void test_reset_onward(void **state)
+{
+	(void)state;
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const struct frame_packet *a = &asked.packet[0], *p = &answer.packet[0];
+		uint32_t len;
+
+		tcp(v6, 77, ACK | PSH, 100);
+		sums_fix(b.at, b.len);
+		frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &asked);
+		len = refuse_build_onward(&asked, out);
+		assert_true(len >= 60);
+		frame_parse(out, len, FRAME_LINK_ETHERNET, &answer);
+		assert_int_equal(answer.anomalies, 0);
+		assert_int_equal(sums_wrong(&answer), 0);
+		assert_true(mac_equal(&answer.dst_mac, &asked.dst_mac));
+		assert_true(mac_equal(&answer.src_mac, &asked.src_mac));
+		assert_true(ip_equal(&p->src, &a->src) && ip_equal(&p->dst, &a->dst));
+		assert_int_equal(p->ttl, a->ttl);
+		assert_int_equal(p->sport, a->sport);
+		assert_int_equal(p->dport, a->dport);
+		assert_int_equal(p->tcp_seq, 77);
+		assert_int_equal(p->tcp_flags, RST);
+		udp_to(v6 ? FAR6 : FAR4, 8);
+		frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &asked);
+		assert_int_equal(refuse_build_onward(&asked, out), 0);
+	}
+}
+
 /* Padding is no data, options are none either. */
 static void test_reset_counts(void **state)
 {
@@ -501,6 +531,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_reset_onward),
 		cmocka_unit_test(test_reset_counts),
 		cmocka_unit_test(test_port_unreachable),
 		cmocka_unit_test(test_no_udp_checksum),
