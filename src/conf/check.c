@@ -255,6 +255,64 @@ static void check_lists(struct check *c)
 	}
 }
 
+/* ---- rules ---- */
+
+static void check_rule_path(struct check *c, const char *name, size_t n, const char *path)
+{
+	if (*path && path[0] != '/')
+		FAULT(c, line_top(c, name, n),
+			"%s \"%.60s\" is not an absolute path; begin it with /", name, path);
+}
+
+static void check_rule_paths(struct check *c)
+{
+	const struct conf_texts *files = &c->conf->top.rules;
+
+	if (files->n > CONF_RULE_FILES_MAX)
+		FAULT(c, line_top(c, "rules", CONF_RULE_FILES_MAX),
+			"rules has %zu files; there is room for %d, put some of them together",
+			files->n, CONF_RULE_FILES_MAX);
+	for (size_t i = 0; i < files->n; i++) {
+		const char *path = files->text[i];
+
+		check_rule_path(c, "rules", i, *path ? path : "?");
+		if (in_texts(files, i, path))
+			FAULT(c, line_top(c, "rules", i), "rules names \"%.60s\" twice; remove one",
+				path);
+	}
+}
+
+static void check_rule_vars(struct check *c)
+{
+	const struct conf_texts *vars = &c->conf->top.rule_vars;
+
+	if (vars->n > CONF_RULE_VARS_MAX)
+		FAULT(c, line_top(c, "rule_vars", CONF_RULE_VARS_MAX),
+			"rule_vars has %zu entries; there is room for %d", vars->n,
+			CONF_RULE_VARS_MAX);
+	for (size_t i = 0; i < vars->n; i++) {
+		const char *text = vars->text[i];
+		size_t name = 0;
+
+		while (isalnum((unsigned char)text[name]) || text[name] == '_')
+			name++;
+		if (name == 0 || text[name] != '=' || !text[name + 1])
+			FAULT(c, line_top(c, "rule_vars", i),
+				"rule_vars \"%.60s\" sets no variable; write \"NAME=VALUE\", such "
+				"as "
+				"\"HTTP_PORTS=[80,8080]\"",
+				text);
+	}
+}
+
+static void check_rules(struct check *c)
+{
+	check_rule_paths(c);
+	check_rule_vars(c);
+	check_rule_path(c, "threshold_file", 0, c->conf->top.threshold_file);
+	check_rule_path(c, "classification_file", 0, c->conf->top.classification_file);
+}
+
 /* ---- honeypots ---- */
 
 static unsigned line_of(const struct check *c, size_t honeypot, const char *name, size_t n)
@@ -425,6 +483,7 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 	check_top(&c);
 	check_capture(&c);
 	check_lists(&c);
+	check_rules(&c);
 	if (check_servers(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);

@@ -25,6 +25,8 @@ struct out;
 #define CONF_INSIDE_MAX       16
 #define CONF_HONEYPOTS_MAX    1024
 #define CONF_ADDRESSES_MAX    64 /* of one honeypot */
+#define CONF_RULE_FILES_MAX   64
+#define CONF_RULE_VARS_MAX    256
 #define CONF_NAME_MAX         32 /* honeypot and honeynet names, with NUL */
 #define CONF_NIC_MAX          16 /* NIC names, with NUL (IFNAMSIZ) */
 #define CONF_PATH_MAX         80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
@@ -54,6 +56,7 @@ struct conf_volume {
 
 /* Values of the CHOICE settings. */
 enum conf_choice_seccomp { CONF_SECCOMP_TRAP, CONF_SECCOMP_LOG, CONF_SECCOMP_KILL };
+enum conf_choice_undecided { CONF_UNDECIDED_DROP, CONF_UNDECIDED_PASS };
 enum conf_choice_refuse { CONF_REFUSE_SILENCE, CONF_REFUSE_RESET, CONF_REFUSE_UNREACHABLE };
 
 /* Also the values of top.preset; those of a honeypot's are one more, after 0 for "inherit". */
@@ -102,6 +105,7 @@ struct conf {
 	struct conf_honeynet honeynet;
 	struct conf_refuse refuse;
 	struct conf_dns dns;
+	struct conf_rules rules;
 	struct conf_capture capture;
 	struct conf_store store;
 	struct conf_flow flow;
@@ -139,6 +143,6 @@ const char *conf_preset_name(enum conf_preset preset);
 /* What each preset is, and a table of their limits. */
 void conf_print_presets(struct out *o);
 
-/* The table as a manual page body (scdoc) and as a commented example file. */
+/* The table as a manual page body (scdoc) and as a commented example file, with this file of rules; NULL: none. */
 void conf_print_manual(struct out *o);
-void conf_print_example(struct out *o);
+void conf_print_example(struct out *o, const char *rules);

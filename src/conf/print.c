@@ -160,13 +160,19 @@ static void print_example_settings(struct out *o, unsigned section, const char *
 	}
 }
 
-void conf_print_example(struct out *o)
+void conf_print_example(struct out *o, const char *rules)
 {
 	out_str(o, "# fishbowl.conf: every setting with its default. See fishbowl.conf(5).\n"
-		   "# The first three lines are all that a honeynet needs.\n\n"
+		   "# The first lines are all that a honeynet needs.\n\n"
 		   "outside = \"eth0\"\n"
 		   "inside = {\"eth1\"}\n"
-		   "honeypot \"web\" { address = {\"10.0.0.5\", \"2001:db8::5\"} }\n\n");
+		   "honeypot \"web\" { address = {\"10.0.0.5\", \"2001:db8::5\"} }\n");
+	if (rules)
+		out_fmt(o,
+			"# What comes with Fishbowl: attacks that leave are disarmed.\n"
+			"rules = {\"%s\"}\n",
+			rules);
+	out_char(o, '\n');
 	for (unsigned s = 0; s < CONF_SECTIONS; s++) {
 		const struct conf_section_row *section = &conf_sections[s];
 

@@ -136,6 +136,27 @@ static void test_volumes(void **state)
 	conf_free(conf);
 }
 
+static void test_rules(void **state)
+{
+	struct conf *conf = load("outside = eth0 inside = eth1\n"
+				 "rules = {\"/etc/a.rules\", \"/etc/b.rules\"}\n"
+				 "rule_vars = {\"HTTP_PORTS=[80,8080]\", \"X=!$HOME_NET\"}\n"
+				 "rules_limit { hold = 50 streams = 8M undecided = pass }\n"
+				 "honeypot web { address = 10.0.0.5 }\n");
+
+	(void)state;
+	assert_int_equal(conf->top.rules.n, 2);
+	assert_string_equal(conf->top.rules.text[1], "/etc/b.rules");
+	assert_string_equal(conf->top.rule_vars.text[0], "HTTP_PORTS=[80,8080]");
+	assert_string_equal(conf->top.threshold_file, "");
+	assert_int_equal(conf->rules.hold, 50);
+	assert_int_equal(conf->rules.streams, 8 << 20);
+	assert_int_equal(conf->rules.conversations, 16384);
+	assert_int_equal(conf->rules.depth, 0);
+	assert_int_equal(conf->rules.undecided, CONF_UNDECIDED_PASS);
+	conf_free(conf);
+}
+
 /* A preset says all limits; what stands in the same section, or further in, comes after it. */
 static void test_presets(void **state)
 {
@@ -307,10 +328,17 @@ static void test_printed(void **state)
 	assert_true(out_ok(&o));
 	assert_non_null(strstr(buf, "*roach_motel*"));
 	o = out_make(buf, sizeof(buf));
-	conf_print_example(&o);
+	conf_print_example(&o, NULL);
 	assert_true(out_ok(&o));
 	conf = load(buf);
 	assert_int_equal(conf->n_honeypots, 1);
+	assert_int_equal(conf->top.rules.n, 0);
+	conf_free(conf);
+	o = out_make(buf, sizeof(buf));
+	conf_print_example(&o, "/usr/share/outbound.rules");
+	conf = load(buf);
+	assert_int_equal(conf->top.rules.n, 1);
+	assert_string_equal(conf->top.rules.text[0], "/usr/share/outbound.rules");
 	conf_free(conf);
 }
 
@@ -321,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_honeypots),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_preset_names),
 		cmocka_unit_test(test_defaults),

@@ -16,6 +16,11 @@
 #include "conf/list.h"
 #include "control/policy.h"
 
+static void print_example(struct out *o)
+{
+	conf_print_example(o, NULL);
+}
+
 enum { KEY_SETTINGS = 256, KEY_PRESETS, KEY_MANUAL, TEXT_SIZE = 1 << 18, HONEYPOT_SIZE = 1 << 12 };
 
 struct options {
@@ -38,7 +43,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	if (key == 'c')
 		options->path = value;
 	else if (key == KEY_SETTINGS)
-		options->print = conf_print_example;
+		options->print = print_example;
 	else if (key == KEY_PRESETS)
 		options->print = conf_print_presets;
 	else if (key == KEY_MANUAL)
