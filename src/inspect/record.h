@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record - what was found, as records (event/event.h). They point into a struct inspect_text and into what they
+ * were made from. */
+#pragma once
+
+#include "inspect/inspect.h"
+
+#define INSPECT_PAYLOAD_TOLD 4096 /* bytes of the payload in an alert, the last ones */
+#define INSPECT_CHANGE_TOLD  256  /* of what was changed, the first ones */
+
+struct inspect_text {
+	char more[RECORD_MEMBERS_MAX / 4];
+	char members[RECORD_MEMBERS_MAX - RECORD_MEMBERS_MAX / 4];
+	char rule[512];
+	char before[2 * INSPECT_CHANGE_TOLD + 1], after[2 * INSPECT_CHANGE_TOLD + 1];
+};
+
+/* hit->hit->alert must be set. */
+void inspect_record_hit(
+	const struct inspect_hit *hit, struct inspect_text *text, struct record *ret_record);
+/* What the protocol says about a transaction. False: it has no record. */
+bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
+	struct inspect_text *text, struct record *ret_record);
+/* The n-th of a transaction's events. False: there are no more. */
+bool inspect_record_event(const struct inspect_frame *frame, struct proto_tx *tx, unsigned n,
+	struct inspect_text *text, struct record *ret_record);
+struct inspect_sums {
+	uint8_t sha256[32], md5[16];
+	bool has_md5;
+};
+/* A file that has ended; `sums` may be NULL. */
+void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
+	const struct inspect_sums *sums, struct inspect_text *text, struct record *ret_record);
+/* What was found in a conversation, into its flow record. */
+void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record);

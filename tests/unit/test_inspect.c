@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Passive: what the rules are shown. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "inspect_bench.h"
+#include "inspect_fake.h"
+
+static struct bench b;
+static struct bytes f;
+static struct frame parsed;
+
+static void start(const char *text, const struct inspect_setup *setup)
+{
+	struct inspect_setup with_rules = *setup;
+
+	memset(&b, 0, sizeof(b));
+	rules = (struct rules){ .text = text };
+	with_rules.rules = &rules;
+	bench_open(&b, &with_rules);
+}
+
+static void send_tcp(unsigned side, int64_t offset, unsigned flags, const char *data)
+{
+	tcp_of(&b, &f, side, offset, flags, data, (unsigned)strlen(data));
+	assert_int_equal(give(&b, &f, side, &parsed).verdict, INSPECT_PASS);
+}
+
+static void send_ack(unsigned side, int64_t offset, uint32_t peer_offset)
+{
+	b.acked[!side] = peer_offset;
+	send_tcp(side, offset, ACK, "");
+}
+
+static void handshake(void)
+{
+	send_tcp(0, 0, SYN, "");
+	assert_false(rules.last.established);
+	send_tcp(1, 0, SYN | ACK, "");
+	assert_false(rules.last.established);
+	send_ack(0, 0, 0);
+	assert_true(rules.last.established);
+}
+
+static const struct inspect_setup plain = { .flows_max = 16 };
+
+static void test_split(void **state)
+{
+	(void)state;
+	start("attack", &plain);
+	handshake();
+	send_tcp(0, 0, ACK, "this att");
+	assert_int_equal(b.told.hits, 0);
+	send_tcp(0, 8, ACK, "ack ends");
+	assert_int_equal(b.told.hits, 1);
+	assert_int_equal(rules.last.offset, 0);
+	assert_int_equal(rules.last.fresh, 8);
+	assert_int_equal(rules.last.len, 16);
+	assert_int_equal(rules.last.stream_bytes[0], 17);
+	assert_int_equal(rules.last.flow_packets[0], 4);
+	send_tcp(0, 8, ACK, "ack ends");
+	assert_int_equal(b.told.hits, 1);
+	bench_close(&b);
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	start("attack", &plain);
+	b.seq[0] = 0xfffffffd;
+	handshake();
+	send_tcp(0, 4, ACK, "ck");
+	send_tcp(0, 2, ACK, "ta");
+	assert_int_equal(b.told.hits, 0);
+	send_tcp(0, 0, ACK, "atXX");
+	assert_int_equal(b.told.hits, 1);
+	assert_int_equal(b.told.packet, b.packet);
+	send_tcp(1, 0, ACK, "attack");
+	assert_int_equal(b.told.hits, 2);
+	assert_int_equal(rules.last.side, 1);
+	bench_close(&b);
+}
+
+/* What refers to a packet refers to the one by which the peer has the bytes. */
+static void test_when_acked(void **state)
+{
+	(void)state;
+	start("attack", &(struct inspect_setup){ .when_acked = true });
+	handshake();
+	send_tcp(0, 0, ACK, "this attack ends");
+	assert_int_equal(b.told.hits, 0);
+	send_ack(1, 0, 8);
+	assert_int_equal(b.told.hits, 0);
+	assert_int_equal(rules.last_stream.len, 8);
+	send_ack(1, 0, 11);
+	assert_int_equal(b.told.hits, 1);
+	assert_int_equal(b.told.packet, 6);
+	assert_int_equal(rules.last_stream.side, 0);
+	assert_int_equal(rules.last_stream.len, 11);
+	bench_close(&b);
+}
+
+/* What the peer never acknowledges is looked at as well: when there is too much of it, by a reset, at the end. */
+static void test_never_acked(void **state)
+{
+	static char data[1400];
+
+	(void)state;
+	start("attack", &(struct inspect_setup){ .when_acked = true });
+	handshake();
+	send_tcp(0, 0, ACK, "attack");
+	memset(data, 'x', sizeof(data) - 1);
+	for (unsigned i = 0; i <= INSPECT_SKIP_BYTES / 1399; i++)
+		send_tcp(0, 6 + i * 1399, ACK, data);
+	assert_int_equal(b.told.hits, 1);
+	b.flow = 2;
+	handshake();
+	send_tcp(0, 0, ACK, "attack");
+	send_tcp(1, 0, ACK, "attack");
+	assert_int_equal(b.told.hits, 1);
+	send_tcp(1, 6, RST, "");
+	assert_int_equal(b.told.hits, 3);
+	b.flow = 3;
+	handshake();
+	send_tcp(0, 0, ACK | FIN, "attack");
+	assert_int_equal(b.told.hits, 3);
+	inspect_end_flow(b.inspect, b.flow, NULL);
+	assert_int_equal(b.told.hits, 4);
+	bench_close(&b);
+}
+
+/* Bytes that never came are given up when the peer has them, or at the end. */
+static void test_gap(void **state)
+{
+	struct inspect_counts counts;
+
+	(void)state;
+	start("attack", &plain);
+	handshake();
+	send_tcp(0, 100, ACK, "atta");
+	send_ack(1, 0, 104);
+	assert_int_equal(b.told.hits, 0);
+	send_tcp(0, 104, ACK, "ck");
+	assert_int_equal(b.told.hits, 1);
+	send_tcp(0, 200, ACK, "attack");
+	assert_int_equal(b.told.hits, 1);
+	inspect_end_flow(b.inspect, b.flow, NULL);
+	assert_int_equal(b.told.hits, 2);
+	assert_int_equal(rules.looks[RULES_FLOW_END], 2);
+	inspect_counts(b.inspect, &counts);
+	assert_int_equal(counts.missed, 100 + 94);
+	assert_int_equal(counts.flows, 0);
+	assert_int_equal(counts.pool_used, 0);
+	bench_close(&b);
+}
+
+static void test_gap_without_acknowledgement(void **state)
+{
+	static char data[1400];
+
+	(void)state;
+	start("attack", &plain);
+	handshake();
+	memset(data, 'x', sizeof(data) - 1);
+	for (unsigned i = 0; i < 2 * INSPECT_SKIP_BYTES / 1399; i++)
+		send_tcp(0, 10 + i * 1399, ACK, data);
+	send_tcp(0, 10 + 2 * INSPECT_SKIP_BYTES / 1399 * 1399, ACK, "attack");
+	assert_int_equal(b.told.hits, 1);
+	/* numbers that went elsewhere altogether */
+	for (unsigned i = 0; i < 10; i++)
+		send_tcp(0, 50000000 + i * 6, ACK, "attack");
+	assert_true(b.told.hits >= 3);
+	bench_close(&b);
+}
+
+static void test_midstream(void **state)
+{
+	(void)state;
+	start("attack", &plain);
+	send_tcp(0, 0, ACK, "attack");
+	assert_int_equal(b.told.hits, 0);
+	assert_int_equal(rules.looks[RULES_PACKET], 1);
+	bench_close(&b);
+	start("attack", &(struct inspect_setup){ .midstream = true });
+	send_tcp(0, 1000, ACK, "atta");
+	send_tcp(1, 1000, ACK, "data");
+	send_tcp(0, 1004, ACK, "ck");
+	assert_int_equal(b.told.hits, 1);
+	assert_true(rules.last.established);
+	bench_close(&b);
+}
+
+static void test_depth(void **state)
+{
+	(void)state;
+	start("attack", &(struct inspect_setup){ .depth = 10 });
+	handshake();
+	send_tcp(0, 0, ACK, "attack ...");
+	send_tcp(0, 10, ACK, "attack");
+	assert_int_equal(b.told.hits, 1);
+	bench_close(&b);
+}
+
+static void test_udp(void **state)
+{
+	(void)state;
+	start("attack", &plain);
+	udp_frame(&f, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 53, 6);
+	memcpy(f.at + f.len - 6, "attack", 6);
+	give(&b, &f, 0, &parsed);
+	assert_int_equal(b.told.hits, 1);
+	assert_false(rules.last.established);
+	udp_frame(&f, 1, 2, "192.0.2.9", 53, "10.0.0.1", 1000, 6);
+	give(&b, &f, 1, &parsed);
+	assert_true(rules.last.established);
+	assert_int_equal(rules.last.flow_packets[0] + rules.last.flow_packets[1], 2);
+	icmp_frame(&f, 2, 1, "10.0.0.1", "192.0.2.9", 8, 0, 77);
+	put(&f, "attack", 6);
+	f.at[17] = (uint8_t)(f.at[17] + 6);
+	b.flow = 0;
+	give(&b, &f, 0, &parsed);
+	assert_int_equal(b.told.hits, 2);
+	assert_null(rules.last.flow);
+	arp_frame(&f, 2, 1, 1, "10.0.0.1", "10.0.0.2");
+	give(&b, &f, 0, &parsed);
+	assert_int_equal(rules.looks[RULES_PACKET], 4);
+	assert_null(rules.last.packet);
+	bench_close(&b);
+}
+
+static void send_inner(
+	unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
+{
+	unsigned len = (unsigned)strlen(data);
+	bool back = sport == 80;
+
+	put_ethernet(&f, 2, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40 + len, 7, 0);
+	put_ip4(&f, back ? "10.9.9.2" : "10.9.9.1", back ? "10.9.9.1" : "10.9.9.2", 6, 20 + len, 7,
+		0);
+	put_tcp(&f, sport, dport, seq, flags);
+	put(&f, data, len);
+	sums_fix(f.at, f.len);
+	give(&b, &f, 0, &parsed);
+}
+
+/* IP in IP: a conversation of its own, with its own sides. */
+static void test_tunnel(void **state)
+{
+	struct inspect_counts counts;
+
+	(void)state;
+	start("attack", &plain);
+	send_inner(1000, 80, 10, SYN, "");
+	send_inner(80, 1000, 99, SYN | ACK, "");
+	send_inner(1000, 80, 11, ACK, "att");
+	send_inner(1000, 80, 14, ACK, "ack");
+	assert_int_equal(b.told.hits, 1);
+	assert_true(rules.last_stream.established);
+	assert_int_equal(rules.last_stream.side, 0);
+	send_inner(80, 1000, 100, ACK, "answer");
+	assert_int_equal(rules.last_stream.side, 1);
+	inspect_counts(b.inspect, &counts);
+	assert_int_equal(counts.flows, 2);
+	bench_close(&b);
+}
+
+/* The one idle longest goes, and what waited in it is decided. */
+static void test_eviction(void **state)
+{
+	struct inspect_counts counts;
+
+	(void)state;
+	start("attack", &plain);
+	for (b.flow = 1; b.flow <= 16; b.flow++)
+		handshake();
+	b.flow = 1;
+	send_tcp(0, 1, ACK, "attack"); /* behind a gap */
+	for (b.flow = 20; b.flow < 35; b.flow++)
+		handshake();
+	assert_int_equal(b.told.hits, 0);
+	handshake();
+	assert_int_equal(b.told.hits, 1);
+	inspect_counts(b.inspect, &counts);
+	assert_int_equal(counts.evicted, 16);
+	assert_int_equal(counts.flows, 16);
+	bench_close(&b);
+}
+
+static char file[64];
+static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *part,
+	const uint8_t *bytes, size_t len)
+{
+	(void)context;
+	assert_int_equal(frame->flow_id, 2);
+	snprintf(file + strlen(file), sizeof(file) - strlen(file), "%.*s%.*s", (int)len,
+		(const char *)bytes, part->end ? (int)part->name_len : 0, part->name);
+}
+
+/* A data connection is known by what the other one said. */
+static void test_ftp(void **state)
+{
+	static const char *const said[] = { "220 hello\r\n", "USER x\r\n", "331 password\r\n",
+		"PASS y\r\n", "230 in\r\n", "PASV\r\n",
+		"227 Entering Passive Mode (192,0,2,9,19,137)\r\n", "RETR name\r\n" };
+	int64_t offset[2] = { 0, 0 };
+
+	(void)state;
+	memset(file, 0, sizeof(file));
+	start("attack", &(struct inspect_setup){ .on_file = on_file });
+	b.port = 21;
+	handshake();
+	for (unsigned i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		unsigned side = i % 2 == 0;
+
+		send_tcp(side, offset[side], ACK, said[i]);
+		offset[side] += (int64_t)strlen(said[i]);
+	}
+	assert_int_equal(inspect_app(b.inspect, 1), PROTO_FTP);
+	b.flow = 2;
+	b.port = 19 * 256 + 137;
+	handshake();
+	send_tcp(1, 0, ACK, "GET / HTTP/1.0 attack");
+	assert_int_equal(inspect_app(b.inspect, 2), PROTO_FTP_DATA);
+	assert_int_equal(b.told.hits, 1);
+	inspect_end_flow(b.inspect, 2, NULL);
+	assert_string_equal(file, "GET / HTTP/1.0 attackname");
+	b.flow = 3; /* it comes only once */
+	handshake();
+	send_tcp(1, 0, ACK, "anything");
+	assert_int_not_equal(inspect_app(b.inspect, 3), PROTO_FTP_DATA);
+	bench_close(&b);
+}
+
+/* All memory in use: what was only looked back at goes first, and frames pass in any case. */
+static void test_memory(void **state)
+{
+	static char data[1400];
+	struct inspect_counts counts;
+
+	(void)state;
+	start("attack", &(struct inspect_setup){ .pool_bytes = 1 << 20, .flows_max = 2000 });
+	memset(data, 'x', sizeof(data) - 1);
+	for (b.flow = 1; b.flow <= 500; b.flow++) {
+		handshake();
+		for (unsigned i = 0; i < 20; i++)
+			send_tcp(0, i * 1399, ACK, data);
+		send_tcp(0, 20 * 1399, ACK, "attack");
+		assert_int_equal(b.told.hits, b.flow);
+	}
+	inspect_counts(b.inspect, &counts);
+	assert_true(counts.pool_used <= 1 << 20);
+	assert_int_equal(counts.no_room, 0);
+	for (b.flow = 1; b.flow <= 500; b.flow++)
+		for (unsigned i = 0; i < 20; i++) /* each keeps a gap */
+			send_tcp(0, 30000 + i * 2800, ACK, data);
+	inspect_counts(b.inspect, &counts);
+	assert_true(counts.missed > 0);
+	assert_true(counts.pool_used <= 1 << 20);
+	bench_close(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_when_acked),
+		cmocka_unit_test(test_never_acked),
+		cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_gap_without_acknowledgement),
+		cmocka_unit_test(test_midstream),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_tunnel),
+		cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_ftp),
+		cmocka_unit_test(test_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
