@@ -180,6 +180,23 @@ def policy():
     return {"policy/input.pcap": pcap("ethernet", frames), "roach-motel/input.pcap": pcap("ethernet", frames)}
 
 
+def rules():
+    """What rules look for: in HTTP, in a datagram, in a stream in two pieces, in fragments. Twice: alerts, and inline."""
+    http = [p for _, p in tcp_talk(W4, A4, 44000, 80, request=b"GET /evil.php HTTP/1.1\r\nHost: example.org\r\n\r\n",
+                                   answer=b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi\n")]
+    datagram = [udp(W4, A4, 44001, 9999, b"an exploit: /bin/sh")]
+    begin = [tcp(W4, A4, 44002, 21, SYN, seq=999), tcp(A4, W4, 21, 44002, SYN | ACK, seq=999, ack=1000),
+             tcp(W4, A4, 44002, 21, ACK, seq=1000, ack=1000)]
+    pieces = [tcp(W4, A4, 44002, 21, PSH | ACK, seq=1000, ack=1000, data=b"USER /bi"),
+              tcp(A4, W4, 21, 44002, ACK, seq=1000, ack=1008),
+              tcp(W4, A4, 44002, 21, PSH | ACK, seq=1008, ack=1000, data=b"n/sh\r\n"),
+              tcp(A4, W4, 21, 44002, ACK, seq=1000, ack=1014)]
+    whole = udp_segment(W4, A4, 44003, 9999, b"x" * 8 + b"/bin/sh in fragments")
+    parts = [ip4(W4, A4, 17, whole[:24], ident=7, more=True), ip4(W4, A4, 17, whole[24:], ident=7, offset=24)]
+    data = pcap("ethernet", clock(ethernet(http + datagram + begin + pieces + parts)))
+    return {"rules/input.pcap": data, "rules-inline/input.pcap": data}
+
+
 def corpus():
     """Small captures to begin fuzzing with (tests/fuzz/fuzz_replay.c)."""
     tunnel = ip4(A4, W4, 41, tcp("2001:db8:1::1", "2001:db8:2::2", 1, 80, SYN))
@@ -201,7 +218,7 @@ def corpus():
 def captures():
     made = {}
     for make in (links, pcapng_sections, tags, fragments, tunnels, other_protocols, icmp_errors,
-                 tcp_oddities, budget, policy, corpus):
+                 tcp_oddities, budget, policy, rules, corpus):
         made.update(make())
     return made
 

@@ -153,7 +153,7 @@ def test_disk_full_leaves_the_old_result(tmp_path):
     (["x.pcap"], "-o DIR"),
     (["-o", "-", "--home", "10.0.0.1/8", "x.pcap"], "--home '10.0.0.1/8'"),
     (["-o", "-", "--external", "[10.0.0.0/8", "x.pcap"], "must end with ']'"),
-    (["-o", "-", "--rules", "/nonexistent", "x.pcap"], "cannot read the rules '/nonexistent'"),
+    (["-o", "-", "--rules", "/nonexistent", "x.pcap"], "rules: /nonexistent: No such file"),
     (["-o", "-", "-c", "/nonexistent", "x.pcap"], "/nonexistent"),
     (["-o", "-", "--check-verdicts", "x.pcap"], "-c FILE"),
 ])

@@ -244,6 +244,21 @@ WRONG = {
     'list file twice': (GOOD + POT + 'fence_files = {"/a", "/a"}\n', [
         '4: fence_files names "/a" twice; remove one',
     ]),
+    'relative rules': (GOOD + POT + 'rules = {"/a",\n"b.rules"}\nthreshold_file = "t"\n', [
+        '5: rules "b.rules" is not an absolute path; begin it with /',
+        '6: threshold_file "t" is not an absolute path; begin it with /',
+    ]),
+    'rules twice': (GOOD + POT + 'rules = {"/a", "/a"}\n', [
+        '4: rules names "/a" twice; remove one',
+    ]),
+    'no variable': (GOOD + POT + 'rule_vars = {"PORTS=80",\n"$X=1", "Y="}\n', [
+        '5: rule_vars "$X=1" sets no variable; write "NAME=VALUE", such as "HTTP_PORTS=[80,8080]"',
+        '5: rule_vars "Y=" sets no variable; write "NAME=VALUE", such as "HTTP_PORTS=[80,8080]"',
+    ]),
+    'undecided': (GOOD + POT + 'rules_limit { undecided = reject hold = 2000 }\n', [
+        '4: hold = 2000 is out of range; give 0 to 1000',
+        '4: undecided = "reject" is no choice; write drop or pass',
+    ]),
     'bad flag': (GOOD + POT + 'roach_motel = maybe\n', [
         '4: roach_motel = "maybe" is neither true nor false; write roach_motel = true or roach_motel = false',
     ]),
@@ -432,7 +447,7 @@ def test_example_is_right(fishbowl, tmp_path):
 def test_every_default_is_taken(fishbowl, tmp_path):
     """The example with its comment marks removed: every setting with its default is accepted."""
     example = subprocess.run([fishbowl, 'check-config', '--settings'], capture_output=True, text=True, check=True)
-    lines = [line for line in example.stdout.splitlines() if not line.startswith('honeypot "web"')]
+    lines = [line for line in example.stdout.splitlines() if not line.startswith(('honeypot "web"', 'rules = '))]
     text = '\n'.join(line.replace('# ', '', 1) if ' = ' in line or line.endswith('{') or line == '# }' else line
                      for line in lines)
     for needed in ('outside = ""', 'inside = {}'):
@@ -565,6 +580,22 @@ def test_meaning(fishbowl, tmp_path):
     assert 'packets 3K/10s, packets_sum 1M/h, bytes 3K/s, bytes_sum 1G/h,' in said
     assert 'may send to the outside, preset quiet: tcp 2/h, udp 2/h, icmp 2/h, other unlimited, all 2/h,' in said
     assert 'tcp unreachable, udp silence,' in said
+
+
+def test_rules(fishbowl, tmp_path):
+    """What loads, and each rule that does not, with its place; variables are those of the honeypots."""
+    rules, path = tmp_path / 'test.rules', tmp_path / 'fishbowl.conf'
+    rules.write_text('alert tcp $HONEYNET any -> $EXTERNAL_NET $MINE (msg:"x"; content:"y"; sid:1;)\n'
+                     'alert tcp any any -> any any (msg:"x"; frobnicate; sid:2;)\n')
+    path.write_text(GOOD + POT + f'rules = {{"{rules}"}}\nrule_vars = {{"MINE=[1,2]"}}\n')
+    done = check(fishbowl, path)
+    assert (done.stderr, done.returncode) == ('', 0)
+    assert 'rules: 1 loaded, 1 refused\n' in done.stdout
+    assert f'warning: {rules}:2:' in done.stdout and 'frobnicate' in done.stdout
+    rules.unlink()
+    done = check(fishbowl, path)
+    assert (done.stdout, done.returncode) == ('', 1)
+    assert done.stderr == f'{rules}: No such file or directory\n'
 
 
 def test_presets(fishbowl):

@@ -7,6 +7,7 @@ rounds. All hosts share this machine, so read the ratios to the kernel bridge, n
 """
 import argparse
 import glob
+import gzip
 import json
 import os
 import shutil
@@ -25,12 +26,14 @@ PREFIX = f"fb-bench-{os.getpid()}-"
 OUT, IN, GATE = PREFIX + "out", PREFIX + "in", PREFIX + "gate"
 OUT_IP, IN_IP = "192.0.2.1", "192.0.2.2"
 OUT_MAC, IN_MAC = "02:fb:be:00:00:01", "02:fb:be:00:00:02"
-CONFIGURATIONS = ("direct", "bridge", "forward", "wire", "least", "capture", "full")
-GATEWAYS = ("wire", "least", "capture", "full")
+CONFIGURATIONS = ("direct", "bridge", "forward", "wire", "least", "capture", "full", "rules")
+GATEWAYS = ("wire", "least", "capture", "full", "rules")
+ET_OPEN = os.path.join(os.environ.get("FISHBOWL_SHARED", os.path.join(os.path.dirname(
+	os.path.abspath(__file__)), "../../../shared")), "data/rules/et-open.rules.gz")
 FORWARDERS = ("fb-gate", "forwarder")
 TEXT = {"direct": "direct veth pair", "bridge": "kernel bridge", "forward": "forwarding only",
 	"wire": "forwarding + capture", "least": "everything white", "capture": "control + full capture",
-	"full": "all control + capture"}
+	"full": "all control + capture", "rules": "capture + ET Open"}
 # What control adds: "wire" is fb-gate with another gate linked in, which judges nothing and knows no
 # conversations; "least" has everything on the white list, so that hardly a row of the chain is asked;
 # "full" has every limit set, and
@@ -61,8 +64,16 @@ GOALS = [
 	("rtt1_median_us", "full", "added", "forward", None, None, "to the C forwarder: RTT added, one CPU, us"),
 	("flood_kpps", "full", "ratio", "forward", None, None, "  inbound 60-byte flood, ratio"),
 	("answer_kpps", "full", "ratio", "forward", None, None, "  answers 60-byte flood, ratio"),
+	("tcp1_mbit", "rules", "ratio", "bridge", ">=", 0.45, "rules: TCP entering, ratio to the kernel bridge"),
+	("tcp_out_mbit", "rules", "ratio", "bridge", ">=", 0.45, "  TCP leaving"),
+	("rtt_median_us", "rules", "added", "direct", "<=", 22, "  RTT median added to a direct veth, us"),
+	("rtt1_median_us", "rules", "added", "capture", None, None, "  RTT added to capture, one CPU, us"),
+	("gate_rss_mib", "rules", "value", None, "<=", 200, "  RSS of fb-gate, MiB"),
+	("rules_compile_s", "rules", "value", None, "<=", 2, "  from start of fb-rules to the image, s"),
+	("rules_open_ms", "rules", "value", None, None, None, "  fb-gate takes up the image, ms"),
 	("uncaptured", "capture", "most", None, "<=", 0, "frames forwarded and not captured"),
 	("uncaptured", "full", "most", None, "<=", 0, "  the same, with all control"),
+	("uncaptured", "rules", "most", None, "<=", 0, "  the same, with rules"),
 ]
 
 
@@ -160,7 +171,7 @@ class Wire:
 		os.makedirs(programs)
 		os.chmod(self.options.state, 0o755)
 		os.symlink(self.options.tools + "/fb-gate-wire", programs + "/fb-gate")
-		for name in ("fb-tap", "fb-store"):
+		for name in ("fb-tap", "fb-store", "fb-rules"):
 			os.symlink(f"{os.path.dirname(self.options.fishbowl)}/../{name}/{name}", f"{programs}/{name}")
 		self._start_gateway(f'honeypot "bench" {{ address = {{"{IN_IP}"}} }}\n', FISHBOWL_LIBEXEC=programs)
 
@@ -170,6 +181,23 @@ class Wire:
 	def _start_full(self):
 		os.makedirs(self.options.state, exist_ok=True)
 		self._start_gateway(all_control(self.options.state))
+
+	def _start_rules(self):
+		os.makedirs(self.options.state, exist_ok=True)
+		path = self.options.state + "/et-open.rules"
+		with gzip.open(ET_OPEN) as packed, open(path, "wb") as f:
+			shutil.copyfileobj(packed, f)
+		self._start_gateway(f'rules = {{"{path}"}}\nlimit {{ reply_bytes = unlimited }}\n'
+			f'honeypot "bench" {{ address = {{"{IN_IP}"}} }}\n')
+
+	def rules(self):
+		"""What the gateway says of its rules."""
+		told = json.loads(sh(self.options.fishbowl, "status", "--json", "-c",
+			self.options.state + "/fishbowl.conf", check=False).stdout)["rules"]
+		if not told["in_force"]:
+			raise SystemExit(f"bench: rules are not in force: {told}")
+		return {"rules_loaded": told["loaded"], "rules_compile_s": told["compile_seconds"],
+			"rules_open_ms": told["open_seconds"] * 1000}
 
 	def _start_gateway(self, conf, **environment):
 		state = self.options.state
@@ -431,6 +459,10 @@ def measure(options, name):
 		got["tcp1_mbit"] = iperf(options.seconds)
 		wire.settle()
 		got["tcp4_mbit"] = iperf(options.seconds, "-P", "4")
+		wire.settle()
+		got["tcp_out_mbit"] = iperf(options.seconds, "-R")
+		if name == "rules":
+			got |= wire.rules()
 		if wire.gateway:
 			pids = family(wire.gateway.pid)
 			got["rss_mib"], got["pss_mib"] = memory_mib(pids)
@@ -477,6 +509,7 @@ def judge(rounds):
 
 
 COLUMNS = [("tcp1_mbit", "TCP x1", 0, True), ("tcp4_mbit", "TCP x4", 0, True),
+	("tcp_out_mbit", "TCP leaving", 0, True),
 	("flood_kpps", "flood kpps", 0, True), ("noloss_kpps", "no loss", 0, True),
 	("answer_kpps", "answers kpps", 0, True), ("noloss_answer_kpps", "no loss", 0, True),
 	("rtt_median_us", "RTT us", 1, False), ("rtt_p99_us", "p99 us", 1, False),
@@ -515,7 +548,7 @@ def draw(rounds, names, path):
 		("60-byte, no loss", "noloss_kpps"), ("60-byte answers", "answer_kpps"),
 		("speed of a round trip", "rtt_median_us")]
 	colours = {"direct": "#9aa5b1", "bridge": "#52606d", "forward": "#7bb3d9", "wire": "#2a9d8f", "least": "#8bc34a",
-		"capture": "#d9822b", "full": "#b03a2e"}
+		"capture": "#d9822b", "full": "#b03a2e", "rules": "#6a4c93"}
 	bar, gap, left, height, base = 30, 34, 50, 240, 300
 	group_width = bar * len(names) + gap
 	width = left + group_width * len(groups) + 20
@@ -596,7 +629,9 @@ def main():
 		if not shutil.which(tool):
 			raise SystemExit(f"bench: '{tool}' is not installed; `make install-deps` installs it")
 	names = [n for n in CONFIGURATIONS if (not o.only or n in o.only) and
-		(n != "forward" or os.path.exists(o.forwarder))]
+		(n != "forward" or os.path.exists(o.forwarder)) and (n != "rules" or os.path.exists(ET_OPEN))]
+	if not os.path.exists(ET_OPEN):
+		print(f"'{TEXT['rules']}' is left out: there is no {ET_OPEN} (FISHBOWL_SHARED)")
 	print(f"{o.rounds} rounds of {', '.join(TEXT[n] for n in names)}; {os.cpu_count()} CPUs, load "
 		f"{os.getloadavg()[0]:.1f}; state on {where(os.path.dirname(o.state))}", flush=True)
 	rounds = []

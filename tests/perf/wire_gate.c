@@ -107,6 +107,14 @@ void gate_failed(struct gate *gate, unsigned in_port, enum reason reason, const 
 	gate->counts.dropped++;
 }
 
+void gate_failed_late(struct gate *gate, unsigned in_port, enum reason reason,
+	const struct frame *frame, const struct gate_time *now)
+{
+	(void)in_port, (void)reason, (void)frame, (void)now;
+	gate->counts.passed--;
+	gate->counts.dropped++;
+}
+
 void gate_tick(struct gate *gate, const struct gate_time *now)
 {
 	(void)gate, (void)now;

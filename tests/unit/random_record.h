@@ -31,6 +31,15 @@ static inline struct text random_text(void)
 	return (struct text){ .at = random_text_pool + at, .len = (uint32_t)n };
 }
 
+static inline struct text random_members(void)
+{
+	static const char *const members[] = { "", "\"http\":{\"url\":\"/\",\"status\":200}",
+		"\"tx_id\":0,\"dns\":{\"answers\":[{\"ttl\":-1.5e+3},true,false,null,[]]}",
+		"\"seq\":7,\"text\":\"\\u2028 \\\\ \\\" caf\xc3\xa9\"" };
+
+	return text_of(members[(size_t)random() % (sizeof(members) / sizeof(members[0]))]);
+}
+
 static inline void random_field(struct record *record, const struct field_info *field)
 {
 	char *at = (char *)record + field->offset;
@@ -53,6 +62,7 @@ static inline void random_field(struct record *record, const struct field_info *
 		memcpy(at, &number, 2);
 		break;
 	case KIND_U8:
+	case KIND_FLAGS:
 		memcpy(at, &number, 1);
 		break;
 	case KIND_BOOL:
@@ -72,6 +82,10 @@ static inline void random_field(struct record *record, const struct field_info *
 		break;
 	}
 	case KIND_TEXT:
+		memcpy(at, &text, sizeof(text));
+		break;
+	case KIND_MEMBERS:
+		text = random_members();
 		memcpy(at, &text, sizeof(text));
 		break;
 	case KIND_IP:

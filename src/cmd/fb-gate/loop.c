@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/fb-gate/loop.h"
+#include "cmd/fb-gate/loop_inside.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -28,6 +28,11 @@ static int64_t read_clock(clockid_t clock)
 	return t.tv_sec * ns_per_s + t.tv_nsec;
 }
 
+int64_t loop_now(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 void loop_clock(struct loop *l)
 {
 	l->now.steady_ns = read_clock(CLOCK_BOOTTIME);
@@ -48,6 +53,11 @@ static enum reason fault_reason(enum port_fault fault)
 	default:
 		return REASON_NONE;
 	}
+}
+
+void loop_failed(struct loop *l, unsigned in, enum reason reason, const struct frame *frame)
+{
+	(l->late ? gate_failed_late : gate_failed)(l->gate, in, reason, frame, &l->now);
 }
 
 /* False when there is no room. Captures are never cut. */
@@ -81,26 +91,15 @@ static uint32_t forward(struct loop *l, unsigned in, const uint8_t *data, uint32
 		if (r == 0)
 			used |= 1u << out;
 		else
-			gate_failed(l->gate, in,
+			loop_failed(l, in,
 				r == -ENODEV     ? REASON_NO_PORT
 				: r == -EMSGSIZE ? REASON_OVERSIZE
 				: r == -EINVAL   ? REASON_RUNT
 						 : REASON_TX_FAILED,
-				frame, &l->now);
+				frame);
 	}
 	return used;
 }
-
-/* A frame that came, and what there is to do about it. */
-struct arrival {
-	unsigned in;
-	const uint8_t *data;
-	uint32_t len;
-	int64_t time_ns;
-	enum port_fault fault;
-	const struct frame *frame;
-	const struct gate_answer *answer;
-};
 
 static bool capture_arrival(struct loop *l, const struct arrival *a)
 {
@@ -119,6 +118,29 @@ static bool capture_arrival(struct loop *l, const struct arrival *a)
 
 	/* Only the beginning of such a frame is there. */
 	return a->fault != PORT_FAULT_OVERSIZE && capture(l, &packet);
+}
+
+/* A frame that was changed, as it leaves. */
+static bool capture_changed(struct loop *l, const struct arrival *a)
+{
+	unsigned out = (unsigned)__builtin_ctz(a->answer->out_ports);
+	const struct pcapng_packet packet = {
+		.interface = out,
+		.time_ns = l->now.wall_ns,
+		.data = a->changed,
+		.len = a->len,
+		.direction = a->answer->direction,
+		.arrived = false,
+		.packet = ring_next_seq(l->frames),
+		.flow = a->answer->flow_id,
+		.verdict = VERDICT_PASS,
+		.reason = REASON_RULE_REPLACED,
+	};
+
+	if (!capture(l, &packet))
+		return false;
+	l->port[out].counts->made++;
+	return true;
 }
 
 /* What the honeypot hears of a frame that was stopped, if policy wants it to hear anything. */
@@ -140,19 +162,19 @@ static void refuse(struct loop *l, const struct arrival *a)
 static uint32_t send_or_wait(struct loop *l, const struct arrival *a)
 {
 	const struct gate_answer *answer = a->answer;
+	const uint8_t *data = a->changed ? a->changed : a->data;
 
 	if (answer->refusal != REFUSE_SILENCE)
 		refuse(l, a);
 	if (answer->due_ns <= l->now.steady_ns || answer->out_ports == 0)
-		return forward(l, a->in, a->data, a->len, answer->out_ports, a->frame);
-	if (later_put(l->later, answer->due_ns, answer->out_ports, a->in, answer->honeypot, a->data,
+		return forward(l, a->in, data, a->len, answer->out_ports, a->frame);
+	if (later_put(l->later, answer->due_ns, answer->out_ports, a->in, answer->honeypot, data,
 		    a->len) < 0)
-		gate_failed(l->gate, a->in, REASON_LINE_FULL, a->frame, &l->now);
+		loop_failed(l, a->in, REASON_LINE_FULL, a->frame);
 	return 0;
 }
 
-/* A frame that was judged: captured, and only then sent. */
-static uint32_t finish(struct loop *l, const struct arrival *a)
+uint32_t loop_finish_frame(struct loop *l, const struct arrival *a)
 {
 	struct counts_port *counts = l->port[a->in].counts;
 
@@ -161,30 +183,52 @@ static uint32_t finish(struct loop *l, const struct arrival *a)
 	if (!capture_arrival(l, a)) {
 		counts->unseen++;
 		if (a->fault == PORT_FAULT_NONE)
-			gate_failed(l->gate, a->in, REASON_RING_FULL, a->frame, &l->now);
+			loop_failed(l, a->in, REASON_RING_FULL, a->frame);
 		return 0;
 	}
 	counts->captured++;
+	if (a->changed && a->answer->out_ports && !capture_changed(l, a)) {
+		loop_failed(l, a->in, REASON_RING_FULL, a->frame);
+		return 0;
+	}
 	return send_or_wait(l, a);
+}
+
+static uint32_t handle_part(struct loop *l, const struct whole_set *set, unsigned i,
+	const struct parts *parts, const uint8_t *changed)
+{
+	const struct whole_part *part = &set->part[i];
+	struct arrival a = { .in = set->in_port,
+		.data = part->data,
+		.len = part->len,
+		.time_ns = part->time_ns,
+		.frame = &parts->frame,
+		.answer = &parts->answer };
+	uint32_t used;
+
+	if (!changed)
+		return loop_finish_frame(l, &a);
+	a.changed = loop_changed_part(l, &parts->frame, a.data, a.len, changed, set->datagram_len);
+	used = loop_finish_frame(l, &a);
+	loop_flush(l, a.in, used, a.frame); /* there is one copy only */
+	return 0;
 }
 
 /* All frames of a datagram, in the order in which they came. */
 static uint32_t handle_set(struct loop *l, const struct whole_set *set)
 {
 	struct parts parts = { 0 };
+	const uint8_t *changed = NULL;
 	uint32_t used = 0;
+	bool goes = true;
 
 	for (unsigned i = 0; i < set->n; i++) {
-		const struct whole_part *part = &set->part[i];
-
-		l->now.wall_ns = part->time_ns;
+		l->now.wall_ns = set->part[i].time_ns;
 		parts_judge(&parts, l->gate, set, i, &l->now, ring_next_seq(l->frames));
-		used |= finish(l, &(struct arrival){ .in = set->in_port,
-					  .data = part->data,
-					  .len = part->len,
-					  .time_ns = part->time_ns,
-					  .frame = &parts.frame,
-					  .answer = &parts.answer });
+		if (i == 0)
+			goes = loop_inspect_set(l, set, &parts.answer, &changed);
+		if (goes)
+			used |= handle_part(l, set, i, &parts, changed);
 	}
 	return used;
 }
@@ -211,6 +255,13 @@ static bool take_part(struct loop *l, unsigned in, const struct frame *frame, ui
 static uint32_t handle(struct loop *l, unsigned in, const struct port_frame *f, struct frame *frame)
 {
 	struct gate_answer answer;
+	struct arrival a = { .in = in,
+		.data = f->data,
+		.len = f->len,
+		.time_ns = f->time_ns,
+		.fault = f->fault,
+		.frame = frame,
+		.answer = &answer };
 	uint32_t used = 0;
 
 	l->now.wall_ns = f->time_ns;
@@ -225,19 +276,13 @@ static uint32_t handle(struct loop *l, unsigned in, const struct port_frame *f, 
 		answer.refusal = REFUSE_SILENCE;
 		gate_failed(l->gate, in, answer.reason, frame, &l->now);
 	}
-	return finish(l, &(struct arrival){ .in = in,
-				 .data = f->data,
-				 .len = f->len,
-				 .time_ns = f->time_ns,
-				 .fault = f->fault,
-				 .frame = frame,
-				 .answer = &answer });
+	return loop_inspect(l, &a, f->data, &answer) ? loop_finish_frame(l, &a) : 0;
 }
 
 /* ---- one burst ---- */
 
 /* Which frame failed is not known then; it is counted under the last one's address. */
-static void flush(struct loop *l, unsigned in, uint32_t ports, const struct frame *last)
+void loop_flush(struct loop *l, unsigned in, uint32_t ports, const struct frame *last)
 {
 	for (; ports; ports &= ports - 1) {
 		unsigned out = (unsigned)__builtin_ctz(ports);
@@ -286,7 +331,7 @@ static bool capture_made(struct loop *l, const struct later_frame *f)
 		.time_ns = l->now.wall_ns,
 		.data = f->data,
 		.len = f->len,
-		.direction = DIRECTION_INBOUND,
+		.direction = f->in_port == GATE_OUTSIDE ? DIRECTION_OUTBOUND : DIRECTION_INBOUND,
 		.arrived = false,
 		.packet = ring_next_seq(l->frames),
 		.verdict = VERDICT_PASS,
@@ -311,7 +356,7 @@ static void send_later(struct loop *l)
 		frame_parse(f->data, f->len, FRAME_LINK_ETHERNET, &frame);
 		later_pop(l->later);
 		if (!made || capture_made(l, f))
-			flush(l, f->in_port,
+			loop_flush(l, f->in_port,
 				forward(l, f->in_port, f->data, f->len, f->out_ports, &frame),
 				&frame);
 	}
@@ -347,11 +392,13 @@ static bool run_burst(struct loop *l, unsigned in)
 	}
 	port->down = false;
 	loop_clock(l);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		used |= handle(l, in, &frames[i], &frame);
+		loop_release(l, l->now.steady_ns); /* behind what it has waited for */
+	}
 	port->floods = l->stopped > (unsigned)n * FLOOD_STOPPED / 8;
 	l->stopped = 0;
-	flush(l, in, used, &frame);
+	loop_flush(l, in, used, &frame);
 	port_rx_release(port->port);
 	wake_tap(l);
 	return n == PORT_BURST;
@@ -375,6 +422,7 @@ static void publish(struct loop *l)
 	to->flows_active = from.flows_active;
 	to->flows_total = from.flows_total;
 	memcpy(to->by_reason, from.by_reason, sizeof(from.by_reason));
+	loop_publish_rules(l);
 	for (unsigned i = 0; i < l->n_ports; i++) {
 		struct port_stats stats;
 
@@ -460,6 +508,7 @@ static void forget_later(struct loop *l)
 		(void)later_due(l->later, INT64_MAX);
 		later_pop(l->later);
 	}
+	loop_forget_held(l);
 }
 
 static int64_t use_policy(struct loop *l, const struct message_policy *m, int fd)
@@ -495,6 +544,16 @@ static void take_policy(struct loop *l, struct message *m)
 	(void)child_applied(l->child, &applied);
 }
 
+static void take_rules(struct loop *l, struct message *m)
+{
+	struct message_applied applied = { .rules = m->rules.generation, .result = -EBADMSG };
+
+	if (m->rules.size == 0 || m->n_fds == 1)
+		applied.result = loop_take_rules(l, &m->rules, m->n_fds ? m->fd[0] : -1);
+	message_close_fds(m);
+	(void)child_applied(l->child, &applied);
+}
+
 static void kill_flow(struct loop *l, uint64_t flow_id)
 {
 	struct message_applied applied = { .flow_id = flow_id };
@@ -520,12 +579,18 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	case CHILD_POLICY:
 		take_policy(l, &m);
 		break;
+	case CHILD_RULES:
+		take_rules(l, &m);
+		break;
 	case CHILD_KILL_FLOW:
 		kill_flow(l, m.kill_flow.flow_id);
 		break;
 	case CHILD_ORPHAN:
 		*ret_end = LOOP_FINISH;
 		return true;
+	case CHILD_SEGMENT: /* not for this process */
+		message_close_fds(&m);
+		break;
 	case CHILD_NOTHING:
 		break;
 	}
@@ -538,8 +603,9 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 /* Milliseconds until a frame is due, at most `ms`. */
 static int until_due(const struct loop *l, int ms)
 {
-	int64_t wait = later_next_ns(l->later);
+	int64_t wait = later_next_ns(l->later), held = loop_release_ns(l);
 
+	wait = held < wait ? held : wait;
 	if (wait == INT64_MAX)
 		return ms;
 	wait = wait <= l->now.steady_ns ? 0 : (wait - l->now.steady_ns + 999999) / 1000000;
@@ -606,6 +672,8 @@ enum loop_end loop_run(struct loop *l)
 		l->now.steady_ns = read_clock(CLOCK_BOOTTIME);
 		if (later_next_ns(l->later) <= l->now.steady_ns)
 			send_later(l);
+		if (loop_release_ns(l) <= l->now.steady_ns)
+			loop_release(l, l->now.steady_ns);
 		if (l->now.steady_ns >= l->next_tick_ns) {
 			l->now.wall_ns = read_clock(CLOCK_REALTIME);
 			if (tick(l, &end))
@@ -619,6 +687,7 @@ void loop_finish(struct loop *l)
 	int64_t until;
 
 	expire_parts(l, INT64_MAX);
+	loop_forget_held(l);
 	for (unsigned i = 0; i < l->n_ports; i++)
 		l->port[i].port = port_free(l->port[i].port);
 	loop_clock(l);

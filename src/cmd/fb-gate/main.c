@@ -15,6 +15,7 @@
 #include "cmd/fb-gate/loop.h"
 #include "conf/conf.h"
 #include "control/policy.h"
+#include "proto/proto.h"
 
 static_assert(COUNTS_REASONS_MAX >= REASON_COUNT, "every reason has a place");
 static_assert(COUNTS_PORTS_MAX >= CHAN_PORTS_MAX && CHAN_PORTS_MAX >= GATE_PORTS_MAX,
@@ -28,8 +29,13 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(sendto), JAIL_FREE }, { SCMP_SYS(getsockopt), JAIL_FREE },
 	{ SCMP_SYS(getsockname), JAIL_FREE }, { SCMP_SYS(munmap), JAIL_FREE },
 	{ SCMP_SYS(close), JAIL_FREE },
-	{ SCMP_SYS(mmap), JAIL_NO_EXEC }, /* another policy, and room to move budgets */
-	{ SCMP_SYS(brk), JAIL_FREE },     /* free() may give memory back */
+	{ SCMP_SYS(mmap),
+		JAIL_NO_EXEC },          /* another policy, other rules, and room to move budgets */
+	{ SCMP_SYS(brk), JAIL_FREE },    /* free() may give memory back */
+	{ SCMP_SYS(mremap), JAIL_FREE }, /* realloc() of what other rules need */
+	{ SCMP_SYS(getrandom), JAIL_FREE }, /* keys of their hash tables */
+	{ SCMP_SYS(futex), JAIL_FREE },     /* call_once() of tables of protocols and records */
+	{ SCMP_SYS(sysinfo), JAIL_FREE },   /* qsort() asks how much memory there is */
 };
 
 static int fail(const char *what, int r)
@@ -53,16 +59,16 @@ static struct conf *load_conf(const struct child *child)
 }
 
 /* Records are packed straight into the ring. */
-static int emit(void *context, const struct record *record)
+static int put_record(struct ring *ring, const struct record *record)
 {
-	struct ring *ring = context;
 	struct ring_entry *entry;
-	void *payload = ring_reserve(ring, RECORD_PACKED_MAX, &entry);
+	size_t room = record_room(record);
+	void *payload = ring_reserve(ring, (uint32_t)room, &entry);
 	int size;
 
 	if (!payload)
 		return -ENOSPC;
-	size = record_pack(record, payload, RECORD_PACKED_MAX);
+	size = record_pack(record, payload, room);
 	if (size < 0)
 		return size;
 	entry->kind = RECORD_KIND_DATA;
@@ -71,9 +77,28 @@ static int emit(void *context, const struct record *record)
 	return 0;
 }
 
+/* What is decided at a conversation's end comes after its record: the gate counts on it that none goes before the
+ * one that it hands over (gate_emitted). */
+static int emit(void *context, const struct record *record)
+{
+	struct loop *loop = context;
+	struct record flow = *record;
+	int r;
+
+	if (record->type != EVENT_FLOW)
+		return put_record(loop->records, record);
+	loop_describe_flow(loop, &flow);
+	r = put_record(loop->records, &flow);
+	if (r == 0)
+		loop_end_flow(loop, record->head.flow_id);
+	return r;
+}
+
 static uint64_t emitted(void *context)
 {
-	return ring_next_seq(context);
+	const struct loop *loop = context;
+
+	return ring_next_seq(loop->records);
 }
 
 static int open_ring(struct child *child, enum chan_role role, struct ring **ret_ring)
@@ -92,7 +117,7 @@ static int open_gate(struct loop *loop, const struct conf *conf)
 		.conf = conf,
 		.emit = emit,
 		.emitted = emitted,
-		.emit_context = loop->records,
+		.emit_context = loop,
 		.boot = child->start.boot,
 		.same_boot = child->start.same_boot,
 		.now = loop->now,
@@ -111,6 +136,14 @@ static int open_gate(struct loop *loop, const struct conf *conf)
 		budget_size < gate_budget_memory_size(conf))
 		return -EINVAL;
 	return gate_new(&setup, &loop->gate);
+}
+
+static int open_rules(struct loop *loop)
+{
+	size_t size = 0;
+	const void *memory = child_map_read(loop->child, ROLE_RULES, &size);
+
+	return loop_rules_new(loop, memory, size);
 }
 
 static int attach_ports(struct loop *loop)
@@ -155,6 +188,10 @@ static int set_up(struct loop *loop, const struct conf *conf)
 		return fail("policy, flow table and budgets", r);
 	if ((r = whole_new(&loop->whole)) < 0 || (r = later_new(&loop->later)) < 0)
 		return fail("memory", r);
+	loop->conf = conf;
+	loop->emit = emit;
+	if ((r = open_rules(loop)) < 0)
+		return fail("rules", r);
 	r = attach_ports(loop);
 	return r < 0 ? fail("data NICs", r) : 0;
 }
@@ -170,6 +207,7 @@ int main(void)
 	if (child_start(CHAN_GATE, &child) < 0)
 		return 1;
 	loop.child = &child;
+	proto_prepare();
 	loop_clock(&loop);
 	conf = load_conf(&child);
 	if (!conf || set_up(&loop, conf) < 0)

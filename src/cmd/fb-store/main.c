@@ -134,14 +134,20 @@ static int open_rings(struct store *store)
 		enum chan_role role;
 		const char *origin;
 	} rings[] = { { ROLE_GATE_RECORDS, "gate" }, { ROLE_TAP_RECORDS, "tap" },
-		{ ROLE_SUPERVISOR_RECORDS, "supervisor" } };
+		{ ROLE_SUPERVISOR_RECORDS, "supervisor" }, { ROLE_LENS_RECORDS, "lens" } };
 
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
 		struct intake_source *source = &store->setup.source[store->setup.n_sources];
 		size_t size;
-		void *memory = child_map(&store->child, rings[i].role, &size);
-		int error = memory ? ring_open(memory, size, &source->ring) : -errno;
+		void *memory;
+		int error;
 
+		/* What an earlier version has left is drained without. */
+		if (rings[i].role == ROLE_LENS_RECORDS &&
+			child_fd(&store->child, ROLE_LENS_RECORDS, 0) < 0)
+			continue;
+		memory = child_map(&store->child, rings[i].role, &size);
+		error = memory ? ring_open(memory, size, &source->ring) : -errno;
 		if (error)
 			return fail(rings[i].origin, error);
 		source->origin = rings[i].origin;

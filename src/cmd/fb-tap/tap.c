@@ -78,10 +78,10 @@ static void put_record(struct tap *t, const struct record *record)
 	uint8_t *payload;
 	int len;
 
-	payload = t->records ? ring_reserve(t->records, RECORD_PACKED_MAX, &entry) : NULL;
+	payload = t->records ? ring_reserve(t->records, RECORD_PLAIN_MAX, &entry) : NULL;
 	if (!payload)
 		return; /* the manifest and the files themselves still tell */
-	len = record_pack(record, payload, RECORD_PACKED_MAX);
+	len = record_pack(record, payload, RECORD_PLAIN_MAX);
 	if (len < 0)
 		return;
 	entry->kind = RECORD_KIND_DATA;
@@ -485,6 +485,8 @@ static int start(struct tap *t)
 		sleep(1);
 	}
 	setup->counts->write_errno = 0;
+	if (t->writer.fd >= 0) /* killed between making it and telling so */
+		memcpy(setup->counts->segment, t->writer.name, sizeof(t->writer.name));
 	t->writer.opened_mono_ns = now_ns(CLOCK_MONOTONIC);
 	keeper_set_open(t->keeper, t->writer.fd >= 0 ? t->writer.number : t->writer.number + 1);
 	update_counts(t);

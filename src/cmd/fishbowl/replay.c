@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "capture/reader.h"
+#include "cmd/fishbowl/replay_look.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
 #include "control/parts.h"
@@ -25,6 +26,7 @@ struct replay {
 	struct replay_setup setup;
 	struct gate *gate;
 	struct whole *whole;
+	struct replay_look *look; /* NULL: no rules */
 	void *flow_memory;
 	void *budget_memory;
 	struct gate_time now;
@@ -69,6 +71,8 @@ static int on_record(void *context, const struct record *record)
 	struct replay *r = context;
 	struct record own = *record;
 
+	if (own.type == EVENT_FLOW && r->look)
+		replay_look_flow(r->look, &own);
 	own.head.pcap_cnt = own.head.packet;
 	own.head.packet = 0;
 	if (!r->setup.policy) {
@@ -77,10 +81,29 @@ static int on_record(void *context, const struct record *record)
 		own.head.verdict = VERDICT_PASS;
 	}
 	r->counts.records++;
+	r->counts.alerts += own.type == EVENT_ALERT;
 	if (own.type == EVENT_FLOW)
 		r->counts.flow_proto[own.head.proto]++;
 	r->setup.emit(r->setup.emit_context, &own);
 	return 0;
+}
+
+static void on_found(void *context, const struct record *record)
+{
+	on_record(context, record);
+}
+
+static int new_look(struct replay *r)
+{
+	const struct replay_look_setup setup = { .rules = r->setup.rules,
+		.is_inline = r->setup.is_inline,
+		.midstream = r->setup.midstream,
+		.ignore_checksums = r->setup.ignore_checksums,
+		.flows_max = (uint32_t)r->setup.conf->rules.conversations,
+		.emit = on_found,
+		.context = r };
+
+	return r->setup.rules ? replay_look_new(&setup, &r->look) : 0;
 }
 
 /* Zeroed pages that cost nothing until they are used: most of a flow table never is. */
@@ -118,6 +141,8 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	if (r->flow_memory && r->budget_memory)
 		result = whole_new(&r->whole);
 	if (result == 0)
+		result = new_look(r);
+	if (result == 0)
 		result = gate_new(&gate, &r->gate);
 	if (result < 0) {
 		replay_free(r);
@@ -132,6 +157,7 @@ struct replay *replay_free(struct replay *r)
 	if (r) {
 		gate_free(r->gate);
 		whole_free(r->whole);
+		replay_look_free(r->look);
 		unmap_memory(r->flow_memory, gate_flow_memory_size(r->setup.conf));
 		unmap_memory(r->budget_memory, gate_budget_memory_size(r->setup.conf));
 		free(r);
@@ -321,7 +347,7 @@ static void compare_verdict(
 		c->other_verdict++;
 }
 
-static bool frame_link_of(enum capture_link link, enum frame_link *ret_link)
+bool replay_link_of(enum capture_link link, enum frame_link *ret_link)
 {
 	switch (link) {
 	case CAPTURE_LINK_ETHERNET:
@@ -364,6 +390,13 @@ static void note_answer(struct replay *r, const struct frame *frame,
 		compare_verdict(&r->counts, expected, answer);
 }
 
+static void look(struct replay *r, const struct frame *frame, const struct gate_answer *answer,
+	const struct gate_time *now, uint64_t number)
+{
+	if (r->look)
+		replay_look_frame(r->look, frame, answer, now, number);
+}
+
 /* What the capture expects of a part rides with its number. */
 enum { EXPECT_SHIFT = 48 };
 
@@ -380,6 +413,7 @@ static void judge_set(struct replay *r, const struct whole_set *set, struct gate
 		parts_judge(&parts, r->gate, set, i, &now, number);
 		note_answer(
 			r, &parts.frame, &parts.answer, (uint16_t)(part->packet >> EXPECT_SHIFT));
+		look(r, &parts.frame, &parts.answer, &now, number);
 	}
 	*ret_answer = parts.answer;
 }
@@ -411,6 +445,7 @@ static bool judge_frame(struct replay *r, unsigned port, const struct frame *fra
 	}
 	*ret_answer = gate_judge(r->gate, port, frame, &r->now, r->counts.frames);
 	note_answer(r, frame, ret_answer, expected);
+	look(r, frame, ret_answer, &r->now, r->counts.frames);
 	return true;
 }
 
@@ -426,7 +461,7 @@ bool replay_packet(struct replay *r, const struct capture_packet *packet,
 	c->frames++;
 	c->bytes += packet->len;
 	c->cut += packet->orig_len > packet->len;
-	if (!frame_link_of(packet->link, &link)) {
+	if (!replay_link_of(packet->link, &link)) {
 		c->unknown_link++;
 		return false;
 	}
@@ -450,6 +485,8 @@ bool replay_packet(struct replay *r, const struct capture_packet *packet,
 void replay_finish(struct replay *r)
 {
 	expire_parts(r, INT64_MAX);
+	if (r->look)
+		replay_look_finish(r->look);
 	while (!gate_finish(r->gate, &r->now))
 		;
 }

@@ -10,17 +10,17 @@
  * address in `home` when that is given. All other frames come from outside.
  * Without a policy nothing is judged: every frame passes, and records carry no verdict, only the
  * direction that follows from `home` and `external`.
+ * With rules, what the gate lets pass is held against them, and there are records of application protocols.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/reader.h"
 #include "control/gate.h"
 #include "frame/frame.h"
 
-struct capture_interface;
-struct capture_packet;
 struct conf;
 struct policy;
 struct replay;
@@ -32,6 +32,9 @@ struct replay_setup {
 	bool policy;                        /* judge with it */
 	const struct replay_nets *home;     /* NULL with a policy: honeypots only */
 	const struct replay_nets *external; /* NULL: what is not home */
+	struct rules *rules;                /* held against every frame; NULL: none are */
+	bool is_inline;                     /* rules stop and change frames */
+	bool midstream, ignore_checksums;   /* see replay_look.h */
 	/* Takes each record, in order. The record is the callback's to read until it returns. */
 	void (*emit)(void *context, const struct record *record);
 	void *emit_context;
@@ -50,13 +53,16 @@ struct replay_counts {
 	uint64_t inner;           /* frames with a tunnelled packet */
 	uint64_t flow_proto[256]; /* flow records */
 	uint64_t no_flow;         /* IP frames that passed and found the flow table full */
-	uint64_t records;
+	uint64_t records, alerts;
 	uint64_t anomaly[64];      /* frames by anomaly, enum frame_anomaly */
 	int64_t first_ns, last_ns; /* earliest and latest time; valid when frames > 0 */
 	/* Verdicts recorded in the capture (packet comments), against those given now. */
 	uint64_t same_verdict, other_verdict;
 	uint64_t not_comparable; /* the gateway itself failed then: ring full, NIC gone, ... */
 };
+
+/* How frames of that kind are parsed; false: not at all. */
+bool replay_link_of(enum capture_link link, enum frame_link *ret_link);
 
 /* -ENOMEM, -EINVAL. */
 int replay_new(const struct replay_setup *setup, struct replay **ret_replay);

@@ -15,8 +15,14 @@
 #include "capture/reader.h"
 #include "cmd/fishbowl/replay.h"
 #include "cmd/fishbowl/replay_summary.h"
+#include "cmd/fishbowl/rules_profile.h"
 #include "conf/conf.h"
 #include "event/event.h"
+#include "rules/compile.h"
+#include "proto/proto.h"
+#include "rules/files.h"
+#include "rules/parse.h"
+#include "rules/rules.h"
 #include "sys/jail.h"
 
 enum {
@@ -36,11 +42,20 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(madvise), JAIL_FREE },
 	{ SCMP_SYS(futex), JAIL_FREE },
 	{ SCMP_SYS(fsync), JAIL_FREE },
+	/* Rules, and isatty(). */
+	{ SCMP_SYS(fstat), JAIL_FREE },
+	{ SCMP_SYS(newfstatat), JAIL_FREE },
+	{ SCMP_SYS(getrandom), JAIL_FREE }, /* keys of hash tables */
+	{ SCMP_SYS(pread64), JAIL_FREE },
+	{ SCMP_SYS(sysinfo), JAIL_FREE }, /* qsort() of large arrays */
+	{ SCMP_SYS(ioctl), JAIL_FREE },
 };
 
 struct child {
 	const struct replay_job *job;
 	struct replay *replay;
+	struct rules *rules;
+	void *image;
 	char *buffer; /* records on their way out */
 	size_t used;
 	int write_error; /* sticky -errno */
@@ -70,6 +85,8 @@ static void on_record(void *context, const struct record *record)
 	struct child *c = context;
 	struct out o;
 
+	if (c->job->profile)
+		return;
 	if (BUFFER_SIZE - c->used < RECORD_JSON_MAX)
 		flush(c);
 	o = out_make(c->buffer + c->used, BUFFER_SIZE - c->used);
@@ -168,6 +185,40 @@ static void print_summary(const struct child *c)
 	fputs(text, stderr);
 }
 
+static void tell_faults(const struct rules_text *text)
+{
+	static char line[RULE_TEXT_MAX];
+
+	for (uint32_t i = 0; i < text->n_faults; i++) {
+		struct out o = out_make(line, sizeof(line));
+
+		rules_files_print_fault(&o, &text->fault[i]);
+		fputs(line, stderr);
+	}
+}
+
+/* Rules come from elsewhere: they are read here, without rights. */
+static int load_rules(struct child *c)
+{
+	struct rules_text *text;
+	size_t size;
+	int r;
+
+	if (!c->job->rules)
+		return 0;
+	r = rules_files_read(c->job->conf, c->job->rules, &text);
+	if (r < 0)
+		return r;
+	tell_faults(text);
+	r = rules_compile(text, &c->image, &size);
+	rules_text_free(text);
+	if (r == 0)
+		r = rules_open(c->image, size, &c->rules);
+	if (r == 0)
+		rules_take_time(c->rules, c->job->profile != NULL);
+	return r;
+}
+
 static int start(struct child *c)
 {
 	const struct replay_job *job = c->job;
@@ -177,6 +228,10 @@ static int start(struct child *c)
 		.policy = job->policy,
 		.home = job->home,
 		.external = job->external,
+		.rules = c->rules,
+		.is_inline = job->is_inline,
+		.midstream = job->midstream,
+		.ignore_checksums = job->ignore_checksums,
 		.emit = on_record,
 		.emit_context = c,
 	};
@@ -193,12 +248,11 @@ static int start(struct child *c)
 	return c->buffer ? replay_new(&setup, &c->replay) : -ENOMEM;
 }
 
-/* From here on no captured byte can do more than spoil the records. */
-static int give_up_rights(const struct replay_job *job)
+int replay_give_up_rights(const struct conf *conf)
 {
 	const struct jail_user nobody = { .uid = NOBODY, .gid = NOBODY };
 	struct jail jail = {
-		.mode = (enum jail_mode)job->conf->top.seccomp,
+		.mode = (enum jail_mode)conf->top.seccomp,
 		.calls = calls,
 		.n_calls = sizeof(calls) / sizeof(calls[0]),
 	};
@@ -235,10 +289,15 @@ static int result(struct child *c)
 _Noreturn void replay_child_run(const struct replay_job *job)
 {
 	struct child c = { .job = job };
-	int r = start(&c);
+	int r;
+
+	proto_prepare();
+	r = replay_give_up_rights(job->conf);
 
 	if (r == 0)
-		r = give_up_rights(job);
+		r = load_rules(&c);
+	if (r == 0)
+		r = start(&c);
 	if (r < 0) {
 		fprintf(stderr, "fishbowl: cannot begin to replay: %s\n", strerror(-r));
 		_exit(REPLAY_NO_START);
@@ -248,5 +307,7 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 	if (c.write_error == 0)
 		replay_finish(c.replay);
 	flush(&c);
+	if (job->profile)
+		c.write_error = rules_profile_print(job->profile, c.rules);
 	_exit(result(&c));
 }

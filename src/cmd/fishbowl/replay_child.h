@@ -12,6 +12,8 @@
 
 struct conf;
 struct replay_nets;
+struct rules_files;
+struct rules_profile;
 
 struct replay_input {
 	const char *path; /* for messages */
@@ -27,7 +29,10 @@ struct replay_job {
 	bool policy; /* judge by it */
 	const struct replay_nets *home;
 	const struct replay_nets *external;
+	const struct rules_files *rules; /* open; NULL: none */
+	bool is_inline, midstream, ignore_checksums;
 	bool check_verdicts;
+	const struct rules_profile *profile; /* print it instead of records; NULL: records */
 	int output_fd;
 	const char *output_path; /* for messages */
 };
@@ -42,3 +47,6 @@ enum {
 
 /* In a fork of the command: never returns. */
 _Noreturn void replay_child_run(const struct replay_job *job);
+
+/* From here on no captured byte can do more than spoil what this process writes: to open descriptors only. 0 or -errno. */
+int replay_give_up_rights(const struct conf *conf);

@@ -130,5 +130,7 @@ void replay_summary(struct out *o, const struct replay *replay, bool policy)
 	put_recorded_verdicts(o, c);
 	put_anomalies(o, c);
 	put_not_judged(o, c);
+	if (c->alerts > 0)
+		out_fmt(o, "alerts      %llu\n", (unsigned long long)c->alerts);
 	out_fmt(o, "records     %llu\n", (unsigned long long)c->records);
 }

@@ -23,7 +23,7 @@
 
 enum { TICK_MS = 100, EVE_MODE = 0640, START_TRIES = 8 };
 static const int64_t jump_ns = SUP_NS_PER_S; /* a smaller step is the work of NTP */
-static const int64_t first_ready_ns = 30 * SUP_NS_PER_S;
+static const int64_t first_ready_ns = 30 * SUP_NS_PER_S, lens_ready_ns = 3 * SUP_NS_PER_S;
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -64,7 +64,7 @@ static void begin(struct supervisor *s, const struct conf *conf)
 {
 	memset(s, 0, sizeof(*s));
 	s->conf = s->first_conf = conf;
-	s->spare_fd = -1;
+	s->spare_fd = s->rules.set.fd = -1;
 	if (conf->top.honeynet[0])
 		snprintf(s->honeynet, sizeof(s->honeynet), "%s", conf->top.honeynet);
 	else
@@ -210,6 +210,7 @@ static void tick(struct supervisor *s)
 	int64_t now = sup_now();
 
 	sup_children_tick(s);
+	sup_lens_tick(s);
 	if (s->running && !s->stopping) {
 		check_clock(s);
 		sup_policy_tick(s);
@@ -391,6 +392,15 @@ static int drop_capabilities(void)
 	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
 }
 
+/* Nothing waits for it for long: without it the gateway does what it should, and status tells. */
+static void wait_lens(struct supervisor *s)
+{
+	int64_t until = sup_now() + lens_ready_ns;
+
+	while (s->child[CHAN_LENS].state == SUP_STARTING && !s->stopping && sup_now() < until)
+		sup_serve(s, TICK_MS, true);
+}
+
 static int start(struct supervisor *s)
 {
 	int r = start_and_wait(s, writers, 2);
@@ -398,9 +408,13 @@ static int start(struct supervisor *s)
 	if (r < 0)
 		return r;
 	sup_say("capture and records: ready");
+	sup_rules_open(s);
+	if (sup_child_wanted(s, CHAN_LENS))
+		(void)start_one(s, CHAN_LENS);
 	r = start_and_wait(s, gate, 1);
 	if (r < 0)
 		return r;
+	wait_lens(s);
 	if (drop_capabilities() < 0)
 		sup_say("capabilities that are not needed any more could not be given up");
 	s->same_boot = true;

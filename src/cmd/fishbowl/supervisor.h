@@ -40,6 +40,7 @@ struct sup_child {
 	unsigned starts;
 	int landlock_abi;
 	uint64_t policy;   /* fb-gate: generation of the policy it got with START */
+	uint64_t rules;    /* fb-gate: the same of the rules */
 	bool was_killed;   /* its last end was a SIGKILL: not its own fault */
 	bool failed_start; /* its last end came by itself, before it was ready */
 	char why[96];      /* the last end, in words */
@@ -101,6 +102,32 @@ struct sup_policy {
 	struct stat file;            /* orders.json as it was last written or read */
 };
 
+/* What fb-lens has asked for. */
+struct sup_lens {
+	bool wants;
+	uint64_t number;
+	int64_t next_look_ns;
+};
+
+/* What fb-rules made of the files in the configuration. */
+struct sup_rule_set {
+	int fd;      /* the image; -1: none */
+	bool wanted; /* there are files */
+	uint64_t loaded, refused;
+	int64_t ns; /* that it took */
+	char refusals[CHAN_REFUSALS_MAX];
+};
+
+struct sup_rules {
+	struct sup_rule_set set; /* in fd[ROLE_RULES] */
+	uint64_t image;          /* generation of it */
+	uint64_t sent;           /* of those that fb-gate was given last */
+	uint64_t applied;        /* of those that it holds frames against */
+	int64_t refused;         /* its answer to `sent`: 0 or -errno */
+	pid_t pid;               /* of fb-rules while it works; 0 */
+	char fault[1024];        /* why there are none */
+};
+
 struct supervisor {
 	const struct conf *conf;
 	struct conf *own_conf;         /* after a reload: `conf` is this one */
@@ -136,6 +163,8 @@ struct supervisor {
 	int64_t watchdog_ns, next_watchdog_ns;
 	struct sup_audit audit;
 	struct sup_policy policy;
+	struct sup_lens lens;
+	struct sup_rules rules;
 	int stopping; /* 0, 1 = in order, 2 = hurry */
 	bool running; /* all processes were up once */
 	int64_t stop_since_ns;
@@ -205,6 +234,21 @@ struct policy_pot sup_policy_pot(const struct supervisor *s, size_t n);
 /* Nothing passes from now on, whether the gate obeys or not. sup_policy_change()'s result. */
 int sup_lockdown(struct supervisor *s, const char *operator, const char * reason, uint64_t *ret_id);
 
+/* supervisor_rules.c */
+/* Has fb-rules read the files that `conf` names, serving everybody else meanwhile; `conf_fd` is the text of it.
+ * No files: an empty set. Else -errno, and why in words. The image is the caller's. */
+int sup_rules_compile(struct supervisor *s, const struct conf *conf, int conf_fd,
+	struct sup_rule_set *ret_set, char *ret_why, size_t size);
+/* From now on this set is the one that a gate gets; what was before is the caller's. */
+void sup_rules_use(struct supervisor *s, const struct sup_rule_set *set);
+/* The set in use to the gate that runs, and its answer; results as of sup_policy_change(). */
+int sup_rules_send(struct supervisor *s);
+/* A record of what is in force. */
+void sup_rules_tell(struct supervisor *s);
+/* At the start. Without rules that can be had the gateway starts all the same. */
+void sup_rules_open(struct supervisor *s);
+void sup_rules_applied(struct supervisor *s, const struct message_applied *applied);
+
 /* supervisor_child.c */
 int sup_child_start(struct supervisor *s, enum chan_process process);
 void sup_child_message(struct supervisor *s, struct sup_child *child);
@@ -217,6 +261,18 @@ void sup_child_kill(struct sup_child *child, const char *why);
 void sup_gate_replace(struct supervisor *s);
 /* One step of the orderly stop; true when all have ended. */
 bool sup_children_stop_step(struct supervisor *s);
+
+/* supervisor_lens.c */
+/* False: a process that the configuration leaves out. */
+bool sup_child_wanted(const struct supervisor *s, enum chan_process process);
+/* Number of the segment that fb-tap writes; 0: none yet. */
+uint64_t sup_open_segment(const struct supervisor *s);
+/* It looks by these rules from now on, too; the gate is not made to wait for that. */
+void sup_lens_send_rules(struct supervisor *s);
+void sup_lens_applied(struct supervisor *s, const struct message_applied *applied);
+void sup_lens_want(struct supervisor *s, uint64_t number);
+/* Hands over what was asked for as soon as it is there. */
+void sup_lens_tick(struct supervisor *s);
 
 /* supervisor_nic.c */
 int sup_nics_prepare(struct supervisor *s);

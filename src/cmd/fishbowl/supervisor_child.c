@@ -18,19 +18,22 @@ static const int64_t hung_ns = 10 * SUP_NS_PER_S, start_ns = 20 * SUP_NS_PER_S;
 static const int64_t first_backoff_ns = 100000000, last_backoff_ns = 5 * SUP_NS_PER_S;
 enum { GOOD = 10 }; /* up that many times its last wait: the next death starts afresh */
 static const int64_t stop_ns[CHAN_PROCESSES] = { 15 * SUP_NS_PER_S, 60 * SUP_NS_PER_S,
-	60 * SUP_NS_PER_S };
+	60 * SUP_NS_PER_S, 20 * SUP_NS_PER_S };
+/* fb-lens has time: what waits for it is on the disk. */
+static const int niceness[CHAN_PROCESSES] = { [CHAN_LENS] = 15 };
 
 #define R(role) (1u << ROLE_##role)
 
 /* Who gets what: the privileges of the processes in one table. */
 static const uint32_t gets[CHAN_PROCESSES] = {
 	[CHAN_GATE] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(GATE_RECORDS) | R(FLOW_TABLE) |
-		      R(BUDGET_STATE) | R(POLICY) | R(LOCK),
+		      R(BUDGET_STATE) | R(POLICY) | R(RULES) | R(LOCK),
 	[CHAN_TAP] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(TAP_RECORDS) | R(CAPTURE_DIR) |
 		     R(SIGNING_KEY) | R(LOCK),
 	[CHAN_STORE] = R(CONF) | R(GATE_RECORDS) | R(TAP_RECORDS) | R(SUPERVISOR_RECORDS) |
-		       R(CAPTURE_DIR) | R(JOURNAL_DIR) | R(DB_DIR) | R(EVE_FILE) | R(EVE_SOCKET) |
-		       R(SYSLOG) | R(JOURNAL_KEY) | R(LOCK),
+		       R(LENS_RECORDS) | R(CAPTURE_DIR) | R(JOURNAL_DIR) | R(DB_DIR) | R(EVE_FILE) |
+		       R(EVE_SOCKET) | R(SYSLOG) | R(JOURNAL_KEY) | R(LOCK),
+	[CHAN_LENS] = R(CONF) | R(LENS_RECORDS) | R(LENS_STATE) | R(RULES) | R(LOCK),
 };
 
 static void add_fd(
@@ -72,8 +75,9 @@ static void note_pids(const struct supervisor *s)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "%d %d %d", (int)s->child[CHAN_GATE].pid,
-		(int)s->child[CHAN_TAP].pid, (int)s->child[CHAN_STORE].pid);
+	snprintf(text, sizeof(text), "%d %d %d %d", (int)s->child[CHAN_GATE].pid,
+		(int)s->child[CHAN_TAP].pid, (int)s->child[CHAN_STORE].pid,
+		(int)s->child[CHAN_LENS].pid);
 	(void)file_text_write(
 		s->run_dir, RUN_PIDS_NAME, text); /* a help for a later run, no more */
 }
@@ -97,7 +101,8 @@ static int spawn_program(const struct sup_child *child, pid_t *ret_pid, int *ret
 {
 	struct spawn spawn = { .program = process_name(child->process),
 		.user = &child->user,
-		.max_files = MAX_FILES };
+		.max_files = MAX_FILES,
+		.nice = niceness[child->process] };
 	int pair[2], r = chan_pair(pair);
 
 	if (r < 0)
@@ -167,8 +172,11 @@ int sup_child_start(struct supervisor *s, enum chan_process process)
 			plan_restart(child);
 		return r;
 	}
+	if (process == CHAN_LENS)
+		s->lens.wants = false;
 	child->starts++;
 	child->policy = s->policy.image;
+	child->rules = s->rules.image;
 	child->state = SUP_STARTING;
 	child->since_ns = child->alive_ns = sup_now();
 	s->audit.undisturbed = false;
@@ -184,6 +192,7 @@ static void on_ready(
 	child->landlock_abi = ready->landlock_abi;
 	if (child->process == CHAN_GATE) {
 		s->policy.applied = child->policy;
+		s->rules.applied = s->rules.sent = child->rules;
 		s->gate_gap_ns = child->since_ns - s->gate_stopped_ns;
 	}
 	sup_control(s, REASON_STARTED, process_name(child->process), "pid %d, uid %u%s%s",
@@ -266,7 +275,11 @@ void sup_child_message(struct supervisor *s, struct sup_child *child)
 		else if (m.type == MESSAGE_AUDITED)
 			sup_audit_answer(s, child->process, &m.audited);
 		else if (m.type == MESSAGE_APPLIED && child->process == CHAN_GATE)
-			sup_policy_applied(s, &m.applied);
+			(m.applied.rules ? sup_rules_applied : sup_policy_applied)(s, &m.applied);
+		else if (m.type == MESSAGE_APPLIED && child->process == CHAN_LENS)
+			sup_lens_applied(s, &m.applied);
+		else if (m.type == MESSAGE_WANT && child->process == CHAN_LENS)
+			sup_lens_want(s, m.want.number);
 	}
 	if (r == -EBADMSG)
 		sup_child_kill(child, "it sent a message that is not in the table");
@@ -292,6 +305,8 @@ void sup_children_reap(struct supervisor *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->spare_pid)
 			forget_spare(s);
+		if (pid == s->rules.pid)
+			s->rules.pid = 0;
 		for (size_t i = 0; i < CHAN_PROCESSES; i++)
 			if (s->child[i].pid == pid) {
 				/* What it said last counts. */
@@ -322,7 +337,7 @@ void sup_children_tick(struct supervisor *s)
 
 		check_alive(s, child, now);
 		if (child->state == SUP_DOWN && child->pid == 0 && s->running && !s->stopping &&
-			now >= child->restart_at_ns) {
+			sup_child_wanted(s, child->process) && now >= child->restart_at_ns) {
 			int r = sup_child_start(s, child->process);
 
 			if (r < 0)
@@ -357,10 +372,10 @@ void sup_gate_replace(struct supervisor *s)
 	sup_child_stop(s, CHAN_GATE, STOP_RESTART);
 }
 
-/* Gate, then tap, then store: each has what the one before wrote last. */
+/* Gate, tap, lens, store: each has what the one before wrote last. */
 bool sup_children_stop_step(struct supervisor *s)
 {
-	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_STORE };
+	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_LENS, CHAN_STORE };
 
 	forget_spare(s);
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {

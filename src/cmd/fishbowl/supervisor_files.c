@@ -26,8 +26,8 @@
 #include "control/gate.h"
 #include "sys/files.h"
 
-enum { LAYOUT = 1, LOCK_WAIT_S = 20, FIRST_SEQ = 1 };
-static const size_t gate_records_size = 4u << 20, other_records_size = 1u << 18;
+enum { LAYOUT = 2, LOCK_WAIT_S = 20, FIRST_SEQ = 1 };
+static const size_t large_records_size = 4u << 20, other_records_size = 1u << 18;
 
 struct shared_file {
 	const char *name;
@@ -41,12 +41,14 @@ static const struct shared_file shared[] = {
 	{ "record-gate.ring", ROLE_GATE_RECORDS, false, true },
 	{ "record-tap.ring", ROLE_TAP_RECORDS, false, true },
 	{ "record-supervisor.ring", ROLE_SUPERVISOR_RECORDS, false, true },
+	{ "record-lens.ring", ROLE_LENS_RECORDS, false, true },
 	{ "flow.table", ROLE_FLOW_TABLE, false, false },
 	{ "budget.state", ROLE_BUDGET_STATE, true, false },
+	{ "lens.state", ROLE_LENS_STATE, true, false },
 };
 
 static const char *const counts_name[CHAN_PROCESSES] = { "gate.counts", "tap.counts",
-	"store.counts" };
+	"store.counts", "lens.counts" };
 
 enum { N_SHARED = sizeof(shared) / sizeof(shared[0]) };
 
@@ -56,11 +58,14 @@ static size_t file_size(const struct supervisor *s, enum chan_role role)
 	case ROLE_FRAME_RING:
 		return ring_memory_size(s->conf->capture.ring);
 	case ROLE_GATE_RECORDS:
-		return ring_memory_size(gate_records_size);
+	case ROLE_LENS_RECORDS:
+		return ring_memory_size(large_records_size);
 	case ROLE_FLOW_TABLE:
 		return gate_flow_memory_size(s->conf);
 	case ROLE_BUDGET_STATE:
 		return gate_budget_memory_size(s->conf);
+	case ROLE_LENS_STATE:
+		return COUNTS_LENS_STATE_SIZE;
 	default:
 		return ring_memory_size(other_records_size);
 	}
@@ -284,6 +289,12 @@ bool sup_files_fit(const struct supervisor *s)
 	return true;
 }
 
+/* Earlier versions have no fb-lens: what they left is drained all the same. */
+static bool is_lens(enum chan_role role)
+{
+	return role == ROLE_LENS_RECORDS;
+}
+
 bool sup_files_open_old(struct supervisor *s)
 {
 	char kernel[40];
@@ -295,12 +306,12 @@ bool sup_files_open_old(struct supervisor *s)
 		if (!shared[i].is_ring)
 			continue;
 		s->fd[shared[i].role] = openat(s->ram_dir, shared[i].name, O_RDWR | O_CLOEXEC);
-		if (s->fd[shared[i].role] < 0)
+		if (s->fd[shared[i].role] < 0 && !(errno == ENOENT && is_lens(shared[i].role)))
 			return false;
 	}
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
 		s->counts_fd[i] = openat(s->ram_dir, counts_name[i], O_RDWR | O_CLOEXEC);
-		if (s->counts_fd[i] < 0)
+		if (s->counts_fd[i] < 0 && !(errno == ENOENT && i == CHAN_LENS))
 			return false;
 	}
 	return true;

@@ -9,7 +9,7 @@
 
 void sup_record(struct supervisor *s, struct record *record)
 {
-	uint8_t packed[RECORD_PACKED_MAX];
+	uint8_t packed[RECORD_PLAIN_MAX];
 	struct ring_entry *entry;
 	void *payload;
 	int size;

@@ -26,6 +26,7 @@ enum effect {
 	EFFECT_TAP = 4,
 	EFFECT_STORE = 8,
 	EFFECT_RESTART = 16,
+	EFFECT_LENS = 32,
 };
 
 /* What a change of a setting asks for; "*": of the others in that section. What is not here needs a
@@ -43,15 +44,22 @@ static const struct {
 	{ "", "fence_files", EFFECT_POLICY },
 	{ "", "black_files", EFFECT_POLICY },
 	{ "", "white_files", EFFECT_POLICY },
+	{ "", "rules", EFFECT_POLICY }, /* they are read again in any case */
+	{ "", "rule_vars", EFFECT_POLICY },
+	{ "", "threshold_file", EFFECT_POLICY },
+	{ "", "classification_file", EFFECT_POLICY },
 	{ "", "attendance", EFFECT_POLICY },
 	{ "", "roach_motel", EFFECT_POLICY },
 	{ "", "isolate", EFFECT_POLICY },
+	{ "", "lens", EFFECT_LENS },
+	{ "", "application_records", EFFECT_LENS },
 	{ "", "management", EFFECT_NONE },
 	{ "", "self_test", EFFECT_NONE },
 	{ "limit", "*", EFFECT_POLICY },
 	{ "honeynet_limit", "*", EFFECT_POLICY },
 	{ "refuse", "*", EFFECT_POLICY },
 	{ "dns", "*", EFFECT_POLICY },
+	{ "rules_limit", "*", EFFECT_GATE },
 	{ "honeypot", "roach_motel", EFFECT_POLICY },
 	{ "honeypot", "isolate", EFFECT_POLICY },
 	{ "honeypot", "preset", EFFECT_POLICY },
@@ -67,6 +75,7 @@ static const struct {
 struct settings {
 	struct conf *conf;
 	struct list list[LIST_COUNT];
+	struct sup_rule_set rules;
 	int snapshot;
 };
 
@@ -146,6 +155,8 @@ static void settings_done(struct settings *settings)
 		list_done(&settings->list[kind]);
 	if (settings->snapshot >= 0)
 		close(settings->snapshot);
+	if (settings->rules.fd >= 0)
+		close(settings->rules.fd);
 }
 
 /* What is checked is what the processes get, whatever happens to the file. */
@@ -167,7 +178,9 @@ static int read_settings(const struct supervisor *s, struct settings *new, char 
 /* Twice is as before. */
 static void swap_settings(struct supervisor *s, struct settings *other)
 {
-	struct settings mine = { .conf = s->own_conf, .snapshot = s->fd[ROLE_CONF] };
+	struct settings mine = {
+		.conf = s->own_conf, .rules = s->rules.set, .snapshot = s->fd[ROLE_CONF]
+	};
 	const struct conf *conf = other->conf;
 
 	memcpy(mine.list, s->policy.list, sizeof(mine.list));
@@ -175,6 +188,7 @@ static void swap_settings(struct supervisor *s, struct settings *other)
 	s->own_conf = other->conf;
 	s->conf = conf ? conf : s->first_conf;
 	s->fd[ROLE_CONF] = other->snapshot;
+	sup_rules_use(s, &other->rules);
 	*other = mine;
 }
 
@@ -209,11 +223,21 @@ static int replace_gate(struct supervisor *s)
 }
 
 /* A gate that is not there yet, or that is slow, gets it later. */
-static int take_over(struct supervisor *s, unsigned what)
+static int or_later(int r)
 {
-	int r = what & EFFECT_GATE ? replace_gate(s) : sup_policy_change(s);
-
 	return r == -ENOTCONN || r == -ETIMEDOUT ? 0 : r;
+}
+
+static int take_over(struct supervisor *s, const struct settings *before, unsigned what)
+{
+	int r;
+
+	if (what & EFFECT_GATE)
+		return or_later(replace_gate(s));
+	r = or_later(sup_policy_change(s));
+	if (r == 0 && (s->rules.set.wanted || before->rules.wanted))
+		r = or_later(sup_rules_send(s));
+	return r;
 }
 
 static int put_in_force(struct supervisor *s, struct settings *new, const struct reload *reload)
@@ -221,12 +245,20 @@ static int put_in_force(struct supervisor *s, struct settings *new, const struct
 	int r;
 
 	swap_settings(s, new);
-	r = take_over(s, reload->effects);
+	r = take_over(s, new, reload->effects);
 	if (r < 0) {
 		swap_settings(s, new);
-		(void)take_over(s, reload->effects);
+		(void)take_over(s, new, reload->effects);
 		return r;
 	}
+	s->rules.fault[0] = '\0';
+	if (s->rules.set.wanted)
+		sup_rules_tell(s);
+	/* It knows honeypots and limits as the gate does. */
+	if (reload->effects & (EFFECT_LENS | EFFECT_GATE))
+		sup_child_stop(s, CHAN_LENS, STOP_END);
+	else if (s->rules.set.wanted || new->rules.wanted)
+		sup_lens_send_rules(s);
 	if (reload->effects & EFFECT_TAP)
 		sup_child_stop(s, CHAN_TAP, STOP_END);
 	if (reload->effects & EFFECT_STORE)
@@ -274,6 +306,12 @@ static int reload_settings(struct supervisor *s, struct settings *new, char *ret
 			"%s: this needs a restart of the gateway; nothing was changed", restart);
 		return -EINVAL;
 	}
+	r = sup_rules_compile(s, new->conf, new->snapshot, &new->rules, ret_said, size);
+	if (r < 0) {
+		sup_control(s, REASON_RULES_REFUSED, "rules", "%.400s", ret_said);
+		return -EINVAL;
+	}
+	since_ns = sup_now();
 	r = put_in_force(s, new, &reload);
 	if (r < 0)
 		snprintf(ret_said, size,
@@ -297,7 +335,7 @@ static void tell_manager(bool done)
 
 int sup_reload(struct supervisor *s, const char *operator, char * ret_said, size_t size)
 {
-	struct settings new = { .snapshot = -1 };
+	struct settings new = { .rules = { .fd = -1 }, .snapshot = -1 };
 	char detail[1024];
 	int r;
 

@@ -12,7 +12,7 @@
 #include "base/ring.h"
 #include "cmd/fishbowl/supervisor_ctl.h"
 
-enum { LATE_S = 3 };
+enum { LATE_S = 3, LENS_LATE_S = 60 };
 
 static const char *state_name(const struct sup_child *child)
 {
@@ -90,6 +90,44 @@ static json_t *describe_records(const struct supervisor *s)
 		(json_int_t)s->records_lost);
 }
 
+/* How far behind the capture it is. 0: at its last look it had read everything. */
+static int64_t lens_lag_ns(const struct supervisor *s)
+{
+	const struct counts_lens *lens = s->counts[CHAN_LENS];
+
+	if (lens->last_ns == 0 || (!lens->behind && s->child[CHAN_LENS].state == SUP_UP))
+		return 0;
+	return sup_wall() - (int64_t)lens->last_ns;
+}
+
+/* Packet ids of this run: of what an earlier one has left only the segments are known. */
+static uint64_t lens_lag_packets(const struct supervisor *s)
+{
+	const struct counts_lens *lens = s->counts[CHAN_LENS];
+	const struct counts_tap *tap = s->counts[CHAN_TAP];
+
+	if (lens_lag_ns(s) == 0 || tap->last_packet < lens->last_packet)
+		return 0;
+	return tap->last_packet - lens->last_packet;
+}
+
+static json_t *describe_lens(const struct supervisor *s)
+{
+	const struct counts_lens *lens = s->counts[CHAN_LENS];
+	uint64_t open = sup_open_segment(s);
+
+	if (!sup_child_wanted(s, CHAN_LENS))
+		return json_null();
+	return json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets",
+		(json_int_t)lens->packets, "lag_packets", (json_int_t)lens_lag_packets(s),
+		"lag_seconds", (double)lens_lag_ns(s) / 1e9, "lag_segments",
+		(json_int_t)(lens->segment && open > lens->segment ? open - lens->segment : 0),
+		"looked", (json_int_t)lens->looked, "not_looked", (json_int_t)lens->not_looked,
+		"records", (json_int_t)lens->records, "refused", (json_int_t)lens->refused,
+		"alerts", (json_int_t)lens->alerts, "unread", (json_int_t)lens->unread, "poison",
+		(json_int_t)lens->poison);
+}
+
 static json_t *describe_audit(const struct supervisor *s)
 {
 	char time[40];
@@ -121,6 +159,8 @@ static void warn_processes(const struct supervisor *s, json_t *warnings, int64_t
 		const struct sup_child *child = &s->child[i];
 		const char *name = process_name(child->process);
 
+		if (!sup_child_wanted(s, child->process))
+			continue;
 		if (child->state != SUP_UP)
 			warn(warnings, "%s is %s%s", name, state_name(child),
 				i == CHAN_GATE ? ": nothing passes" : "");
@@ -130,6 +170,30 @@ static void warn_processes(const struct supervisor *s, json_t *warnings, int64_t
 		if (child->state == SUP_UP && child->landlock_abi == 0)
 			warn(warnings, "%s runs without Landlock: this kernel has none", name);
 	}
+}
+
+static void warn_lens(const struct supervisor *s, json_t *warnings)
+{
+	const struct counts_lens *lens = s->counts[CHAN_LENS];
+	int64_t lag = lens_lag_ns(s);
+
+	if (!sup_child_wanted(s, CHAN_LENS))
+		return;
+	if (lag > LENS_LATE_S * SUP_NS_PER_S)
+		warn(warnings, "fb-lens is %" PRIu64 " packets and %lld s behind the capture",
+			lens_lag_packets(s), (long long)(lag / SUP_NS_PER_S));
+	if (lens->damaged)
+		warn(warnings, "segment %" PRIu64 " cannot be read on by fb-lens", lens->damaged);
+	if (lens->unread)
+		warn(warnings,
+			"%" PRIu64 " segments were removed before fb-lens had looked into them: "
+			"make capture.budget larger",
+			lens->unread);
+	if (lens->poison)
+		warn(warnings,
+			"fb-lens does not look at %" PRIu64 " packets that have ended it: see "
+			"`fishbowl events`",
+			lens->poison);
 }
 
 static void warn_attendance(const struct supervisor *s, json_t *warnings)
@@ -219,6 +283,44 @@ static json_t *describe_policy(const struct supervisor *s)
 		"roach_motel", names_of(s, is_roach_motel), "attendance", describe_attendance(s));
 }
 
+static bool rules_hold(const struct supervisor *s)
+{
+	return s->rules.set.fd >= 0 && s->rules.applied == s->rules.image;
+}
+
+static json_t *describe_rules(const struct supervisor *s)
+{
+	const struct counts_rules *c = &sup_gate_counts(s)->rules;
+	const struct sup_rule_set *set = &s->rules.set;
+
+	if (!set->wanted)
+		return json_null();
+	return json_pack("{s:I, s:I, s:b, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"loaded", (json_int_t)set->loaded, "refused", (json_int_t)set->refused, "in_force",
+		rules_hold(s), "compile_seconds", (double)set->ns / 1e9, "open_seconds",
+		(double)c->loaded_ns / 1e9, "hits", (json_int_t)c->hits, "changed",
+		(json_int_t)c->changed, "dropped", (json_int_t)c->dropped, "undecided",
+		(json_int_t)c->undecided, "no_room", (json_int_t)c->no_room, "not_recorded",
+		(json_int_t)c->lost, "held", (json_int_t)c->held, "conversations",
+		(json_int_t)c->flows, "streams", (json_int_t)c->pool_used);
+}
+
+static void warn_rules(const struct supervisor *s, json_t *warnings)
+{
+	const struct sup_rules *rules = &s->rules;
+
+	if (!rules->set.wanted)
+		return;
+	if (rules->set.fd < 0)
+		warn(warnings, "no rules are in force, so %s: %.150s",
+			s->conf->rules.undecided == CONF_UNDECIDED_DROP
+				? "no conversation leaves"
+				: "conversations leave unseen",
+			rules->fault);
+	else if (!rules_hold(s) && s->child[CHAN_GATE].state == SUP_UP)
+		warn(warnings, "fb-gate has not taken up the last rules yet");
+}
+
 static json_t *describe_warnings(const struct supervisor *s, int64_t now)
 {
 	const struct counts_gate *gate = sup_gate_counts(s);
@@ -248,7 +350,9 @@ static json_t *describe_warnings(const struct supervisor *s, int64_t now)
 		warn(warnings, "records cannot be written: %s", strerror((int)store->write_errno));
 	if (s->audit.last_wall_ns && !s->audit.last_agree)
 		warn(warnings, "the last audit found a difference: %s", s->audit.last_detail);
+	warn_lens(s, warnings);
 	warn_policy(s, warnings);
+	warn_rules(s, warnings);
 	return warnings;
 }
 
@@ -259,7 +363,8 @@ void sup_status(struct supervisor *s, json_t *answer)
 
 	sup_nics_count(s);
 	for (size_t i = 0; i < CHAN_PROCESSES; i++)
-		json_array_append_new(processes, describe_process(&s->child[i], now));
+		if (sup_child_wanted(s, s->child[i].process))
+			json_array_append_new(processes, describe_process(&s->child[i], now));
 	for (unsigned i = 0; i < s->n_ports; i++)
 		json_array_append_new(nics, describe_nic(&s->port[i], i));
 	json_object_set_new(answer, "version", json_string(FISHBOWL_VERSION));
@@ -272,7 +377,9 @@ void sup_status(struct supervisor *s, json_t *answer)
 	json_object_set_new(answer, "frames", describe_frames(s));
 	json_object_set_new(answer, "capture", describe_capture(s));
 	json_object_set_new(answer, "records", describe_records(s));
+	json_object_set_new(answer, "lens", describe_lens(s));
 	json_object_set_new(answer, "audit", describe_audit(s));
 	json_object_set_new(answer, "policy", describe_policy(s));
+	json_object_set_new(answer, "rules", describe_rules(s));
 	json_object_set_new(answer, "warnings", describe_warnings(s, now));
 }

@@ -8,19 +8,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "base/ip.h"
 #include "base/out.h"
+#include "rules/files.h"
 #include "conf/conf.h"
 #include "conf/list.h"
 #include "control/policy.h"
+#include "rules/parse.h"
 
-static void print_example(struct out *o)
-{
-	conf_print_example(o, NULL);
-}
-
+enum { REFUSALS_MAX = 20, REFUSAL_SIZE = 1 << 13 };
 enum { KEY_SETTINGS = 256, KEY_PRESETS, KEY_MANUAL, TEXT_SIZE = 1 << 18, HONEYPOT_SIZE = 1 << 12 };
 
 struct options {
@@ -35,6 +35,12 @@ static const struct argp_option option_table[] = {
 	{ "manual", KEY_MANUAL, NULL, OPTION_HIDDEN, "print the settings for fishbowl.conf(5)", 0 },
 	{ 0 },
 };
+
+/* Rules that are not installed would be a fault. */
+static void print_example(struct out *o)
+{
+	conf_print_example(o, access(RULES_PATH_SHIPPED, R_OK) == 0 ? RULES_PATH_SHIPPED : NULL);
+}
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
@@ -160,6 +166,44 @@ static void print_summary(
 	conf_print_warnings(o, conf, list, wall_ns);
 }
 
+/* ---- the rules ---- */
+
+static void print_rules(struct out *o, const struct rules_text *text)
+{
+	if (!text)
+		return;
+	out_fmt(o, "rules: %u loaded, %u refused\n", text->n_loaded, text->n_faults);
+	for (size_t i = 0; i < text->n_faults && i < REFUSALS_MAX; i++) {
+		const struct rules_fault *fault = &text->fault[i];
+
+		out_str(o, "warning: ");
+		rules_files_print_fault(o, fault);
+	}
+	if (text->n_faults > REFUSALS_MAX)
+		out_fmt(o,
+			"warning: %u more rules are refused; `fishbowl rules check` names them\n",
+			text->n_faults - REFUSALS_MAX);
+}
+
+/* NULL: there are no files. */
+static int read_rules(const struct conf *conf, struct rules_text **ret_text, char **ret_why)
+{
+	struct rules_files files;
+	int r;
+
+	*ret_text = NULL;
+	if (conf->top.rules.n == 0)
+		return 0;
+	r = rules_files_open(conf, &files, ret_why);
+	if (r < 0)
+		return r;
+	r = rules_files_read(conf, &files, ret_text);
+	rules_files_close(conf, &files);
+	if (r < 0 && asprintf(ret_why, "rules: %s", strerror(-r)) < 0)
+		*ret_why = NULL;
+	return r;
+}
+
 /* ---- the verb ---- */
 
 static int show(char *text, bool fine)
@@ -180,10 +224,11 @@ static int print_text(void (*print)(struct out *o))
 	return show(text, text && out_ok(&o));
 }
 
-static int print_meaning(
-	const struct options *options, const struct conf *conf, const struct list *list)
+static int print_meaning(const struct options *options, const struct conf *conf,
+	const struct list *list, const struct rules_text *rules)
 {
-	size_t size = TEXT_SIZE + conf->n_honeypots * HONEYPOT_SIZE + CONF_FILE_MAX;
+	size_t size = TEXT_SIZE + conf->n_honeypots * HONEYPOT_SIZE + CONF_FILE_MAX +
+		      REFUSALS_MAX * REFUSAL_SIZE;
 	char *text = malloc(size);
 	struct out o = out_make(text, text ? size : 0);
 	struct timespec now;
@@ -192,6 +237,7 @@ static int print_meaning(
 	if (text) {
 		out_fmt(&o, "%s: fine\n", options->path);
 		print_summary(&o, conf, list, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+		print_rules(&o, rules);
 	}
 	return show(text, text && out_ok(&o));
 }
@@ -224,6 +270,20 @@ static int check_size(const struct conf *conf, const struct list list[static LIS
 	return refuse(fault);
 }
 
+static int check_rules(
+	const struct options *options, const struct conf *conf, const struct list *list)
+{
+	struct rules_text *rules;
+	char *why = NULL;
+	int result;
+
+	if (read_rules(conf, &rules, &why) < 0)
+		return refuse(why);
+	result = print_meaning(options, conf, list, rules);
+	rules_text_free(rules);
+	return result;
+}
+
 static int check(const struct options *options)
 {
 	struct list list[LIST_COUNT];
@@ -239,7 +299,7 @@ static int check(const struct options *options)
 	}
 	result = check_size(conf, list);
 	if (result == 0)
-		result = print_meaning(options, conf, list);
+		result = check_rules(options, conf, list);
 	for (unsigned kind = 0; kind < LIST_COUNT; kind++)
 		list_done(&list[kind]);
 	conf_free(conf);

@@ -13,7 +13,8 @@
 #include "cmd/fishbowl/ctl_show.h"
 #include "cmd/fishbowl/run_args.h"
 
-enum { ARGS_MAX = 64, KEY_FOR = 256, KEY_UNTIL, KEY_REASON, KEY_MATCH, LOCKDOWN_PATIENCE_S = 2 };
+enum { ARGS_MAX = 64, KEY_FOR = 256, KEY_UNTIL, KEY_REASON, KEY_MATCH };
+enum { LOCKDOWN_PATIENCE_S = 2, RELOAD_PATIENCE_S = 80 }; /* rules take their time */
 enum { EXIT_USAGE = 2 };
 
 struct options {
@@ -178,6 +179,13 @@ static int no_answer(const struct options *o, const struct run_dirs *dirs, int e
 	return ctl_lockdown_alone(dirs->run, dirs->state, o->reason ? o->reason : "") < 0;
 }
 
+static int patience_of(const char *verb)
+{
+	if (strcmp(verb, "lockdown") == 0)
+		return LOCKDOWN_PATIENCE_S;
+	return strcmp(verb, "reload") == 0 ? RELOAD_PATIENCE_S : CTL_PATIENCE_S;
+}
+
 int verb_ctl(int argc, char **argv)
 {
 	static const struct argp argp = { option_table, parse_option, "VERB [ARGUMENT...]", NULL,
@@ -200,8 +208,7 @@ int verb_ctl(int argc, char **argv)
 		fprintf(stderr, "fishbowl: an argument is no text (UTF-8)\n");
 		return EXIT_USAGE;
 	}
-	r = ctl_ask(dirs.run, request,
-		strcmp(o.arg[0], "lockdown") == 0 ? LOCKDOWN_PATIENCE_S : CTL_PATIENCE_S, &answer);
+	r = ctl_ask(dirs.run, request, patience_of(o.arg[0]), &answer);
 	free(request);
 	r = r < 0 ? no_answer(&o, &dirs, r) : show(&o, answer);
 	if (r != 0 && answer && json_is_false(json_object_get(answer, "nics_locked")))

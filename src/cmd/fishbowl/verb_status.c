@@ -100,6 +100,20 @@ static void print_frames(json_t *frames)
 		number(frames, "flows_total"));
 }
 
+static void print_lens(const json_t *lens)
+{
+	double lag = json_real_value(json_object_get(lens, "lag_seconds"));
+
+	if (!json_is_object(lens))
+		return;
+	printf("lens: %lld packets read, ", number(lens, "packets"));
+	if (lag > 0)
+		printf("%lld packets (%.1f s) behind; ", number(lens, "lag_packets"), lag);
+	else
+		printf("up to date; ");
+	printf("%lld records, %lld alerts\n", number(lens, "records"), number(lens, "alerts"));
+}
+
 static void print_stores(const json_t *status)
 {
 	const json_t *capture = json_object_get(status, "capture");
@@ -114,6 +128,7 @@ static void print_stores(const json_t *status)
 		size ? number(capture, "ring_used") * 100 / size : 0);
 	printf("records: %lld; journal %s, databases %s\n", number(records, "records"),
 		bytes(number(records, "journal"), a), bytes(number(records, "database"), c));
+	print_lens(json_object_get(status, "lens"));
 	if (json_is_object(audit))
 		printf("audit: %s at %s%s%s\n",
 			is(audit, "agree") ? "all layers agree" : "DIFFERENCE", text(audit, "time"),
@@ -156,6 +171,17 @@ static void print_policy(const json_t *policy)
 	printf(left > 0 ? "roach motel in %lld min\n" : "roach motel for all\n", (left + 59) / 60);
 }
 
+static void print_rules(const json_t *rules)
+{
+	if (!json_is_object(rules))
+		return;
+	printf("rules: %lld loaded, %lld refused, %s\n", number(rules, "loaded"),
+		number(rules, "refused"), is(rules, "in_force") ? "in force" : "NOT in force");
+	printf("  hits %lld; frames changed %lld, dropped %lld, undecided %lld, held now %lld\n",
+		number(rules, "hits"), number(rules, "changed"), number(rules, "dropped"),
+		number(rules, "undecided"), number(rules, "held"));
+}
+
 static void print_warnings(const json_t *warnings)
 {
 	const json_t *warning;
@@ -183,6 +209,7 @@ static int show(const json_t *status, bool json)
 		print_frames(json_object_get(status, "frames"));
 		print_stores(status);
 		print_policy(json_object_get(status, "policy"));
+		print_rules(json_object_get(status, "rules"));
 		print_warnings(warnings);
 	}
 	return is(status, "ok") && json_array_size(warnings) == 0 ? 0 : 1;

@@ -100,6 +100,29 @@ def fetch():
 		True
 
 
+SAY = r"""
+import socket, sys
+for argument in sys.argv[2:]:
+	port, data = argument.split("=")
+	try:
+		with socket.create_connection((sys.argv[1], int(port)), 5) as s:
+			s.sendall(bytes.fromhex(data))
+			while s.recv(4096):
+				pass
+			print("sent")
+	except OSError as error:
+		print(error)
+"""
+
+
+def exploit():
+	data = " ".join(f"{port}={sent.hex()}" for _, port, sent, _ in plan.EXPLOITS)
+	done = ask(WEB, f"python3 -c 'exec(bytes.fromhex(\"{SAY.encode().hex()}\"))' {VICTIM.ip4} {data}")
+	names = ", ".join(name for name, *_ in plan.EXPLOITS)
+	return f"web attacks the victim: {names}; {done.stdout.count('sent')} got a connection", \
+		done.returncode == 0
+
+
 def sweep():
 	done = ask(WEB, f"nmap -n -Pn -sT -T5 --max-retries 0 --host-timeout 15s -p 1-60 {VICTIM.ip4}")
 	return f"web scans 60 ports of the victim, {_open_ports(done)} seem open to it", \
@@ -193,6 +216,7 @@ STEPS = [
 	(upload, "tools brought in by scp and ftp"),
 	(fetch, "a honeypot fetches a tool by http (its first outbound connection)"),
 	(hop, "from one honeypot to its neighbours"),
+	(exploit, "a honeypot attacks services of the victim"),
 	(sweep, "a honeypot scans the victim"),
 	(ipv6, "another one scans the victim over IPv6"),
 	(flood, "SYN and UDP flood of the victim"),

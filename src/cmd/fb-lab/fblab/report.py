@@ -26,7 +26,8 @@ def report():
 	_what_the_gateway_saw(seen)
 	_what_it_stopped(seen)
 	_incidents(seen)
-	good = _what_arrived()
+	good = _what_was_disarmed(seen)
+	good = _what_arrived() and good
 	_how_to_look_further(seen)
 	return 0 if good else 1
 
@@ -78,6 +79,43 @@ def _incidents(seen):
 				f"{r['fishbowl']['title']} ({r.get('proto', '')} to {r.get('dest_ip', '')}"
 				f"{' port %d' % r['dest_port'] if 'dest_port' in r else ''})")
 	print()
+
+
+def _what_was_disarmed(seen):
+	rows = list(_attacks(seen))
+	if rows:
+		print("Attacks that left, by captures on the wire made without the gateway")
+		print("  honeypot   attack      sent                      arrived at the victim     ")
+	for honeypot, name, sent, arrived, outcome, signature in rows:
+		print(f"  {honeypot:<9}  {name:<10}  {_printable(sent):<24}  {_printable(arrived):<24}  "
+			f"{outcome}{' by ' + signature if signature else ''}")
+	print(end="\n" if rows else "")
+	return all(outcome != "ARRIVED WHOLE" for *_, outcome, _ in rows)
+
+
+def _attacks(seen):
+	"""Rows of (honeypot, attack, the part that carries it, what became of that, outcome, signature)."""
+	for h in plan.HONEYPOTS:
+		for name, port, _, part in plan.EXPLOITS:
+			there = watch.said("victim", h, port)
+			for sport, sent in watch.said(h.name, h, port).items():
+				at = sent.find(part)
+				if at < 0:
+					continue
+				came = there.get(sport, b"")
+				arrived = came[at:at + len(part)]
+				outcome = "ARRIVED WHOLE" if part in came else \
+					"disarmed" if len(came) == len(sent) else "stopped"
+				yield h.name, name, part, arrived, outcome, _signature(seen, h, sport)
+
+
+def _signature(seen, host, sport):
+	return next((r["alert"]["signature"] for r in seen if r["event_type"] == "alert" and
+		r.get("src_port") == sport and r.get("src_ip") in (host.ip4, host.ip6)), "")
+
+
+def _printable(data):
+	return "".join(chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in data)
 
 
 def allowed(times, limit):

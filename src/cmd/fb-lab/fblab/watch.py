@@ -20,7 +20,7 @@ WIRES |= {h.name: (h.netns, "eth0") for h in plan.HONEYPOTS}
 # A watcher ends here: somebody who floods by hand must not fill the disk.
 FILE_MAX = 128 << 20
 
-Packet = namedtuple("Packet", "time src_mac family src dst proto sport dport flags icmp length")
+Packet = namedtuple("Packet", "time src_mac family src dst proto sport dport flags icmp length seq data")
 
 
 def start_all():
@@ -95,14 +95,16 @@ def _decode(when, data):
 
 
 def _transport(when, mac, family, src, dst, proto, rest, length):
-	sport = dport = flags = icmp = 0
+	sport = dport = flags = icmp = seq = 0
+	data = b""
 	if proto in (6, 17) and len(rest) >= 8:
 		sport, dport = struct.unpack(">HH", rest[:4])
-		flags = rest[13] if proto == 6 and len(rest) >= 14 else 0
+	if proto == 6 and len(rest) >= 14:
+		seq, flags, data = struct.unpack(">I", rest[4:8])[0], rest[13], rest[(rest[12] >> 4) * 4:]
 	elif proto in (1, 58) and len(rest) >= 8:
 		icmp, sport = rest[0], struct.unpack(">H", rest[4:6])[0]
 	return Packet(when, mac, family, socket.inet_ntop(family, src), socket.inet_ntop(family, dst),
-		proto, sport, dport, flags, icmp, length)
+		proto, sport, dport, flags, icmp, length, seq, data)
 
 
 def kind(packet):
@@ -130,6 +132,21 @@ def begun_by(wire, host):
 			continue
 		begun[kind(p)].setdefault(key, p.time)
 	return begun
+
+
+def said(wire, host, dport):
+	"""What `host` said by TCP to servers at this port, as seen on a wire: {its port: bytes}."""
+	first, bytes_of = {}, {}
+	for p in packets(wire):
+		if p.proto != 6 or p.src not in (host.ip4, host.ip6) or p.dport != dport:
+			continue
+		if p.flags & 2:
+			first[p.sport], bytes_of[p.sport] = p.seq + 1, bytearray()
+		elif p.sport in first and p.data:
+			at = (p.seq - first[p.sport]) & 0xffffffff
+			if at <= len(bytes_of[p.sport]):  # a gap stays one: nothing behind it was read
+				bytes_of[p.sport][at:at + len(p.data)] = p.data
+	return {sport: bytes(data) for sport, data in bytes_of.items()}
 
 
 def spoofed(wire, host):
