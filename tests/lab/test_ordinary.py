@@ -130,17 +130,22 @@ class Life:
             "events", "-c", self.conf, "--type", "drop", check=False).stdout[-3000:]
 
 
+def written(status):
+    """Frames that the capture will have: those that came, and once more those that left otherwise."""
+    return status["frames"]["captured"] + status["rules"]["changed"]
+
+
 class Resets:
     """Frames of connections that the outside has reset before: what was on its way when the reset came,
     and what the honeypot sends until it hears of it, belongs to no connection any more."""
 
     def __init__(self, life):
-        self.life, self.from_packet = life, life.status()["frames"]["captured"]
+        self.life, self.from_packet = life, written(life.status())
 
     def __call__(self):
         """repeated: how many there were. Fails when one of them is anything else."""
-        captured = self.life.status()["frames"]["captured"]
-        wait_for(lambda: self.life.status()["capture"]["frames"] == captured, 20)
+        frames = written(self.life.status())
+        wait_for(lambda: self.life.status()["capture"]["frames"] == frames, 20)
         reset, found = set(), 0
         paths = sorted(pathlib.Path(plan.path("gateway", "state", "capture")).glob("*.pcapng"))
         for n, (nic, frame, comment) in enumerate(raw.pcapng_packets(paths)):
