@@ -79,7 +79,7 @@ class FloodWire(bench.Wire):
 		names = ("received", "captured", "unseen", "missed", "kernel", "sent", "made")
 		with open(self.run_dir + "/gate.counts", "rb") as f:
 			words = struct.unpack("512Q", f.read(4096))
-		at = 10 + 96
+		at = 10 + 128 + 10  # behind the reasons and struct counts_rules
 		return [dict(zip(names, words[at + 7 * n:])) for n in range(1 + len(self.inside))]
 
 	@contextlib.contextmanager
