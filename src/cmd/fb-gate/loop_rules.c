@@ -39,13 +39,13 @@ static_assert(sizeof(struct held_tag) <= INSPECT_TAG_MAX, "a tag fits");
 
 /* ---- taking up rules ---- */
 
-/* The hit holds all the same when there is no room to tell it. */
 /* What does not leave is held against the same rules behind the capture (cmd/fb-lens/watch.h). */
 static bool is_lens_to_tell(const struct loop *l, const struct inspect_hit *hit)
 {
 	return l->conf->top.lens && hit->frame->direction != DIRECTION_OUTBOUND;
 }
 
+/* The hit holds all the same when there is no room to tell it. */
 static void on_hit(void *context, const struct inspect_hit *hit)
 {
 	struct loop *l = context;
