@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cur.h"
+#include "base/inet_sum.h"
 #include "frame/frame.h"
 
 enum {
@@ -79,36 +80,22 @@ static void put32(struct writer *w, uint32_t v)
 	put16(w, (uint16_t)(v & 0xffff));
 }
 
-/* RFC 1071. Sums are of at most 64 KiB, so 32 bits hold them. */
-static uint32_t sum_bytes(uint32_t sum, struct cur c)
+static uint32_t sum_of(struct cur c)
 {
-	while (cur_left(&c) > 1)
-		sum += cur_be16(&c);
-	if (cur_left(&c))
-		sum += (uint32_t)cur_u8(&c) << 8;
-	return sum;
-}
-
-static uint16_t sum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	return inet_sum(c.at, cur_left(&c));
 }
 
 /* An IPv4-mapped address has 0xffff before it, which changes no checksum. */
 static uint32_t sum_pseudo(const struct ip *src, const struct ip *dst, uint8_t proto, uint32_t len)
 {
-	uint32_t sum = proto + (len >> 16) + (len & 0xffff);
-
-	sum = sum_bytes(sum, cur_make(src, sizeof(*src)));
-	return sum_bytes(sum, cur_make(dst, sizeof(*dst)));
+	return proto + (len >> 16) + (len & 0xffff) + inet_sum(src, sizeof(*src)) +
+	       inet_sum(dst, sizeof(*dst));
 }
 
 /* Fills in the checksum field at `field` over what was written from `start` on. */
 static void put_sum(struct writer *w, uint32_t start, uint32_t field, uint32_t sum)
 {
-	uint16_t v = (uint16_t)~sum_fold(sum_bytes(sum, cur_make(w->at + start, w->len - start)));
+	uint16_t v = (uint16_t)~inet_sum_fold(sum + inet_sum(w->at + start, w->len - start));
 
 	w->at[field] = (uint8_t)(v >> 8);
 	w->at[field + 1] = (uint8_t)(v & 0xff);
@@ -241,7 +228,7 @@ static bool transport_is_answered(const struct frame_packet *p)
 /* Routers drop wrong headers; an answer would tell that it came from none. */
 static bool ip_sum_is_right(const struct frame *f, const struct frame_packet *p)
 {
-	return p->version == 6 || sum_fold(sum_bytes(0, part(f, p->l3_at, p->l4_at))) == 0xffff;
+	return p->version == 6 || sum_of(part(f, p->l3_at, p->l4_at)) == 0xffff;
 }
 
 /* So do hosts with the rest. A UDP datagram over IPv4 may have no checksum. */
@@ -259,8 +246,8 @@ static bool transport_sum_is_right(const struct frame *f, const struct frame_pac
 			return p->version == 4;
 		cur_limit(&c, len);
 	}
-	return sum_fold(sum_bytes(sum_pseudo(&p->src, &p->dst, p->proto, (uint32_t)cur_left(&c)),
-		       c)) == 0xffff;
+	return inet_sum_fold(sum_of(c) + sum_pseudo(&p->src, &p->dst, p->proto,
+						 (uint32_t)cur_left(&c))) == 0xffff;
 }
 
 static bool is_answered(const struct frame *f)

@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "base/cur.h"
+#include "base/inet_sum.h"
 #include "frame/frame.h"
 
 enum {
@@ -330,15 +331,10 @@ static void put_link(struct datagram *d, const struct frame *f)
 
 static void finish_ip4(uint8_t *header, uint32_t header_len, uint32_t data_len)
 {
-	uint32_t sum = 0;
-
 	put16(header + 2, header_len + data_len);
 	put16(header + 6, 0);
 	put16(header + 10, 0);
-	for (uint32_t i = 0; i < header_len; i += 2)
-		sum += (uint32_t)(header[i] << 8 | header[i + 1]);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(header + 10, ~(sum + (sum >> 16)));
+	put16(header + 10, (uint16_t)~inet_sum(header, header_len));
 }
 
 static void finish_ip6(uint8_t *header, uint32_t header_len, uint32_t data_len,

@@ -2,36 +2,28 @@
 /* Checksums of a packet as it came (RFC 1071). */
 #include "frame/frame.h"
 
+#include <netinet/in.h>
+
 #include "base/cur.h"
+#include "base/inet_sum.h"
 
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
-
-static uint64_t sum_bytes(struct cur c)
+static uint64_t sum_of(struct cur c)
 {
-	uint64_t sum = 0;
-
-	while (cur_left(&c) >= 2)
-		sum += cur_be16(&c);
-	if (cur_left(&c) > 0)
-		sum += (uint64_t)cur_u8(&c) << 8;
-	return sum;
+	return inet_sum(c.at, cur_left(&c));
 }
 
-static bool is_zero(uint64_t sum)
+static bool is_right(uint64_t sum)
 {
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
+	return inet_sum_fold(sum) == 0xffff;
 }
 
 /* An IPv4-mapped address has 0xffff before it, which changes no checksum. */
 static uint64_t sum_pseudo(const struct frame_packet *p, uint32_t len)
 {
-	if (p->proto == ICMP)
+	if (p->proto == IPPROTO_ICMP)
 		return 0;
-	return sum_bytes(cur_make(&p->src, sizeof(p->src))) +
-	       sum_bytes(cur_make(&p->dst, sizeof(p->dst))) + p->proto + (len >> 16) +
-	       (len & 0xffff);
+	return sum_of(cur_make(&p->src, sizeof(p->src))) +
+	       sum_of(cur_make(&p->dst, sizeof(p->dst))) + p->proto + (len >> 16) + (len & 0xffff);
 }
 
 static bool transport_right(const struct frame_packet *p, struct cur c)
@@ -39,16 +31,17 @@ static bool transport_right(const struct frame_packet *p, struct cur c)
 	struct cur head = c;
 	uint16_t len;
 
-	if (p->proto == UDP) {
+	if (p->proto == IPPROTO_UDP) {
 		cur_skip(&head, 4);
 		len = cur_be16(&head);
 		if (cur_be16(&head) == 0)
 			return p->version == 4;
 		cur_limit(&c, len);
-	} else if (p->proto != TCP && p->proto != ICMP && p->proto != ICMPV6) {
+	} else if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_ICMP &&
+		   p->proto != IPPROTO_ICMPV6) {
 		return true;
 	}
-	return is_zero(sum_bytes(c) + sum_pseudo(p, (uint32_t)cur_left(&c)));
+	return is_right(sum_of(c) + sum_pseudo(p, (uint32_t)cur_left(&c)));
 }
 
 bool frame_sums_right(const struct frame *f, const struct frame_packet *p)
@@ -62,7 +55,7 @@ bool frame_sums_right(const struct frame *f, const struct frame_packet *p)
 		struct cur head = c;
 
 		cur_skip(&head, p->l3_at);
-		if (!is_zero(sum_bytes(cur_sub(&head, (size_t)(c.at[p->l3_at] & 15) * 4))))
+		if (!is_right(sum_of(cur_sub(&head, (size_t)(c.at[p->l3_at] & 15) * 4))))
 			return false;
 	}
 	if (!p->has_transport || p->is_fragment)

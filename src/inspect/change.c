@@ -2,6 +2,7 @@
 /* What a rule does to what leaves: it is stopped, or some of its bytes are others. */
 #include <string.h>
 
+#include "base/inet_sum.h"
 #include "inspect/inside.h"
 #include "rules/rule.h"
 
@@ -148,13 +149,14 @@ static void change_packet(struct inspect *in, const struct rules_hit *hit, struc
 	guard_touch(in);
 	span = span_of(range, n);
 	memcpy(in->change, at + span.from, span.to - span.from);
-	before = sum_of(at, payload.len);
+	before = inet_sum(at, payload.len);
 	for (unsigned i = 0; i < n; i++)
 		memcpy(at + range[i].from, range[i].bytes, range[i].to - range[i].from);
-	sum_update(now->frame->bytes, now->packet, before, sum_of(at, payload.len));
+	sum_update(now->frame->bytes, now->packet, before, inet_sum(at, payload.len));
 	tell_change(in, told, &span, at + span.from);
 	if (in->now.answer.verdict == INSPECT_PASS)
 		in->now.answer = (struct inspect_answer){ .verdict = INSPECT_CHANGED,
+			.before = now->before,
 			.reason = REASON_RULE_REPLACED,
 			.rule = hit->rule };
 }
@@ -168,7 +170,7 @@ static void replace(struct inspect *in, const struct rules_unit *unit, const str
 
 	if (now->inner > 0 || !now->packet || !sum_known(now->packet) || unit->side != now->side)
 		stop(in, INSPECT_DROP, REASON_RULE_DROP, hit->rule);
-	else if (now->packet->proto != IP_PROTO_TCP)
+	else if (now->packet->proto != IPPROTO_TCP)
 		change_packet(in, hit, told);
 	else if (!side || !side->guarded)
 		stop(in, INSPECT_DROP, REASON_RULE_DROP, hit->rule);

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "base/inet_sum.h"
 #include "inspect/inside.h"
 
 struct held {
@@ -80,9 +81,10 @@ static struct inspect_answer passed(
 {
 	if (!before || memcmp(before, bytes, len) == 0)
 		return (struct inspect_answer){ .verdict = INSPECT_PASS, .rule = UINT32_MAX };
-	return (struct inspect_answer){
-		.verdict = INSPECT_CHANGED, .reason = REASON_RULE_REPLACED, .rule = s->rule
-	};
+	return (struct inspect_answer){ .verdict = INSPECT_CHANGED,
+		.reason = REASON_RULE_REPLACED,
+		.rule = s->rule,
+		.before = before };
 }
 
 /* It waits for nothing any more. */
@@ -165,9 +167,9 @@ static void overlay(const struct stream *s, uint8_t *bytes, const struct frame *
 
 	if (len == 0)
 		return;
-	before = sum_of(at, len);
+	before = inet_sum(at, len);
 	if (stream_overlay(s, tcp_data_seq(p), at, len))
-		sum_update(bytes, p, before, sum_of(at, len));
+		sum_update(bytes, p, before, inet_sum(at, len));
 }
 
 static void overlay_now(struct inspect *in)
@@ -441,7 +443,7 @@ static void clear_urgent(struct inspect *in)
 	header[13] &= (uint8_t)~TCP_URG;
 	header[18] = header[19] = 0;
 	memcpy(new, (uint8_t[4]){ header[12], header[13], 0, 0 }, 4);
-	sum_update(in->now.frame->bytes, p, sum_of(old, 4), sum_of(new, 4));
+	sum_update(in->now.frame->bytes, p, inet_sum(old, 4), inet_sum(new, 4));
 }
 
 static void begin_guard(struct inspect *in, struct side *s)

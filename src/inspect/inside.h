@@ -2,13 +2,14 @@
 /* inside - what the files of src/inspect share. Private to it. */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "flow/flow.h"
 #include "frame/frame.h"
 #include "inspect/inspect.h"
 #include "stream/stream.h"
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16, TCP_URG = 32 };
-enum { IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
 #define TALK_NONE UINT32_MAX
 #define INSPECT_FRAME_MAX \
 	(80u << 10) /* longer ones cannot be changed, and do not leave if they might have to be */
@@ -176,7 +177,6 @@ bool guard_next(struct inspect *in, struct inspect_released *ret_released);
 void guard_forget(struct inspect *in); /* the frame that was returned last */
 
 /* sums.c */
-uint32_t sum_of(const uint8_t *bytes, uint32_t len);
 bool sum_known(const struct frame_packet *packet);
-/* The sum of some bytes, at an even offset of what is covered, was `before` and is `after`. */
+/* The sum (base/inet_sum.h) of some bytes, at an even offset of what is covered, was `before` and is `after`. */
 void sum_update(uint8_t *frame, const struct frame_packet *packet, uint32_t before, uint32_t after);

@@ -125,11 +125,11 @@ static void take_packet(struct inspect *in)
 
 	if (!t || !is_whole(now->packet)) {
 		look_packet(in);
-	} else if (now->packet->proto == IP_PROTO_TCP) {
+	} else if (now->packet->proto == IPPROTO_TCP) {
 		tcp_take(in);
 	} else {
 		t->established |= t->side[0].packets > 0 && t->side[1].packets > 0;
-		if (now->packet->proto == IP_PROTO_UDP) {
+		if (now->packet->proto == IPPROTO_UDP) {
 			struct now_bytes payload = look_payload(now);
 
 			look_feed(in, payload.at, payload.len);

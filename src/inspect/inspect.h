@@ -61,6 +61,8 @@ struct inspect_answer {
 	enum reason reason; /* of what is dropped or changed */
 	uint8_t reject;     /* enum rule_reject */
 	uint32_t rule;      /* that decided; UINT32_MAX: none */
+	const uint8_t *
+		before; /* INSPECT_CHANGED: the frame as it came, until the next call of any kind */
 };
 
 /* A match, or what could not be decided (hit->tired). Pointers are valid during the call. What is decided at a

@@ -169,7 +169,7 @@ static bool have_conn(struct inspect *in)
 		return true;
 	info.port[now->side] = now->packet->sport;
 	info.port[!now->side] = now->packet->dport;
-	if (info.ip_proto == IP_PROTO_TCP)
+	if (info.ip_proto == IPPROTO_TCP)
 		info.expected = expect_take(in);
 	return proto_conn_new(&setup, &info, &now->talk->conn) == 0;
 }
@@ -177,7 +177,7 @@ static bool have_conn(struct inspect *in)
 void look_feed(struct inspect *in, const uint8_t *bytes, size_t len)
 {
 	const struct now *now = &in->now;
-	bool datagram = now->packet->proto != IP_PROTO_TCP;
+	bool datagram = now->packet->proto != IPPROTO_TCP;
 
 	if (len == 0 || !have_conn(in))
 		return;

@@ -3,9 +3,9 @@
  * inside.h. */
 #pragma once
 
-#include "proto/inside.h"
+#include <netinet/in.h>
 
-#define IP_PROTO_TCP 6
+#include "proto/inside.h"
 
 struct conn_side {
 	enum proto_id id;

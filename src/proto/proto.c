@@ -130,7 +130,7 @@ static void hand_over(
 
 	if (conn->overrun || used == SIZE_MAX)
 		lose(conn, n);
-	else if (conn->info.ip_proto != IP_PROTO_TCP || end)
+	else if (conn->info.ip_proto != IPPROTO_TCP || end)
 		pending_drop(conn, &conn->side[n]);
 	else {
 		cur_skip(&rest, used);
@@ -169,7 +169,7 @@ static const struct proto_parser *recognise(
 
 	if (parser)
 		side->id = parser->id;
-	else if (!may || end || len >= PROTO_GUESS_MAX || conn->info.ip_proto != IP_PROTO_TCP)
+	else if (!may || end || len >= PROTO_GUESS_MAX || conn->info.ip_proto != IPPROTO_TCP)
 		side->id = PROTO_FAILED;
 	return parser;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/inet_sum.h"
 #include "sys/nic_link.h"
 #include "sys/nic_setup.h"
 #include "sys/port_offload.h"
@@ -81,12 +82,8 @@ static void arp(struct probe *p, const uint8_t *dst, const uint8_t *sender)
 static void close_sum(struct probe *p, size_t l4, size_t field, const uint8_t *addresses,
 	size_t addresses_len, uint8_t proto)
 {
-	uint32_t sum = proto + (uint32_t)(p->len - l4);
+	uint16_t sum = inet_sum_fold(proto + (p->len - l4) + inet_sum(addresses, addresses_len));
 
-	for (size_t i = 0; i < addresses_len; i += 2)
-		sum += (uint32_t)addresses[i] << 8 | addresses[i + 1];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
 	p->data[l4 + field] = (uint8_t)(sum >> 8);
 	p->data[l4 + field + 1] = (uint8_t)sum;
 	port_checksum_complete(p->data, p->len, l4, field);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cur.h"
+#include "base/inet_sum.h"
 
 enum {
 	TAGS_MAX = 4,
@@ -28,27 +29,6 @@ static void put32(uint8_t *at, uint32_t n)
 {
 	put16(at, (uint16_t)(n >> 16));
 	put16(at + 2, (uint16_t)n);
-}
-
-/* Ones' complement sum (RFC 1071) in native byte order, which the sum does not care about. */
-static uint64_t sum_add(uint64_t sum, const uint8_t *data, size_t len)
-{
-	uint32_t word;
-
-	for (; len >= 4; data += 4, len -= 4) {
-		memcpy(&word, data, 4);
-		sum += word;
-	}
-	word = 0;
-	memcpy(&word, data, len);
-	return sum + word;
-}
-
-static uint16_t sum_fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
 }
 
 /* CRC32c, reflected, bit by bit a nibble at a time: SCTP over an offload is rare. */
@@ -104,10 +84,9 @@ int port_checksum_complete(uint8_t *data, size_t len, size_t start, size_t offse
 		complete_sctp(data + start, len - start);
 		return 0;
 	}
-	sum = (uint16_t)~sum_fold(sum_add(0, data + start, len - start));
-	if (!sum)
-		sum = 0xffff; /* zero would mean "no checksum" in UDP (RFC 768) */
-	memcpy(data + start + offset, &sum, 2);
+	sum = (uint16_t)~inet_sum(data + start, len - start);
+	/* Zero would mean "no checksum" in UDP (RFC 768). */
+	put16(data + start + offset, sum ? sum : 0xffff);
 	return 0;
 }
 
@@ -219,7 +198,6 @@ int port_segment_begin(const uint8_t *data, size_t len, enum port_gso gso, size_
 static void patch_ip(struct port_segmenter *s, uint8_t *frame, size_t frame_len)
 {
 	uint8_t *ip = frame + s->l3;
-	uint16_t sum;
 
 	if (s->version == 6) {
 		put16(ip + 4, (uint16_t)(frame_len - s->l3 - 40));
@@ -227,9 +205,8 @@ static void patch_ip(struct port_segmenter *s, uint8_t *frame, size_t frame_len)
 	}
 	put16(ip + 2, (uint16_t)(frame_len - s->l3));
 	put16(ip + 4, s->id++);
-	memset(ip + 10, 0, 2);
-	sum = (uint16_t)~sum_fold(sum_add(0, ip, s->l4 - s->l3));
-	memcpy(ip + 10, &sum, 2);
+	put16(ip + 10, 0);
+	put16(ip + 10, (uint16_t)~inet_sum(ip, s->l4 - s->l3));
 }
 
 static void patch_tcp(struct port_segmenter *s, uint8_t *tcp, bool first, bool last)
@@ -247,14 +224,11 @@ static void patch_pseudo(
 {
 	const uint8_t *ip = frame + s->l3;
 	uint8_t tail[4] = { 0, s->gso == PORT_GSO_UDP ? PROTO_UDP : PROTO_TCP };
-	uint64_t sum;
-	uint16_t folded;
+	uint32_t sum;
 
 	put16(tail + 2, (uint16_t)(frame_len - s->l4));
-	sum = sum_add(0, tail, 4);
-	sum = s->version == 4 ? sum_add(sum, ip + 12, 8) : sum_add(sum, ip + 8, 32);
-	folded = sum_fold(sum);
-	memcpy(frame + s->l4 + field, &folded, 2);
+	sum = inet_sum(tail, 4) + (s->version == 4 ? inet_sum(ip + 12, 8) : inet_sum(ip + 8, 32));
+	put16(frame + s->l4 + field, inet_sum_fold(sum));
 }
 
 size_t port_segment_next(struct port_segmenter *s, uint8_t *ret_frame)

@@ -50,7 +50,7 @@ struct loop_rules {
 	bool missing;      /* there should be some */
 	bool pass;         /* what cannot be decided leaves */
 	uint64_t epoch;    /* grows when what is held must not leave any more */
-	uint8_t *original; /* a frame, or datagram, before it was changed */
+	uint8_t *datagram; /* out of fragments, while it is looked at */
 	uint8_t *part;     /* a fragment of one */
 	struct loop_held_set *set;
 	struct inspect_text *text; /* of a record that is being made */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames held against the rules (inspect/inspect.h), behind the gate's verdict and before the
- * capture. What is changed is changed in its place in the NIC's ring, after a copy for the capture
- * was taken: so nothing is copied back, and frames of a burst leave in their order.
+ * capture. What is changed is changed in its place in the NIC's ring, so nothing is copied back, and
+ * frames of a burst leave in their order. inspect keeps a copy as it came, for the capture.
  *
  * A frame that is held was judged and counted as seen, and as `unseen` until it is captured:
  * whoever dies meanwhile leaves counts that are true.
@@ -123,12 +123,12 @@ int loop_rules_new(struct loop *l, const void *memory, size_t size)
 
 	r->missing = l->conf->top.rules.n > 0;
 	r->pass = l->conf->rules.undecided == CONF_UNDECIDED_PASS;
-	r->original = malloc(WHOLE_BYTES_MAX);
+	r->datagram = malloc(WHOLE_BYTES_MAX);
 	r->part = malloc(WHOLE_BYTES_MAX);
 	r->set = calloc(LOOP_HELD_SETS, sizeof(*r->set));
 	r->text = malloc(sizeof(*r->text));
 	r->honeypot = GATE_NO_HONEYPOT;
-	if (!r->original || !r->part || !r->set || !r->text)
+	if (!r->datagram || !r->part || !r->set || !r->text)
 		return -ENOMEM;
 	return memory ? loop_use_rules(l, memory, size) : 0;
 }
@@ -278,15 +278,13 @@ bool loop_inspect(struct loop *l, struct arrival *a, uint8_t *bytes, struct gate
 	if (!is_inspected(l, answer))
 		return true;
 	tag = tag_of(l, a->in, a->time_ns, answer, 0);
-	if (leaves(a->in, answer))
-		memcpy(l->rules.original, a->data, a->len);
 	said = ask(l, a->frame, bytes, a->in, answer, &tag);
 	if (said.verdict == INSPECT_HELD) {
 		count_held(l->port[a->in].counts);
 		return false;
 	}
 	if (said.verdict == INSPECT_CHANGED) {
-		a->data = l->rules.original;
+		a->data = said.before;
 		a->changed = bytes;
 	}
 	apply(l, a->in, a->frame, &said, answer);
@@ -321,7 +319,7 @@ static void keep_set(struct loop *l, struct loop_held_set *held, const struct wh
 bool loop_inspect_set(struct loop *l, const struct whole_set *set, struct gate_answer *answer,
 	const uint8_t **ret_bytes)
 {
-	uint8_t *bytes = l->rules.original;
+	uint8_t *bytes = l->rules.datagram;
 	struct loop_held_set *held = free_set(l);
 	struct inspect_answer said;
 	struct held_tag tag;
