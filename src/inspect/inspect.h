@@ -41,6 +41,7 @@ struct inspect_frame {
 	bool midstream;           /* the conversation was under way when it was first seen */
 	bool reassembled;         /* from fragments */
 	bool leaves;              /* inline: may be changed, held, dropped */
+	bool quiet;               /* hits need not be told (rules_unit.quiet) */
 	enum direction direction;
 	int64_t wall_ns, steady_ns;
 	uint64_t packet; /* the caller's number of it */

@@ -54,6 +54,7 @@ static void set_unit(struct inspect *in, enum rules_kind kind, struct rules_unit
 	unit->steady_ns = now->frame->steady_ns;
 	unit->side = now->side;
 	unit->reassembled = now->frame->reassembled;
+	unit->quiet = now->frame->quiet;
 	unit->stream_events = unit->decode_events_unused = 0;
 	unit->events = now->frame->events ? now->frame->events : no_events;
 	unit->bytes = NULL;

@@ -56,12 +56,16 @@ uint32_t build_ports(struct build *b, const struct rule_ports *ports);
 /* Sort key for how few addresses a set has: bits of their number; IMAGE_NONE: many, an index
  * does not help. */
 uint32_t build_nets_size(const struct build *b, uint32_t set);
-/* An index of rules by address (sets.c). */
+/* Fills and adds an index of rules by address (sets.c). */
 void build_index(
-	struct build *b, uint8_t carrier, bool source, const uint32_t *rule, uint32_t n_rules);
+	struct build *b, struct image_index *index, const uint32_t *rule, uint32_t n_rules);
 
 /* Sections, checks and actions of a rule (parts.c). */
 void build_options(struct build *b, const struct rule *rule, struct image_rule *out);
+
+/* Bytes of the payload that a content of the section lies within; IMAGE_NONE: anywhere (reach.c). */
+uint32_t build_reach(const struct build *b, const struct image_rule *rule,
+	const struct image_section *section, uint32_t option);
 
 bool build_is_relative(const struct rule_option *option);
 

@@ -279,6 +279,15 @@ static bool told_of_each_side(const struct rule *rule, const struct rule_option 
 		       (option->keyword == RULE_NUMBER && option->buffer == NUMBER_DCE_OPNUM));
 }
 
+/* A match changes what later ones mean: of other rules, or of this one in the other direction. */
+static bool leaves_traces(const struct rule *rule, const struct image_rule *out)
+{
+	bool counts = rule->has_threshold || has_keyword(rule, RULE_DETECTION_FILTER);
+
+	return rule->action == RULE_PASS || rule->has_rate_filter || out->actions.n > 0 ||
+	       (counts && out->sides == 3);
+}
+
 static uint16_t flags_of(const struct rule *rule, const struct image_rule *out)
 {
 	uint16_t flags = 0;
@@ -396,6 +405,7 @@ static void add_rule(struct build *b, const struct rule *as_read)
 	out.sides = sides_of(rule);
 	out.flags = flags_of(rule, &out);
 	out.anchor = anchor_of(b, &out);
+	out.flags |= acts(rule) || leaves_traces(rule, &out) ? IMAGE_ACTS : 0;
 	if (out.where == IMAGE_TX && out.anchor != IMAGE_NONE)
 		out.flags |= IMAGE_PAYLOAD_TX;
 	array_add(b, &b->rules, &out, sizeof(out));

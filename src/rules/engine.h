@@ -37,6 +37,9 @@ struct rules {
 	const struct image_suppress *suppress;
 
 	hs_database_t **database; /* by group */
+	/* The groups among which those of a packet or stream (IMAGE_PACKET, IMAGE_STREAM) are, by carrier, side,
+	 * and whether only rules that act are asked for. */
+	struct image_list group_run[IMAGE_STREAM + 1][IMAGE_CARRIERS][2][2];
 	hs_scratch_t *scratch;
 	pcre2_code **pcre; /* by number, made when first needed */
 	bool *pcre_bad;

@@ -4,14 +4,16 @@
  * one are listed, those with long lists of addresses by address.
  */
 #include <hs/hs.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/proto.h"
 #include "rules/build.h"
 
-#define LITERAL_MIN     2  /* bytes: a shorter one is in everything, and looking for it is dear */
-#define LITERAL_RUN_MIN 4  /* the same, of one that repeats one byte */
+#define LITERAL_MIN     2    /* bytes: a shorter one is in everything, and looking for it is dear */
+#define LITERAL_RUN_MIN 4    /* the same, of one that repeats one byte */
+#define REACH_NEAR      1024 /* bytes: literals that end before are looked for there only */
 #define PORT_GROUP_MIN  40 /* literals with the same ports that are worth a database of their own */
 
 /* One rule in one group. */
@@ -19,6 +21,10 @@ struct member {
 	uint8_t where, carrier, side;
 	uint16_t buffer;           /* of a group */
 	uint16_t app;              /* of a plain list */
+	bool syn;                  /* without a literal: about segments with SYN only */
+	bool acts;                 /* of a group: of rules with IMAGE_ACTS only */
+	bool near;                 /* of a group: `reach` is at most REACH_NEAR */
+	uint32_t reach;            /* of the literal */
 	uint32_t ports;            /* number of the set, IMAGE_NONE: any */
 	struct image_text literal; /* lowercase; len 0: none */
 	uint32_t rule;
@@ -101,8 +107,8 @@ static bool is_worth(const struct build *b, struct image_text literal)
 	return literal.len >= LITERAL_RUN_MIN || memcmp(bytes, bytes + 1, literal.len - 1) != 0;
 }
 
-static const struct image_option *choose(
-	const struct build *b, const struct image_rule *rule, uint16_t *ret_buffer)
+/* Sets buffer and literal of the member; those stay empty if the rule has no content that will do. */
+static void choose(const struct build *b, const struct image_rule *rule, struct member *member)
 {
 	const struct image_option *best = NULL;
 	unsigned best_score = 0;
@@ -121,11 +127,13 @@ static const struct image_option *choose(
 			if (score > best_score) {
 				best = option;
 				best_score = score;
-				*ret_buffer = section->buffer;
+				member->buffer = section->buffer;
+				member->reach = build_reach(b, rule, section, section->first + i);
 			}
 		}
 	}
-	return best;
+	if (best)
+		member->literal = literal_of(&best->content);
 }
 
 /* ------------------------------------------------------------------ members */
@@ -150,7 +158,11 @@ static void add_member(
 		member.ports = IMAGE_NONE;
 		if (member.where != IMAGE_TX && rule->sides != 3 && member.literal.len)
 			member.ports = server_ports(m->b, rule, side);
+		member.acts = false;
 		array_add(m->b, &m->array, &member, sizeof(member));
+		member.acts = member.where != IMAGE_TX && member.literal.len;
+		if (member.acts && rule->flags & IMAGE_ACTS)
+			array_add(m->b, &m->array, &member, sizeof(member));
 	}
 }
 
@@ -168,25 +180,45 @@ static uint16_t app_of(const struct build *b, const struct image_rule *rule)
 	return PROTO_NONE;
 }
 
+/* Most rules that look at no bytes are about what begins a conversation. */
+static bool needs_syn(const struct build *b, const struct image_rule *rule)
+{
+	for (uint32_t i = 0; i < rule->checks.n; i++) {
+		const struct image_option *option = build_option(b, rule->checks.at + i);
+
+		if (option->keyword == RULE_FLAGS && !option->negated &&
+			option->flags.bits & TH_SYN &&
+			(option->flags.how == RULE_FLAGS_EXACT ||
+				option->flags.how == RULE_FLAGS_ALL))
+			return true;
+	}
+	return false;
+}
+
 static void add_rule(struct members *m, uint32_t number)
 {
 	struct image_rule *rule = (struct image_rule *)(void *)m->b->rules.at + number;
-	struct member member = { .rule = number };
-	const struct image_option *option = choose(m->b, rule, &member.buffer);
+	struct member member = { .rule = number, .reach = IMAGE_NONE };
 
-	if (option)
-		member.literal = build_lower(m->b, literal_of(&option->content));
+	choose(m->b, rule, &member);
+	if (member.literal.len)
+		member.literal = build_lower(m->b, member.literal);
 	else
 		rule->flags |= IMAGE_PLAIN;
 	if (rule->where == IMAGE_TX) {
 		uint8_t sides =
-			option ? proto_buffer_info((enum proto_buffer_id)member.buffer)->sides : 3;
+			member.literal.len
+				? proto_buffer_info((enum proto_buffer_id)member.buffer)->sides
+				: 3;
 
 		member.where = IMAGE_TX;
+		member.reach = IMAGE_NONE;
 		member.app = app_of(m->b, rule);
-		add_member(m, rule, member, sides == 3 && option ? rule->sides : sides);
+		add_member(m, rule, member, sides == 3 && member.literal.len ? rule->sides : sides);
 		return;
 	}
+	member.near = member.reach <= REACH_NEAR;
+	member.syn = !member.literal.len && needs_syn(m->b, rule);
 	for (unsigned carrier = 0; carrier < IMAGE_CARRIERS; carrier++) {
 		if (!(rule->carriers >> carrier & 1))
 			continue;
@@ -215,8 +247,10 @@ static int by_group(const void *a, const void *b)
 	ORDER(where);
 	ORDER(carrier);
 	ORDER(side);
+	ORDER(acts);
 	ORDER(buffer);
 	ORDER(ports);
+	ORDER(near);
 	order = memcmp(x->bytes, y->bytes, common);
 	if (order)
 		return order;
@@ -228,7 +262,8 @@ static int by_group(const void *a, const void *b)
 static bool same_group(const struct member *x, const struct member *y)
 {
 	return x->where == y->where && x->carrier == y->carrier && x->side == y->side &&
-	       x->buffer == y->buffer && x->ports == y->ports;
+	       x->acts == y->acts && x->buffer == y->buffer && x->ports == y->ports &&
+	       x->near == y->near;
 }
 
 static bool same_literal(const struct member *x, const struct member *y)
@@ -322,7 +357,11 @@ static void add_group(struct build *b, const struct array *members, uint32_t fir
 	group.where = member->where;
 	group.carrier = member->carrier;
 	group.side = member->side;
+	group.acts = member->acts;
 	group.buffer = member->buffer;
+	for (uint32_t i = first; i < last; i++)
+		if (group.reach < member_at(members, i)->reach)
+			group.reach = member_at(members, i)->reach;
 	if (member->ports != IMAGE_NONE)
 		group.ports = ((const struct image_ports *)(const void *)b->ports.at)[member->ports]
 				      .ranges;
@@ -379,6 +418,7 @@ static int by_plain(const void *a, const void *b)
 	ORDER(carrier);
 	ORDER(side);
 	ORDER(app);
+	ORDER(syn);
 	ORDER(rule);
 	return 0;
 }
@@ -399,10 +439,12 @@ static void add_plains(struct build *b, struct array *members)
 		plain.carrier = head->carrier;
 		plain.side = head->side;
 		plain.app = head->app;
+		plain.syn = head->syn;
 		for (; i < members->n; i++, n++) {
 			at = member_at(members, i);
 			if (at->where != head->where || at->carrier != head->carrier ||
-				at->side != head->side || at->app != head->app)
+				at->side != head->side || at->app != head->app ||
+				at->syn != head->syn)
 				break;
 			rules[n] = at->rule;
 		}
@@ -450,11 +492,32 @@ static bool is_by_address(
 	return best != IMAGE_NONE;
 }
 
+/* Rules by what carries them, by whether the source is asked for, and by whether SYN must be set. */
+struct addressed {
+	struct array rules[IMAGE_CARRIERS][2][2];
+};
+
+static void add_indexes(struct build *b, struct addressed *all)
+{
+	for (unsigned i = 0; i < 4 * IMAGE_CARRIERS; i++) {
+		struct array *rules = &all->rules[i / 4][i / 2 % 2][i % 2];
+		struct image_index index;
+
+		memset(&index, 0, sizeof(index));
+		index.carrier = (uint8_t)(i / 4);
+		index.source = i / 2 % 2;
+		index.syn = i % 2;
+		if (rules->n && !b->heap.failed)
+			build_index(b, &index, (const uint32_t *)(void *)rules->at, rules->n);
+		free(rules->at);
+	}
+}
+
 void build_groups(struct build *b)
 {
 	struct members all = { .b = b };
 	struct array with = { 0 }, without = { 0 };
-	struct array index[IMAGE_CARRIERS][2] = { 0 };
+	struct addressed addressed = { 0 };
 	uint32_t *uses = count_uses(b);
 
 	for (uint32_t i = 0; i < b->rules.n && !b->heap.failed; i++)
@@ -468,21 +531,14 @@ void build_groups(struct build *b)
 		else if (!is_by_address(b, member, uses, &source))
 			array_add(b, &without, member, sizeof(*member));
 		else if (member->side == 0 || build_rule(b, member->rule)->sides == 2)
-			array_add(b, &index[member->carrier][source], &member->rule,
-				sizeof(member->rule));
+			array_add(b, &addressed.rules[member->carrier][source][member->syn],
+				&member->rule, sizeof(member->rule));
 	}
 	if (!b->heap.failed) {
 		add_groups(b, &with);
 		add_plains(b, &without);
 	}
-	for (unsigned i = 0; i < 2 * IMAGE_CARRIERS; i++) {
-		struct array *rules = &index[i / 2][i % 2];
-
-		if (rules->n && !b->heap.failed)
-			build_index(b, (uint8_t)(i / 2), i % 2, (const uint32_t *)(void *)rules->at,
-				rules->n);
-		free(rules->at);
-	}
+	add_indexes(b, &addressed);
 	free(uses);
 	free(all.array.at);
 	free(with.at);

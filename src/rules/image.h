@@ -9,7 +9,7 @@
 #include "rules/rule.h"
 
 #define IMAGE_MAGIC   0x46425255u /* "FBRU" */
-#define IMAGE_VERSION 1u
+#define IMAGE_VERSION 2u
 #define IMAGE_NONE    UINT32_MAX
 
 /* `n` entries from offset `at`. */
@@ -42,7 +42,8 @@ enum {
 	IMAGE_PLAIN = 32,      /* has no literal: a candidate of every unit */
 	IMAGE_RATE = 128,      /* has a rate_filter */
 	IMAGE_PAYLOAD_TX = 64, /* looks at a transaction and at the payload */
-	IMAGE_EACH_SIDE = 256  /* told of the request and of the answer */
+	IMAGE_EACH_SIDE = 256, /* told of the request and of the answer */
+	IMAGE_ACTS = 512       /* a match matters although nobody is told of it */
 };
 
 struct image_rule {
@@ -143,7 +144,9 @@ struct image_ports {
 #define IMAGE_LITERAL_MAX 32 /* bytes: the last ones of longer contents */
 struct image_group {
 	uint8_t where, carrier, side;
+	uint8_t acts; /* has only rules with IMAGE_ACTS, which are in another group with the others too */
 	uint16_t buffer;
+	uint32_t reach; /* no literal ends further from the payload's start; IMAGE_NONE: anywhere */
 	struct image_list ports;    /* struct rule_port_range of the server; empty: any */
 	struct image_list literals; /* struct image_literal */
 	struct image_text database;
@@ -156,6 +159,7 @@ struct image_literal {
 /* Rules without a literal. */
 struct image_plain {
 	uint8_t where, carrier, side;
+	uint8_t syn;  /* they are about segments with SYN only */
 	uint16_t app; /* of IMAGE_TX; 0: any */
 	struct image_list rules;
 };
@@ -164,6 +168,7 @@ struct image_plain {
 struct image_index {
 	uint8_t carrier;
 	uint8_t source;
+	uint8_t syn;              /* as above */
 	struct image_list bounds; /* struct ip, sorted */
 	struct image_list spans;  /* struct image_list of uint32_t */
 };

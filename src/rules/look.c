@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A unit and the rules: candidates by the prefilter, evaluated in order, and what is said of those that match. */
+#include <netinet/tcp.h>
 #include <string.h>
 #include <time.h>
 
@@ -34,6 +35,16 @@ static void add_all(struct rules *rules, struct image_list list)
 
 	for (uint32_t i = 0; i < list.n; i++)
 		look_add(rules, number[i]);
+}
+
+/* The same of a list that has all rules. */
+static void add_wanted(struct rules *rules, const struct rules_unit *unit, struct image_list list)
+{
+	const uint32_t *number = (const uint32_t *)(const void *)(rules->base + list.at);
+
+	for (uint32_t i = 0; i < list.n; i++)
+		if (!unit->quiet || rules->rule[number[i]].flags & IMAGE_ACTS)
+			look_add(rules, number[i]);
 }
 
 struct scan {
@@ -128,7 +139,8 @@ static bool group_fits(const struct rules *rules, const struct image_group *grou
 		(const struct rule_port_range *)(const void *)(rules->base + group->ports.at);
 	uint16_t port;
 
-	if (group->where != where || group->carrier != carrier || group->side != unit->side)
+	if (group->where != where || group->carrier != carrier || group->side != unit->side ||
+		group->acts != unit->quiet)
 		return false;
 	if (group->ports.n == 0 || !unit->packet || !rules->prefilter)
 		return true;
@@ -139,32 +151,55 @@ static bool group_fits(const struct rules *rules, const struct image_group *grou
 	return false;
 }
 
+/* Where in the unit's bytes the group's literals end at most. */
+static uint32_t reach_in(const struct image_group *group, const struct rules_unit *unit)
+{
+	uint64_t offset = unit->kind == RULES_STREAM ? unit->offset : 0;
+
+	if (group->reach == IMAGE_NONE || group->reach >= offset + unit->len)
+		return unit->len;
+	return group->reach > offset ? (uint32_t)(group->reach - offset) : 0;
+}
+
 /* Bytes before the new ones that a literal may have begun in. */
 static void add_literals(struct rules *rules, const struct rules_unit *unit, uint8_t where)
 {
 	uint32_t fresh = where == IMAGE_STREAM && unit->kind == RULES_STREAM ? unit->fresh : 0;
 	uint32_t from = fresh > IMAGE_LITERAL_MAX - 1 ? fresh - (IMAGE_LITERAL_MAX - 1) : 0;
 	uint8_t carrier = carrier_of(unit->packet);
+	const struct image_list *run = &rules->group_run[where][carrier][unit->side][unit->quiet];
 
-	for (uint32_t i = 0; from < unit->len && i < rules->head->groups.n; i++)
-		if (group_fits(rules, &rules->group[i], unit, where, carrier))
-			look_group(rules, i, unit->bytes + from, unit->len - from);
+	for (uint32_t i = run->at; from < unit->len && i < run->at + run->n; i++) {
+		const struct image_group *group = &rules->group[i];
+		uint32_t to = rules->prefilter ? reach_in(group, unit) : unit->len;
+
+		if (from < to && group_fits(rules, group, unit, where, carrier))
+			look_group(rules, i, unit->bytes + from, to - from);
+	}
+}
+
+/* Whether rules that need SYN to be set are candidates. */
+static bool may_begin(const struct rules *rules, const struct rules_unit *unit)
+{
+	return !unit->packet || unit->packet->tcp_flags & TH_SYN || !rules->prefilter;
 }
 
 static void add_plain(struct rules *rules, const struct rules_unit *unit, uint8_t where)
 {
 	uint8_t carrier = carrier_of(unit->packet);
+	bool syn = may_begin(rules, unit);
 
 	for (uint32_t i = 0; i < rules->head->plains.n; i++) {
 		const struct image_plain *plain = &rules->plain[i];
 
-		if (plain->where == where && plain->carrier == carrier && plain->side == unit->side)
-			add_all(rules, plain->rules);
+		if (plain->where == where && plain->carrier == carrier &&
+			plain->side == unit->side && (syn || !plain->syn))
+			add_wanted(rules, unit, plain->rules);
 	}
 }
 
-static void add_by_address(
-	struct rules *rules, const struct image_index *index, const struct ip *ip)
+static void add_by_address(struct rules *rules, const struct rules_unit *unit,
+	const struct image_index *index, const struct ip *ip)
 {
 	const struct ip *bound = (const struct ip *)(const void *)(rules->base + index->bounds.at);
 	const struct image_list *span =
@@ -180,18 +215,19 @@ static void add_by_address(
 			high = middle;
 	}
 	if (low > 0)
-		add_all(rules, span[low - 1]);
+		add_wanted(rules, unit, span[low - 1]);
 }
 
 static void add_indexed(struct rules *rules, const struct rules_unit *unit)
 {
 	uint8_t carrier = carrier_of(unit->packet);
+	bool syn = may_begin(rules, unit);
 
 	for (uint32_t i = 0; unit->packet && i < rules->head->indexes.n; i++) {
 		const struct image_index *index = &rules->index[i];
 
-		if (index->carrier == carrier)
-			add_by_address(rules, index,
+		if (index->carrier == carrier && (syn || !index->syn))
+			add_by_address(rules, unit, index,
 				index->source ? &unit->packet->src : &unit->packet->dst);
 	}
 }

@@ -388,6 +388,23 @@ static int open_memory(struct rules *r)
 	return good ? 0 : -ENOMEM;
 }
 
+/* They come sorted; if they do not, a run is longer than it need be. */
+static void read_runs(struct rules *r)
+{
+	for (uint32_t i = 0; i < r->head->groups.n; i++) {
+		const struct image_group *group = &r->group[i];
+		struct image_list *run;
+
+		if (group->where > IMAGE_STREAM || group->carrier >= IMAGE_CARRIERS ||
+			group->side > 1 || group->acts > 1)
+			continue;
+		run = &r->group_run[group->where][group->carrier][group->side][group->acts];
+		if (run->n == 0)
+			run->at = i;
+		run->n = i + 1 - run->at;
+	}
+}
+
 static bool is_stop(uint8_t action)
 {
 	return action == RULE_DROP || action == RULE_SDROP || action == RULE_REJECT;
@@ -435,6 +452,7 @@ int rules_open(const void *image, size_t size, struct rules **ret_rules)
 		rules_close(r);
 		return err;
 	}
+	read_runs(r);
 	read_tails(r);
 	read_stoppers(r);
 	*ret_rules = r;

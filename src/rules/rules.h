@@ -52,6 +52,9 @@ struct rules_unit {
 	bool established; /* both have spoken (TCP: after the handshake, or picked up midstream) */
 	bool reassembled; /* from fragments */
 	bool streamed;    /* RULES_PACKET of TCP: its bytes are told as RULES_STREAM too */
+	/* Nobody wants to hear of hits: but for RULES_TX only rules that stop, change, pass, leave marks or count are
+	 * looked at. */
+	bool quiet;
 	struct rules_flow *flow; /* NULL: no conversation */
 	uint64_t flow_packets[2], flow_bytes[2];
 	int64_t flow_start_ns;

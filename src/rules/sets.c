@@ -313,22 +313,18 @@ static struct image_list lay_index_spans(struct build *b, struct array *pairs, u
 	return list;
 }
 
-void build_index(
-	struct build *b, uint8_t carrier, bool source, const uint32_t *rule, uint32_t n_rules)
+void build_index(struct build *b, struct image_index *index, const uint32_t *rule, uint32_t n_rules)
 {
 	struct array bounds = { 0 }, pairs = { 0 };
-	struct image_index index;
+	bool source = index->source;
 
-	memset(&index, 0, sizeof(index));
-	index.carrier = carrier;
-	index.source = source;
 	collect_bounds(b, source, rule, n_rules, &bounds);
 	if (!b->heap.failed)
 		collect_pairs(b, source, rule, n_rules, &bounds, &pairs);
 	if (!b->heap.failed && bounds.n && pairs.n) {
-		index.bounds = lay_bounds(b, &bounds);
-		index.spans = lay_index_spans(b, &pairs, bounds.n);
-		array_add(b, &b->indexes, &index, sizeof(index));
+		index->bounds = lay_bounds(b, &bounds);
+		index->spans = lay_index_spans(b, &pairs, bounds.n);
+		array_add(b, &b->indexes, index, sizeof(*index));
 	}
 	free(bounds.at);
 	free(pairs.at);

@@ -25,6 +25,7 @@ struct kit {
 	uint16_t server_port;
 	int64_t now_ns;
 	enum proto_id app;
+	bool quiet; /* of the units (rules_unit.quiet) */
 	/* What was hit, by sid, in order. */
 	unsigned n_hits;
 	uint32_t sid[256];
@@ -108,6 +109,7 @@ __attribute__((unused)) static struct rules_unit kit_unit(struct kit *kit, unsig
 		.steady_ns = kit->now_ns,
 		.side = side,
 		.established = true,
+		.quiet = kit->quiet,
 		.flow = kit->flow,
 		.app = kit->app,
 		.flow_packets = { kit->packets[0], kit->packets[1] },

@@ -683,6 +683,86 @@ static void test_too_many_wait(void **state)
 	kit_close(&kit);
 }
 
+/* Nobody is told of alerts, but what they leave behind is there for rules that are told. */
+static void test_quiet(void **state)
+{
+	static const char segment[] = "mark pass wide";
+
+	(void)state;
+	open_rules("alert tcp any any -> any any (content:\"mark\"; flowbits:set,m; sid:1;)\n"
+		   "alert tcp any any -> any any (content:\"mark\"; sid:2;)\n"
+		   "alert tcp any any -> any any (content:\"far\"; flowbits:isset,m; sid:3;)\n"
+		   "drop tcp any any -> any any (content:\"wide\"; sid:4;)\n"
+		   "alert tcp any any -> any any (flags:PA; sid:5;)\n");
+	kit.quiet = true;
+	kit_segment(&kit, 0, segment, sizeof(segment) - 1);
+	expect("quiet", "4 1");
+	kit.quiet = false;
+	kit.n_hits = 0;
+	kit_segment(&kit, 1, "so far", 6);
+	expect("loud", "5 3");
+	kit_close(&kit);
+}
+
+/* Where a literal may end is what its rule says, and no byte less. */
+static void test_last_place(void **state)
+{
+	static const struct {
+		const char *options;
+		unsigned end; /* of "ab", at most */
+	} cases[] = {
+		{ "dsize:>99; content:\"ab\"; depth:40;", 40 },
+		{ "dsize:>99; content:\"ab\"; offset:10; depth:40;", 50 },
+		{ "dsize:>99; content:\"x\"; depth:1; content:\"ab\"; distance:8; within:9;", 18 },
+		{ "dsize:>99; content:\"x\"; depth:1; content:!\"q\"; content:\"ab\"; within:9;",
+			10 },
+		{ "dsize:100<>400; content:\"ab\";", 300 },
+		{ "dsize:300; content:\"ab\";", 300 },
+		{ "dsize:<301; content:\"ab\";", 300 },
+		{ "flow:only_stream; content:\"ab\"; offset:200; depth:40;", 240 },
+	};
+	char text[256], bytes[300];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		unsigned end = cases[i / 2].end + i % 2, len = sizeof(bytes);
+
+		memset(bytes, '.', sizeof(bytes));
+		bytes[0] = 'x';
+		if (end <= len)
+			memcpy(bytes + end - 2, "ab", 2);
+		snprintf(text, sizeof(text), "alert tcp any any -> any any (%s sid:1;)\n",
+			cases[i / 2].options);
+		open_rules(text);
+		kit_segment(&kit, 0, bytes, len);
+		expect(text, i % 2 == 0 ? "1" : "");
+		kit_close(&kit);
+	}
+}
+
+/* Rules without a literal that need SYN, found in a list and by address. */
+static void test_syn(void **state)
+{
+	static const struct {
+		unsigned flags;
+		const char *hits;
+	} cases[] = { { 0x02, "1 2 3 4" }, { 0xc2, "2 3 4" }, { 0x12, "3" }, { 0x18, "5 6" } };
+
+	(void)state;
+	open_rules("alert tcp any any -> any any (flags:S; sid:1;)\n"
+		   "alert tcp 10.0.0.1 any -> any any (flags:S,12; sid:2;)\n"
+		   "alert tcp any any -> 198.51.100.7 any (flags:S+; sid:3;)\n"
+		   "alert tcp any any -> any any (flags:!PA; flags:S,12; sid:4;)\n"
+		   "alert tcp any any -> any any (flags:!S; sid:5;)\n"
+		   "alert tcp any any -> any any (flags:*PU; sid:6;)\n");
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		kit_restart(&kit);
+		kit_packet(&kit, 6, 0, cases[i].flags, "", 0);
+		expect(cases[i].hits, cases[i].hits);
+	}
+	kit_close(&kit);
+}
+
 static void test_bad_images(void **state)
 {
 	struct rules *rules;
@@ -724,6 +804,9 @@ int main(void)
 		cmocka_unit_test(test_depth_far_behind),
 		cmocka_unit_test(test_lists_of_addresses),
 		cmocka_unit_test(test_too_many_wait),
+		cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_last_place),
+		cmocka_unit_test(test_syn),
 		cmocka_unit_test(test_bad_images),
 	};
 

@@ -40,9 +40,9 @@ static_assert(sizeof(struct held_tag) <= INSPECT_TAG_MAX, "a tag fits");
 /* ---- taking up rules ---- */
 
 /* What does not leave is held against the same rules behind the capture (cmd/fb-lens/watch.h). */
-static bool is_lens_to_tell(const struct loop *l, const struct inspect_hit *hit)
+static bool is_lens_to_tell(const struct loop *l, enum direction direction)
 {
-	return l->conf->top.lens && hit->frame->direction != DIRECTION_OUTBOUND;
+	return l->conf->top.lens && direction != DIRECTION_OUTBOUND;
 }
 
 /* The hit holds all the same when there is no room to tell it. */
@@ -51,7 +51,7 @@ static void on_hit(void *context, const struct inspect_hit *hit)
 	struct loop *l = context;
 	struct record record;
 
-	if (!hit->hit->alert || is_lens_to_tell(l, hit))
+	if (!hit->hit->alert || is_lens_to_tell(l, hit->frame->direction))
 		return;
 	inspect_record_hit(hit, l->rules.text, &record);
 	if (l->rules.honeypot < l->conf->n_honeypots)
@@ -239,6 +239,7 @@ static struct inspect_answer ask(struct loop *l, const struct frame *frame, uint
 		.midstream = answer->midstream,
 		.reassembled = tag->set != 0,
 		.leaves = leaves(in, answer),
+		.quiet = is_lens_to_tell(l, answer->direction),
 		.direction = answer->direction,
 		.wall_ns = tag->time_ns,
 		.steady_ns = l->now.steady_ns,

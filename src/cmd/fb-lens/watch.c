@@ -249,6 +249,7 @@ static void look_at(struct watch *w, const struct frame *frame, const struct not
 		.side = sides.side,
 		.midstream = sides.midstream,
 		.reassembled = reassembled,
+		.quiet = note->direction == DIRECTION_OUTBOUND, /* see on_hit() */
 		.direction = note->direction,
 		.wall_ns = packet->time_ns,
 		.steady_ns = w->steady_ns,
