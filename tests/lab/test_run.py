@@ -89,7 +89,9 @@ def test_self_test_and_own_namespace():
         assert "14 probes, no answer" in gw.output()
         assert "fbout" not in lab.exec("gw", "ip link").stdout
         assert traffic(lab, "attacker", "ping", POT, 1) == "1"
-        assert gw.status()["nics"][0]["rx_packets"] > 0
+        outside = gw.status()["nics"][0]
+        assert outside["rx_packets"] > 0 and outside["gate"]["captured"] == outside["gate"]["received"] > 0
+        assert outside["gate"]["sent"] > 0 == outside["gate"]["unseen"]
         assert gw.stop() == 0
         assert "fbout" in lab.exec("gw", "ip link").stdout
 

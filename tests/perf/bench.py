@@ -26,6 +26,7 @@ PREFIX = f"fb-bench-{os.getpid()}-"
 OUT, IN, GATE = PREFIX + "out", PREFIX + "in", PREFIX + "gate"
 OUT_IP, IN_IP = "192.0.2.1", "192.0.2.2"
 OUT_MAC, IN_MAC = "02:fb:be:00:00:01", "02:fb:be:00:00:02"
+STOP_S = 30  # the gateway writes what is in its rings
 CONFIGURATIONS = ("direct", "bridge", "forward", "wire", "least", "capture", "full", "rules")
 GATEWAYS = ("wire", "least", "capture", "full", "rules")
 ET_OPEN = os.path.join(os.environ.get("FISHBOWL_SHARED", os.path.join(os.path.dirname(
@@ -192,8 +193,7 @@ class Wire:
 
 	def rules(self):
 		"""What the gateway says of its rules."""
-		told = json.loads(sh(self.options.fishbowl, "status", "--json", "-c",
-			self.options.state + "/fishbowl.conf", check=False).stdout)["rules"]
+		told = self.status()["rules"]
 		if not told["in_force"]:
 			raise SystemExit(f"bench: rules are not in force: {told}")
 		return {"rules_loaded": told["loaded"], "rules_compile_s": told["compile_seconds"],
@@ -222,20 +222,23 @@ class Wire:
 				while b"READY=1" not in ready.recv(4096):
 					pass
 			except TimeoutError:
-				with open(state + "/log") as log:
-					raise SystemExit("bench: fishbowl run did not get ready:\n" + log.read())
+				raise SystemExit("bench: fishbowl run did not get ready:\n" + self._log())
 
 	def _stop_gateway(self):
+		"""False: it had to be killed, and what was in its rings is lost."""
+		stopped = True
 		if self.gateway:
 			self.gateway.send_signal(signal.SIGTERM)
 			try:
-				self.gateway.wait(30)
+				self.gateway.wait(STOP_S)
 			except subprocess.TimeoutExpired:
 				self.gateway.kill()
 				self.gateway.wait()
+				stopped = False
 			self.gateway = None
 		if hasattr(self, "run_dir"):
 			shutil.rmtree(self.run_dir, ignore_errors=True)
+		return stopped
 
 	def settle(self):
 		"""Every measure finds the gateway idle: not at work for the capture of the one before."""
@@ -248,8 +251,12 @@ class Wire:
 
 	def check_capture(self):
 		"""Stops the gateway and compares its files with what the kernel says left its NICs."""
-		sent = self._sent()
-		self._stop_gateway()
+		sent, status = self._sent(), self.status()
+		if status["capture"]["removed"]:
+			raise SystemExit("bench: segments were removed, for the budget or because the disk is full: "
+				"what is missing in the capture cannot be told")
+		if not self._stop_gateway():
+			raise SystemExit(f"bench: the gateway did not stop within {STOP_S} s, and was killed")
 		sent = [max(pair) for pair in zip(sent, self._sent())]
 		files = sorted(glob.glob(self.options.state + "/state/capture/*.pcapng"))
 		done = sh(self.options.tools + "/count-pcapng", *files, check=False)
@@ -259,7 +266,16 @@ class Wire:
 		# What a honeypot sends to somebody unknown goes to the other inside NICs as well.
 		missing = sum(sent) - passed if len(sent) == 2 else sent[0] - outward
 		return {"forwarded": sum(sent), "captured": packets, "captured_passed": passed,
-			"uncaptured": missing}
+			"uncaptured": missing, "nics_at_stop": status["nics"], "capture_at_stop": status["capture"],
+			"log": self._log()[-4000:] if missing else ""}
+
+	def _log(self):
+		with open(self.options.state + "/log") as log:
+			return log.read()
+
+	def status(self):
+		return json.loads(sh(self.options.fishbowl, "status", "--json", "-c",
+			self.options.state + "/fishbowl.conf", check=False).stdout)
 
 	def _sent(self):
 		return [counter(GATE, nic, "tx_packets") for nic in ("outside", *self.inside)]

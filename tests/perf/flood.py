@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import signal
-import struct
 import sys
 import threading
 import time
@@ -68,19 +67,6 @@ class FloodWire(bench.Wire):
 	def outside(self):
 		told = json.loads(sh("nft", "-j", "list", "counters", netns=OUT).stdout)["nftables"]
 		return {one["counter"]["name"][2:]: one["counter"]["packets"] for one in told if "counter" in one}
-
-	def status(self):
-		told = sh(self.options.fishbowl, "status", "--json", "-c", self.options.state + "/fishbowl.conf",
-			check=False).stdout
-		return json.loads(told)
-
-	def ports(self):
-		"""What the gate counts for outside and each inside NIC (struct counts_port of sys/counts.h)."""
-		names = ("received", "captured", "unseen", "missed", "kernel", "sent", "made")
-		with open(self.run_dir + "/gate.counts", "rb") as f:
-			words = struct.unpack("512Q", f.read(4096))
-		at = 10 + 128 + 10  # behind the reasons and struct counts_rules
-		return [dict(zip(names, words[at + 7 * n:])) for n in range(1 + len(self.inside))]
 
 	@contextlib.contextmanager
 	def storm(self, nic, ms):
@@ -150,7 +136,7 @@ def measure(o, wire):
 		pass
 	wire.settle()
 	memory = Memory(wire.gateway.pid, o.seconds)
-	outside, status, ports = wire.outside(), wire.status(), wire.ports()
+	outside, status = wire.outside(), wire.status()
 	got["rss_before"] = memory.now()
 	memory.start()
 	with wire.storm("eth0", o.ms) as during:
@@ -163,7 +149,8 @@ def measure(o, wire):
 	got["rss_after"] = memory.now()
 	got["outside"] = wire.outside()
 	got["outside_new"] = {name: n - outside[name] for name, n in got["outside"].items()}
-	got["ports"] = [{name: row[name] - was[name] for name in row} for row, was in zip(wire.ports(), ports)]
+	got["ports"] = [{name: nic["gate"][name] - was["gate"][name] for name in nic["gate"]}
+		for nic, was in zip(after["nics"], status["nics"])]
 	got["by_reason"] = {name: n - status["frames"]["by_reason"].get(name, 0)
 		for name, n in after["frames"]["by_reason"].items()}
 	got["flows_active"] = after["frames"]["flows_active"]
