@@ -48,6 +48,7 @@ bench: deps-lab deps-bench build
 	meson configure build -Dtests=true
 	ninja -C build
 	python3 tests/perf/bench.py --build build
+	python3 tests/perf/mix.py --build build
 	python3 tests/perf/flood.py --build build --seconds 12
 
 flood: deps-lab deps-bench build

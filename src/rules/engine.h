@@ -196,6 +196,8 @@ bool tx_check(struct look *look, const struct image_option *option);
 void look_add(struct rules *rules, uint32_t rule);
 void look_group(struct rules *rules, uint32_t group, const uint8_t *bytes, uint32_t len);
 void look_begin(struct rules *rules);
+void look_start(
+	struct look *look, struct rules *rules, const struct rules_unit *unit, uint32_t number);
 void look_sort(struct rules *rules);
 enum answer look_rule(struct look *look, struct waiting *waiting);
 size_t look_report(struct look *look, struct rules_hit *hits, size_t n);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A unit and the rules: candidates by the prefilter, evaluated in order, and what is said of those that match. */
+#include <assert.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -465,15 +467,23 @@ static bool remember(struct look *look, bool first)
 	return !first || marks_first_hit(unit->flow, look->number, packets_of(unit), once);
 }
 
-static struct look look_of(struct rules *rules, const struct rules_unit *unit, uint32_t number)
+/* Member by member: zeroing the edits too takes longer than most evaluations. */
+void look_start(
+	struct look *look, struct rules *rules, const struct rules_unit *unit, uint32_t number)
 {
-	return (struct look){
-		.rules = rules,
-		.unit = unit,
-		.rule = &rules->rule[number],
-		.number = number,
-		.stuck = IMAGE_NONE,
-	};
+	static_assert(offsetof(struct look, edit) == 200, "a new member is to be set here");
+	look->rules = rules;
+	look->unit = unit;
+	look->rule = &rules->rule[number];
+	look->number = number;
+	memset(look->var, 0, sizeof(look->var));
+	look->steps = 0;
+	look->tired = false;
+	look->more = false;
+	look->stuck = IMAGE_NONE;
+	look->from = 0;
+	look->anchor_end = -1;
+	look->n_edits = 0;
 }
 
 static void wait_for_more(struct look *look, enum answer answer)
@@ -527,13 +537,14 @@ static size_t look_on(struct look *look, struct rules_hit *hits, size_t n)
 static size_t look_at(struct rules *rules, const struct rules_unit *unit, uint32_t number,
 	struct rules_hit *hits, size_t n)
 {
-	struct look look = look_of(rules, unit, number);
-	bool once = look.rule->flags & IMAGE_ONCE;
+	bool once = rules->rule[number].flags & IMAGE_ONCE;
+	struct look look;
 	enum answer answer = ANSWER_NO;
 	size_t before = n;
 
 	if (marks_was_hit(unit->flow, number, packets_of(unit), once))
 		return n;
+	look_start(&look, rules, unit, number);
 	if (unit->kind != RULES_PACKET)
 		look.from = (int64_t)marks_place(unit->flow, unit->side, number);
 	n = look_on(&look, hits, n);

@@ -352,12 +352,9 @@ size_t tx_look(struct rules *rules, const struct rules_unit *unit, struct rules_
 		return 0;
 	find_candidates(rules, unit, memory);
 	for (uint32_t i = 0; i < rules->n_candidates && !marks_passed(unit->flow); i++) {
-		struct look look = { .rules = rules,
-			.unit = unit,
-			.number = rules->candidate[i],
-			.rule = &rules->rule[rules->candidate[i]],
-			.stuck = IMAGE_NONE };
+		struct look look;
 
+		look_start(&look, rules, unit, rules->candidate[i]);
 		if (!was_said(memory, said_as(&look)))
 			n = look_at(&look, memory, hits, n);
 	}
