@@ -75,8 +75,8 @@ static void put16(uint8_t *at, uint16_t n)
 /* RFC 1624: one word that a checksum covers was `before`. */
 static void update(uint8_t *field, uint16_t before, uint16_t after)
 {
-	put16(field, (uint16_t)~inet_sum_fold((uint16_t)~get16(field) + (uint16_t)~before +
-					      (uint32_t)after));
+	put16(field, (uint16_t)~inet_sum_fold(
+			     (uint16_t)~get16(field) + (uint16_t)~before + (uint32_t)after));
 }
 
 /* The checksum that has the addresses in its pseudo header; NULL: there is none here. */
@@ -86,8 +86,7 @@ static uint8_t *transport_sum(uint8_t *bytes, const struct frame *frame)
 	uint32_t at = p->proto == IPPROTO_TCP ? 16 : p->proto == IPPROTO_UDP ? 6 : 2;
 
 	if (!p->has_transport || p->l4_at + at + 2 > frame->len ||
-		(p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP &&
-			p->proto != IPPROTO_ICMPV6))
+		(p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP && p->proto != IPPROTO_ICMPV6))
 		return NULL;
 	if (p->proto == IPPROTO_UDP && get16(bytes + p->l4_at + 6) == 0)
 		return NULL;
@@ -138,7 +137,8 @@ static void put_frame(const struct kept *frame, uint16_t turn, uint64_t number)
 	put(bytes, frame->len);
 }
 
-static uint64_t pass(const struct source *source, int n, uint16_t turn, uint64_t number, uint64_t end)
+static uint64_t pass(
+	const struct source *source, int n, uint16_t turn, uint64_t number, uint64_t end)
 {
 	bool more = true;
 

@@ -131,6 +131,42 @@ static void test_slow(void **state)
 	unload();
 }
 
+/* Ten minutes between pieces that were all acknowledged, in many conversations at once: none arrives whole, none
+ * is ended, and what is kept of them is their pieces. */
+static void test_ten_minutes(void **state)
+{
+	enum { FLOWS = 64 };
+	static const uint32_t cut[] = { 0, AT + 1, AT + 6, AT + LEN - 1, ATTACK };
+	struct inspect_counts counts;
+
+	(void)state;
+	load(FIGURE_3);
+	for (unsigned piece = 0; piece < 4; piece++) {
+		for (flow = 1; flow <= FLOWS; flow++) {
+			start_flow(flow, 1000);
+			if (piece == 0)
+				handshake();
+			else
+				receive_payload(&(struct frame_packet){ .tcp_seq = 1000 },
+					(const uint8_t *)attack, cut[piece]);
+			send_part(cut[piece], cut[piece + 1]);
+			later(40 * MS);
+			acknowledge();
+			assert_int_equal(got.next, cut[piece + 1]);
+			assert_int_equal(got.dropped, 0);
+		}
+		assert_int_equal(b.told.hits, piece == 3 ? 1 : 0);
+		later(600 * SECOND);
+		inspect_counts(b.inspect, &counts);
+		assert_int_equal(counts.flows, FLOWS);
+		assert_int_equal(counts.held, 0);
+		assert_true(counts.pool_used <= FLOWS * 4096);
+	}
+	for (flow = 1; flow <= FLOWS; flow++)
+		inspect_end_flow(b.inspect, flow, NULL);
+	unload();
+}
+
 static void test_other_copy(void **state)
 {
 	(void)state;
@@ -238,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_figure_3),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_ten_minutes),
 		cmocka_unit_test(test_other_copy),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_udp),

@@ -43,8 +43,8 @@ static json_t *describe_gate_port(const struct counts_port *counts)
 static json_t *describe_nic(
 	const struct sup_port *port, const struct counts_port *counts, unsigned i)
 {
-	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "name", port->name, "side",
-		i == 0 ? "outside" : "inside", "present", port->present, "link", port->link,
+	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "name", port->name,
+		"side", i == 0 ? "outside" : "inside", "present", port->present, "link", port->link,
 		"rx_packets", (json_int_t)port->rx_packets, "rx_bytes", (json_int_t)port->rx_bytes,
 		"tx_packets", (json_int_t)port->tx_packets, "tx_bytes", (json_int_t)port->tx_bytes,
 		"gate", describe_gate_port(counts));
@@ -377,7 +377,8 @@ void sup_status(struct supervisor *s, json_t *answer)
 		if (sup_child_wanted(s, s->child[i].process))
 			json_array_append_new(processes, describe_process(&s->child[i], now));
 	for (unsigned i = 0; i < s->n_ports; i++)
-		json_array_append_new(nics, describe_nic(&s->port[i], &sup_gate_counts(s)->port[i], i));
+		json_array_append_new(
+			nics, describe_nic(&s->port[i], &sup_gate_counts(s)->port[i], i));
 	json_object_set_new(answer, "version", json_string(FISHBOWL_VERSION));
 	json_object_set_new(answer, "honeynet", json_string(s->honeynet));
 	json_object_set_new(answer, "boot", json_integer((json_int_t)s->boot));
