@@ -8,9 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/out.h"
 #include "rules/parse.h"
+
+enum { PIECE = 1 << 20, GZIP_ONLY = 16 + MAX_WBITS };
 
 /* ---- opening ---- */
 
@@ -137,37 +140,111 @@ int rules_files_set_variables(const struct conf *conf, struct rules_text *text)
 
 typedef int read_text(struct rules_text *text, const char *file, const char *bytes, size_t len);
 
-static int read_whole(int fd, size_t max, char **ret_bytes, size_t *ret_len)
+/* Room for one piece more than `len` bytes. */
+static int grow(char **bytes, size_t len)
 {
-	struct stat st;
-	size_t len = 0;
-	ssize_t n = 1;
-	char *bytes;
+	char *more = len > RULES_TEXT_MAX ? NULL : realloc(*bytes, len + PIECE);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size > max)
-		return -E2BIG;
-	bytes = malloc((size_t)st.st_size + 1);
-	if (!bytes)
-		return -ENOMEM;
-	while (len < (size_t)st.st_size &&
-		(n = pread(fd, bytes + len, (size_t)st.st_size - len, (off_t)len)) > 0)
-		len += (size_t)n;
-	if (n < 0) {
+	if (!more)
+		return len > RULES_TEXT_MAX ? -EFBIG : -ENOMEM;
+	*bytes = more;
+	return 0;
+}
+
+static int read_whole(int fd, char **ret_bytes, size_t *ret_len)
+{
+	ssize_t n;
+	int r;
+
+	do {
+		r = grow(ret_bytes, *ret_len);
+		if (r < 0)
+			return r;
+		n = read(fd, *ret_bytes + *ret_len, PIECE);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		*ret_len += n > 0 ? (size_t)n : 0;
+	} while (n != 0);
+	return *ret_len > RULES_TEXT_MAX ? -EFBIG : 0;
+}
+
+static bool is_gzip(const char *bytes, size_t len)
+{
+	return len > 2 && memcmp(bytes, "\x1f\x8b", 2) == 0;
+}
+
+/* Members one behind another are one file (RFC 1952, 2.2); what follows the last one is left out. */
+static int inflate_all(z_stream *z, char **ret_bytes, size_t *ret_len)
+{
+	int r, state = Z_OK;
+
+	while (state != Z_STREAM_END) {
+		r = grow(ret_bytes, *ret_len);
+		if (r < 0)
+			return r;
+		z->next_out = (uint8_t *)*ret_bytes + *ret_len;
+		z->avail_out = PIECE;
+		state = inflate(z, Z_NO_FLUSH);
+		*ret_len += PIECE - z->avail_out;
+		if (state != Z_OK && state != Z_STREAM_END)
+			return state == Z_MEM_ERROR ? -ENOMEM : -EILSEQ;
+		if (state == Z_STREAM_END && is_gzip((const char *)z->next_in, z->avail_in))
+			state = inflateReset(z);
+	}
+	return *ret_len > RULES_TEXT_MAX ? -EFBIG : 0;
+}
+
+static int unpack(char **bytes, size_t *len)
+{
+	char *packed = *bytes;
+	z_stream z = { .next_in = (uint8_t *)packed, .avail_in = (uInt)*len };
+	int r = inflateInit2(&z, GZIP_ONLY) == Z_OK ? 0 : -ENOMEM;
+
+	*bytes = NULL;
+	*len = 0;
+	if (r == 0) {
+		r = inflate_all(&z, bytes, len);
+		inflateEnd(&z);
+	}
+	free(packed);
+	return r;
+}
+
+int rules_file_load(int fd, char **ret_bytes, size_t *ret_len)
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	int r = read_whole(fd, &bytes, &len);
+
+	if (r == 0 && is_gzip(bytes, len))
+		r = unpack(&bytes, &len);
+	if (r < 0) {
 		free(bytes);
-		return -errno;
+		return r;
 	}
 	*ret_bytes = bytes;
 	*ret_len = len;
 	return 0;
 }
 
+const char *rules_file_reason(int error)
+{
+	switch (-error) {
+	case EILSEQ:
+		return "not a whole gzip file: get it again";
+	case EFBIG:
+	case E2BIG:
+		return "more rules than fit: split the file, or leave some out";
+	default:
+		return strerror(-error);
+	}
+}
+
 static int read_file(struct rules_text *text, const char *name, int fd, read_text *reads)
 {
 	size_t len = 0;
 	char *bytes = NULL;
-	int r = read_whole(fd, RULES_TEXT_MAX, &bytes, &len);
+	int r = rules_file_load(fd, &bytes, &len);
 
 	if (r < 0)
 		return r;
@@ -176,32 +253,37 @@ static int read_file(struct rules_text *text, const char *name, int fd, read_tex
 	return r;
 }
 
-static int read_files(
-	const struct conf *conf, const struct rules_files *files, struct rules_text *text)
+static int read_files(const struct conf *conf, const struct rules_files *files,
+	struct rules_text *text, const char **ret_file)
 {
 	const struct conf_top *top = &conf->top;
 	int r = rules_files_set_variables(conf, text);
 
-	if (r == 0 && files->classes >= 0)
-		r = read_file(
-			text, top->classification_file, files->classes, rules_text_read_classes);
-	for (size_t i = 0; i < top->rules.n && r == 0; i++)
-		r = read_file(text, top->rules.text[i], files->rules[i], rules_text_read);
-	if (r == 0 && files->thresholds >= 0)
-		r = read_file(
-			text, top->threshold_file, files->thresholds, rules_text_read_thresholds);
+	*ret_file = NULL;
+	if (r == 0 && files->classes >= 0) {
+		*ret_file = top->classification_file;
+		r = read_file(text, *ret_file, files->classes, rules_text_read_classes);
+	}
+	for (size_t i = 0; i < top->rules.n && r == 0; i++) {
+		*ret_file = top->rules.text[i];
+		r = read_file(text, *ret_file, files->rules[i], rules_text_read);
+	}
+	if (r == 0 && files->thresholds >= 0) {
+		*ret_file = top->threshold_file;
+		r = read_file(text, *ret_file, files->thresholds, rules_text_read_thresholds);
+	}
 	return r;
 }
 
-int rules_files_read(
-	const struct conf *conf, const struct rules_files *files, struct rules_text **ret_text)
+int rules_files_read(const struct conf *conf, const struct rules_files *files,
+	struct rules_text **ret_text, const char **ret_file)
 {
 	struct rules_text *text;
 	int r = rules_text_new(&text);
 
 	if (r < 0)
 		return r;
-	r = read_files(conf, files, text);
+	r = read_files(conf, files, text, ret_file);
 	if (r < 0)
 		rules_text_free(text);
 	else

@@ -33,9 +33,12 @@ REFUSALS = [
 ]
 
 
+def run(*args):
+    return subprocess.run([FISHBOWL, *map(str, args)], capture_output=True, text=True, check=False, timeout=300)
+
+
 def rules(*args):
-    return subprocess.run([FISHBOWL, 'rules', *map(str, args)], capture_output=True, text=True,
-                          check=False, timeout=300)
+    return run('rules', *args)
 
 
 @pytest.fixture
@@ -93,6 +96,25 @@ def test_exit_status(tmp_path, mixed):
     assert rules().returncode == 2
     assert rules('nosuch').returncode == 2
     assert rules('--help').returncode == 0
+
+
+def test_gzip_everywhere(tmp_path):
+    """The setting, --rules of replay and check-config unpack what `fishbowl rules` does."""
+    fine, cut = tmp_path / 'fine.rules.gz', tmp_path / 'cut.rules.gz'
+    packed = gzip.compress(FIGURE.encode()) + gzip.compress(FIGURE.replace(')', 'sid:2;)').encode())
+    fine.write_bytes(packed)
+    cut.write_bytes(packed[:-12])
+    assert json.loads(rules('check', '-j', fine).stdout)['loaded'] == 2
+    capture = tmp_path / 'nothing.pcap'
+    capture.write_bytes(bytes.fromhex('d4c3b2a1020004000000000000000000ffff000001000000'))
+    conf = tmp_path / 'fishbowl.conf'
+    for path, status, said in ((fine, 0, ''), (cut, 4, f'{cut}: not a whole gzip file')):
+        done = run('replay', '--rules', path, '-o', tmp_path / 'out', capture)
+        assert done.returncode == status and said in done.stderr
+        conf.write_text(f'outside = "eth0"\ninside = {{"eth1"}}\nrules = {{"{path}"}}\n'
+                        'honeypot "web" { address = {"10.0.0.5"} }\n')
+        done = run('check-config', '-c', conf)
+        assert (done.returncode == 0) is (status == 0) and said in done.stderr, done
 
 
 def test_variables(tmp_path):

@@ -102,10 +102,13 @@ static int make_image(
 {
 	struct out o = out_make(answer->refusals, sizeof(answer->refusals));
 	struct rules_text *text;
-	int r = rules_files_read(conf, files, &text);
+	const char *file = NULL;
+	int r = rules_files_read(conf, files, &text, &file);
 
-	if (r < 0)
+	if (r < 0) {
+		out_str(&o, file ? file : "");
 		return r;
+	}
 	answer->loaded = text->n_loaded;
 	answer->refused = text->n_faults;
 	for (size_t i = 0; i < text->n_faults && i < FAULTS_SHOWN; i++)

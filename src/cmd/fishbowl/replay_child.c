@@ -201,14 +201,17 @@ static void tell_faults(const struct rules_text *text)
 static int load_rules(struct child *c)
 {
 	struct rules_text *text;
+	const char *file;
 	size_t size;
 	int r;
 
 	if (!c->job->rules)
 		return 0;
-	r = rules_files_read(c->job->conf, c->job->rules, &text);
-	if (r < 0)
-		return r;
+	r = rules_files_read(c->job->conf, c->job->rules, &text, &file);
+	if (r < 0) {
+		fprintf(stderr, "fishbowl: %s: %s\n", file ? file : "rules", rules_file_reason(r));
+		return -ECANCELED;
+	}
 	tell_faults(text);
 	r = rules_compile(text, &c->image, &size);
 	rules_text_free(text);
@@ -299,7 +302,8 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 	if (r == 0)
 		r = start(&c);
 	if (r < 0) {
-		fprintf(stderr, "fishbowl: cannot begin to replay: %s\n", strerror(-r));
+		if (r != -ECANCELED) /* it has been told */
+			fprintf(stderr, "fishbowl: cannot begin to replay: %s\n", strerror(-r));
 		_exit(REPLAY_NO_START);
 	}
 	for (size_t i = 0; i < job->n_inputs && c.write_error == 0; i++)

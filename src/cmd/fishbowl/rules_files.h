@@ -5,8 +5,5 @@
 
 #include "rules/parse.h"
 
-/* The whole file, unpacked; at most RULES_TEXT_MAX bytes. The caller frees. -errno; -EFBIG. */
-int rules_file_load(const char *path, char **ret_bytes, size_t *ret_len);
-
 /* 0, or 2 after a message: the exit status. */
 int rules_file_read(struct rules_text *text, const char *path, rules_text_reader *read);

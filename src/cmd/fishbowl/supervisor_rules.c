@@ -112,7 +112,7 @@ static int take_answer(struct message *m, struct sup_rule_set *set, const struct
 	set->refused = c->refused;
 	if (c->result < 0)
 		return refuse(why, -EINVAL, "fb-rules: %s%s%s",
-			strerror(c->result > -4096 ? (int)-c->result : EBADMSG),
+			rules_file_reason(c->result > -4096 ? (int)c->result : -EBADMSG),
 			set->refusals[0] ? ": " : "", set->refusals);
 	if (m->n_fds != 1 || !is_sealed(m->fd[0], c->size))
 		return refuse(why, -EBADMSG, "fb-rules handed over no sealed image");

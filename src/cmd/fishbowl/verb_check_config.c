@@ -189,6 +189,7 @@ static void print_rules(struct out *o, const struct rules_text *text)
 static int read_rules(const struct conf *conf, struct rules_text **ret_text, char **ret_why)
 {
 	struct rules_files files;
+	const char *file;
 	int r;
 
 	*ret_text = NULL;
@@ -197,9 +198,9 @@ static int read_rules(const struct conf *conf, struct rules_text **ret_text, cha
 	r = rules_files_open(conf, &files, ret_why);
 	if (r < 0)
 		return r;
-	r = rules_files_read(conf, &files, ret_text);
+	r = rules_files_read(conf, &files, ret_text, &file);
 	rules_files_close(conf, &files);
-	if (r < 0 && asprintf(ret_why, "rules: %s", strerror(-r)) < 0)
+	if (r < 0 && asprintf(ret_why, "%s: %s", file ? file : "rules", rules_file_reason(r)) < 0)
 		*ret_why = NULL;
 	return r;
 }

@@ -495,7 +495,7 @@ static int load_rules(struct request *q)
 	if (r == 0)
 		r = rules_files_open(q->conf, &q->rule_files, &why);
 	if (r < 0)
-		fprintf(stderr, "fishbowl: rules: %s\n", why ? why : strerror(-r));
+		fprintf(stderr, "fishbowl: rules: %s\n", why ? why : rules_file_reason(r));
 	free(why);
 	if (r == 0 && q->profile && q->conf->top.rules.n == 0) {
 		fprintf(stderr, "fishbowl: %s names no rules; name some with --rules\n",
