@@ -134,6 +134,7 @@ void look_stream(struct inspect *in);
 void look_end(struct inspect *in);
 proto_on_tx look_on_tx;
 proto_on_file look_on_file;
+proto_on_login look_on_login;
 
 /* expect.c */
 proto_on_expect expect_on_told;

@@ -104,6 +104,8 @@ struct inspect_setup {
 	void (*on_tx)(void *context, const struct inspect_frame *frame, struct proto_tx *tx);
 	void (*on_file)(void *context, const struct inspect_frame *frame,
 		const struct proto_file *file, const uint8_t *bytes, size_t len);
+	void (*on_login)(void *context, const struct inspect_frame *frame, enum proto_id proto,
+		const struct proto_login *login); /* may be NULL */
 	void *context;
 };
 

@@ -161,6 +161,7 @@ static bool have_conn(struct inspect *in)
 	struct proto_setup setup = { .on_tx = look_on_tx,
 		.on_file = in->setup.on_file ? look_on_file : NULL,
 		.on_expect = expect_on_told,
+		.on_login = in->setup.on_login ? look_on_login : NULL,
 		.context = in };
 	const struct now *now = &in->now;
 	struct proto_flow_info info = { .ip_proto = now->packet->proto,
@@ -266,4 +267,11 @@ void look_on_file(void *context, const struct proto_file *file, const uint8_t *b
 	struct inspect *in = context;
 
 	in->setup.on_file(in->setup.context, in->now.frame, file, bytes, len);
+}
+
+void look_on_login(void *context, enum proto_id proto, const struct proto_login *login)
+{
+	struct inspect *in = context;
+
+	in->setup.on_login(in->setup.context, in->now.frame, proto, login);
 }

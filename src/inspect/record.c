@@ -488,6 +488,26 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 	*ret_record = record;
 }
 
+static struct text login_text(const struct proto_login_text *text)
+{
+	return (struct text){ (const char *)text->at, text->len };
+}
+
+void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_login *login, struct record *ret_record)
+{
+	static const char *const results[] = { "unknown", "success", "failure" };
+	struct record record = new_record(EVENT_LOGIN, frame, proto);
+
+	fill_sides(frame, 0, &record.head);
+	record.login.method = text_of(login->method ? login->method : "");
+	record.login.user = login_text(&login->user);
+	record.login.password = login_text(&login->password);
+	record.login.hash = login_text(&login->hash);
+	record.login.result = text_of(results[login->result]);
+	*ret_record = record;
+}
+
 void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record)
 {
 	record->head.app_proto = app_name(facts->app);

@@ -31,5 +31,8 @@ struct inspect_sums {
 /* A file that has ended; `sums` may be NULL. */
 void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
 	const struct inspect_sums *sums, struct inspect_text *text, struct record *ret_record);
+/* An attempt to log in: from who tried. */
+void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_login *login, struct record *ret_record);
 /* What was found in a conversation, into its flow record. */
 void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record);

@@ -22,6 +22,7 @@ struct ftp {
 	uint16_t data_port; /* the one that was said last, 0: used or none */
 	bool active, long_line[2], over;
 	uint16_t reply; /* of several lines: its code */
+	struct proto_login login;
 };
 
 static bool is_word(struct cur c, const char *word)
@@ -137,6 +138,10 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 		set_port(ftp, tx, port_of_six(rest), true);
 	else if (is_word(command, "EPRT"))
 		set_port(ftp, tx, port_between_bars(rest, 3), true);
+	else if (is_word(command, "USER"))
+		proto_login_user(&ftp->login, rest.at, cur_left(&rest));
+	else if (is_word(command, "PASS"))
+		proto_login_password(&ftp->login, rest.at, cur_left(&rest));
 	expect(ftp, tx, command, rest);
 	proto_tx_done(tx, 0);
 }
@@ -162,15 +167,30 @@ static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, st
 	proto_tx_news(tx, 0); /* the port belongs to the command, too */
 }
 
+/* RFC 959, 5.4: 331 asks for a password, 332 for an account; what is good is 230 or 202. */
+static void login_answered(struct ftp *ftp, struct cur command, unsigned code)
+{
+	if (!is_word(command, "USER") && !is_word(command, "PASS") && !is_word(command, "ACCT"))
+		return;
+	if (code / 100 == 2)
+		proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_SUCCESS);
+	else if (code / 100 != 3)
+		proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_FAILURE);
+}
+
 /* The reply is complete; of 1xx another follows. */
 static void answered(struct ftp *ftp, struct proto_tx *tx, unsigned code)
 {
-	struct proto_bytes command;
-	bool tls = proto_fields_get(tx->data, BUFFER_FTP_COMMAND, 0, &command) &&
-		   command.len == 4 && strncasecmp((const char *)command.at, "AUTH", 4) == 0;
+	struct proto_bytes bytes = { 0 };
+	struct cur command;
+	bool tls;
 
+	proto_fields_get(tx->data, BUFFER_FTP_COMMAND, 0, &bytes);
+	command = cur_make(bytes.at, bytes.len);
+	tls = is_word(command, "AUTH");
 	if (code < 200)
 		return;
+	login_answered(ftp, command, code);
 	if (tx == ftp->greeting) {
 		ftp->greeting = NULL;
 		tx->state.done[0] = true;
@@ -281,6 +301,7 @@ static void ftp_close(void *state)
 {
 	struct ftp *ftp = state;
 
+	proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_UNKNOWN);
 	proto_free(ftp->conn, ftp, sizeof(*ftp));
 }
 

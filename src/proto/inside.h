@@ -77,6 +77,14 @@ void proto_conn_give_up(struct proto_conn *conn);
 /* Tells the caller. */
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect);
 
+/* A login that a parser follows is a struct proto_login in its state, zero at first. What is given is kept; with the
+ * last one all is told, and it is zero again. */
+void proto_login_user(struct proto_login *login, const uint8_t *bytes, size_t len);
+void proto_login_password(struct proto_login *login, const uint8_t *bytes, size_t len);
+void proto_login_hash(struct proto_login *login, const uint8_t *bytes, size_t len);
+void proto_login_end(
+	struct proto_conn *conn, struct proto_login *login, enum proto_login_result result);
+
 /* A new transaction, last of its connection; NULL (and the connection is overrun) when there is
  * no room. It owns `data` if there is one. */
 struct proto_tx *proto_tx_new(struct proto_conn *conn, void *data);

@@ -125,6 +125,23 @@ struct proto_expect {
 };
 typedef void proto_on_expect(void *context, const struct proto_expect *expect);
 
+/* An attempt to log in, told when the other side has said whether it was good, or nobody will. */
+#define PROTO_LOGIN_MAX 128 /* bytes of each part that are kept; the rest is cut */
+enum proto_login_result { PROTO_LOGIN_UNKNOWN, PROTO_LOGIN_SUCCESS, PROTO_LOGIN_FAILURE };
+struct proto_login_text {
+	uint8_t at[PROTO_LOGIN_MAX];
+	uint16_t len;
+};
+struct proto_login {
+	const char
+		*method; /* a literal: "password", "cram-md5", ...; NULL: the protocol's only one */
+	struct proto_login_text user, password; /* as they were sent; len 0: none */
+	struct proto_login_text hash;           /* what was sent in place of the password */
+	enum proto_login_result result;
+	bool begun; /* there is something to tell */
+};
+typedef void proto_on_login(void *context, enum proto_id proto, const struct proto_login *login);
+
 /* Before a process gives up its rights: from then on no file is opened, by OpenSSL or for
  * the time zone. */
 void proto_prepare(void);
@@ -133,6 +150,7 @@ struct proto_setup {
 	proto_on_tx *on_tx;
 	proto_on_file *on_file;     /* may be NULL */
 	proto_on_expect *on_expect; /* may be NULL */
+	proto_on_login *on_login;   /* may be NULL */
 	void *context;
 };
 

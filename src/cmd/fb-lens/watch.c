@@ -93,6 +93,16 @@ static void on_file(void *context, const struct inspect_frame *frame, const stru
 		emit(w, &record);
 }
 
+static void on_login(void *context, const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_login *login)
+{
+	struct watch *w = context;
+	struct record record;
+
+	inspect_record_login(frame, proto, login, &record);
+	emit(w, &record);
+}
+
 /* ---- setting up ---- */
 
 static int new_inspect(struct watch *w)
@@ -106,6 +116,7 @@ static int new_inspect(struct watch *w)
 		.on_hit = on_hit,
 		.on_tx = conf->top.application_records ? on_tx : NULL,
 		.on_file = conf->top.application_records ? on_file : NULL,
+		.on_login = on_login,
 		.context = w,
 	};
 

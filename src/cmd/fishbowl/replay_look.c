@@ -82,6 +82,16 @@ static void on_file(void *context, const struct inspect_frame *frame, const stru
 		emit(look, &record);
 }
 
+static void on_login(void *context, const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_login *login)
+{
+	struct replay_look *look = context;
+	struct record record;
+
+	inspect_record_login(frame, proto, login, &record);
+	emit(look, &record);
+}
+
 int replay_look_new(const struct replay_look_setup *setup, struct replay_look **ret_look)
 {
 	struct replay_look *look = calloc(1, sizeof(*look));
@@ -94,6 +104,7 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 		.on_hit = on_hit,
 		.on_tx = on_tx,
 		.on_file = on_file,
+		.on_login = on_login,
 		.context = look };
 	int r = -ENOMEM;
 
