@@ -3,6 +3,7 @@
  * Counting. All that one frame changes in the shared memory is saved before (struct undo), so that after
  * a crash at any instruction the frame has been counted whole or not at all.
  */
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 
 #include "control/inside.h"
@@ -363,11 +364,10 @@ static bool account_quoted(struct judge *j)
 
 static void answer_flow(struct judge *j, const struct flow *flow)
 {
-	enum { SYN = 2 };
-
 	j->answer.flow_id = flow->id;
 	j->answer.side = j->source != flow->starter;
-	j->answer.midstream = flow->key.proto == IPPROTO_TCP && !(flow->tally.tcp_flags[0] & SYN);
+	j->answer.midstream =
+		flow->key.proto == IPPROTO_TCP && !(flow->tally.tcp_flags[0] & TH_SYN);
 }
 
 static bool account_packet(struct judge *j)

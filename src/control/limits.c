@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of the chain that count: what a honeypot began, how much it sent, whether anybody answered. */
+#include <netinet/tcp.h>
+
 #include "control/dns.h"
 #include "control/ntp.h"
 #include "control/rows.h"
 
-enum { SYN = 2, ACK = 16 };
 enum { PORT_DNS = 53, PORT_NTP = 123 };
 
 static const struct conf_limit *limit_of(const struct judge *j)
@@ -77,7 +78,7 @@ static uint32_t payload_len(const struct frame_packet *p)
 
 static bool is_stray(const struct frame_packet *p)
 {
-	return p->proto == IPPROTO_TCP && (p->tcp_flags & (SYN | ACK)) != SYN;
+	return p->proto == IPPROTO_TCP && (p->tcp_flags & (TH_SYN | TH_ACK)) != TH_SYN;
 }
 
 static void add_item(struct judge *j, enum budget_class class, const struct frame_packet *p)

@@ -2,6 +2,7 @@
 #include "control/refuse.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
@@ -11,10 +12,6 @@
 #include "frame/frame.h"
 
 enum {
-	FIN = 1,
-	SYN = 2,
-	RST = 4,
-	ACK = 16,
 	ETHERNET_LEN = 14,
 	TAG_LEN = 4,
 	ETHERNET_MIN = 60, /* without FCS: what came over a wire is padded to it */
@@ -210,7 +207,7 @@ static bool transport_is_answered(const struct frame_packet *p)
 {
 	switch (p->proto) {
 	case IPPROTO_TCP:
-		return p->has_transport && !(p->tcp_flags & RST);
+		return p->has_transport && !(p->tcp_flags & TH_RST);
 	case IPPROTO_UDP:
 		return p->has_transport;
 	case IPPROTO_ICMP:
@@ -313,11 +310,11 @@ static void put_ip(struct writer *w, const struct frame_packet *p, const struct 
 /* RFC 9293, 3.10.7.1. */
 static void put_reset(struct writer *w, const struct frame_packet *p, const struct speaker *from)
 {
-	bool acked = p->tcp_flags & ACK;
+	bool acked = p->tcp_flags & TH_ACK;
 	uint32_t len = p->end_at - p->payload_at;
 	uint32_t start;
 
-	len += (p->tcp_flags & SYN ? 1u : 0) + (p->tcp_flags & FIN ? 1u : 0);
+	len += (p->tcp_flags & TH_SYN ? 1u : 0) + (p->tcp_flags & TH_FIN ? 1u : 0);
 	put_ip(w, p, from, IPPROTO_TCP, TCP_LEN);
 	start = w->len;
 	put16(w, p->dport);
@@ -325,7 +322,7 @@ static void put_reset(struct writer *w, const struct frame_packet *p, const stru
 	put32(w, acked ? p->tcp_ack : 0);
 	put32(w, acked ? 0 : p->tcp_seq + len);
 	put8(w, TCP_LEN / 4 << 4);
-	put8(w, acked ? RST : RST | ACK);
+	put8(w, acked ? TH_RST : TH_RST | TH_ACK);
 	put16(w, 0);
 	put32(w, 0);
 	put_sum(w, start, start + 16, sum_pseudo(&from->ip, &p->src, IPPROTO_TCP, TCP_LEN));
@@ -457,7 +454,7 @@ uint32_t refuse_build_onward(const struct frame *frame, uint8_t ret_frame[static
 	back.sport = p->dport;
 	back.dport = p->sport;
 	back.tcp_ack = p->tcp_seq;
-	back.tcp_flags = ACK;
+	back.tcp_flags = TH_ACK;
 	sender = (struct speaker){ .ip = p->src, .ttl = p->ttl };
 	put_ethernet(&w, frame, &frame->dst_mac, &frame->src_mac);
 	put_reset(&w, &back, &sender);

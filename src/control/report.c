@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of the gate: flow, drop, incident, anomaly. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -274,8 +275,6 @@ static void fill_flow_head(
 	h->dport = flow->key.port[!flow->starter];
 }
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
-
 /* EVE's names. */
 static const char *tcp_state_name(const struct flow_tally *t)
 {
@@ -283,7 +282,7 @@ static const char *tcp_state_name(const struct flow_tally *t)
 		return "closed";
 	if (t->state == FLOW_ESTABLISHED)
 		return "established";
-	return t->tcp_flags[1] & TCP_SYN ? "syn_recv" : "syn_sent";
+	return t->tcp_flags[1] & TH_SYN ? "syn_recv" : "syn_sent";
 }
 
 static void fill_tcp(const struct flow_tally *t, struct event_flow *body)
@@ -294,12 +293,12 @@ static void fill_tcp(const struct flow_tally *t, struct event_flow *body)
 	body->tcp_flags_tc = t->tcp_flags[1];
 	body->tcp_flags = flags;
 	body->tcp_state = text_of(tcp_state_name(t));
-	body->syn = flags & TCP_SYN;
-	body->fin = flags & TCP_FIN;
-	body->rst = flags & TCP_RST;
-	body->psh = flags & TCP_PSH;
-	body->ack = flags & TCP_ACK;
-	body->urg = flags & TCP_URG;
+	body->syn = flags & TH_SYN;
+	body->fin = flags & TH_FIN;
+	body->rst = flags & TH_RST;
+	body->psh = flags & TH_PUSH;
+	body->ack = flags & TH_ACK;
+	body->urg = flags & TH_URG;
 }
 
 static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t wall_ns,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* States and windows of a connection as far as a bystander sees them (RFC 9293, 3.3.2, 3.10.7). */
+#include <netinet/tcp.h>
+
 #include "flow/table.h"
 #include "frame/frame.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, BOTH = 3 };
+enum { BOTH = 3 };
 enum {
 	KIB = 1024,
 	WSCALE_MAX = 14, /* RFC 7323, 2.3 */
@@ -31,11 +33,11 @@ static struct segment segment_of(const struct frame_packet *p)
 		.ack = p->tcp_ack,
 		.window = p->tcp_window,
 		.wscale = p->tcp_wscale,
-		.flags = p->tcp_flags & (FIN | SYN | RST | ACK) };
+		.flags = p->tcp_flags & (TH_FIN | TH_SYN | TH_RST | TH_ACK) };
 
 	if (p->end_at > p->payload_at)
 		s.len = p->end_at - p->payload_at;
-	s.end = s.seq + s.len + ((s.flags & SYN) != 0) + ((s.flags & FIN) != 0);
+	s.end = s.seq + s.len + ((s.flags & TH_SYN) != 0) + ((s.flags & TH_FIN) != 0);
 	return s;
 }
 
@@ -54,7 +56,7 @@ bool flow_tcp_begins(
 {
 	const struct flow_tally *t = &flow->tally;
 
-	if ((packet->tcp_flags & (SYN | ACK)) != SYN)
+	if ((packet->tcp_flags & (TH_SYN | TH_ACK)) != TH_SYN)
 		return false;
 	/* The attacker chooses his sequence numbers; only a SYN without success is sent again. */
 	if (strict && (side == 1 || t->syn_acked == BOTH))
@@ -84,7 +86,7 @@ static bool seq_fits(const struct flow_tally *t, unsigned side, uint32_t seq, ui
 static bool ack_is_free(const struct flow_tally *t, unsigned side)
 {
 	bool guessed =
-		t->loose == LOOSE_ISN || (t->loose == LOOSE_ALL && !(t->tcp_flags[!side] & SYN));
+		t->loose == LOOSE_ISN || (t->loose == LOOSE_ALL && !(t->tcp_flags[!side] & TH_SYN));
 
 	return !has(t->isn_known, !side) || (guessed && !has(t->syn_acked, !side));
 }
@@ -104,7 +106,7 @@ static bool ack_fits(const struct flow_tally *t, unsigned side, uint32_t ack)
 /* Frames that a stack sends a few times after the end, or out of a connection that ended unseen. */
 static bool is_stray(const struct flow_tally *t, unsigned side, const struct segment *s)
 {
-	return !(s->flags & (SYN | RST)) &&
+	return !(s->flags & (TH_SYN | TH_RST)) &&
 	       (t->state == FLOW_CLOSED || (!has(t->syn_acked, side) && s->len == 0));
 }
 
@@ -120,28 +122,28 @@ static enum flow_fit syn_fits(const struct flow_tally *t, unsigned side, const s
 {
 	bool again = has(t->isn_known, side) && s->seq == t->isn[side], fits;
 
-	if (!(s->flags & ACK))
+	if (!(s->flags & TH_ACK))
 		fits = again && side == 0 && t->syn_acked != BOTH;
 	else if (side == 0)
 		fits = again && ack_fits(t, side, s->ack);
 	else
-		fits = has(t->isn_known, 0) && (again || t->tcp_flags[0] & SYN) &&
+		fits = has(t->isn_known, 0) && (again || t->tcp_flags[0] & TH_SYN) &&
 		       (s->ack == t->isn[0] + 1 || ack_fits(t, side, s->ack));
-	return at_most(fits && !(s->flags & FIN), t->syns, FLOW_SYN_MAX + 1);
+	return at_most(fits && !(s->flags & TH_FIN), t->syns, FLOW_SYN_MAX + 1);
 }
 
 /* Fast open: a SYN that brought data may be answered with data at once (RFC 7413, 3.1). */
 static bool may_send_early(const struct flow_tally *t, unsigned side)
 {
 	return side == 1 && t->isn_known == BOTH && t->seq_end[0] != t->isn[0] + 1 &&
-	       (t->tcp_flags[0] & (SYN | ACK)) == SYN;
+	       (t->tcp_flags[0] & (TH_SYN | TH_ACK)) == TH_SYN;
 }
 
 /* A bare ACK out of a connection that ended unseen, as an answer to a SYN (RFC 9293, 3.10.7.4). */
 static bool is_challenge(const struct flow_tally *t, unsigned side, const struct segment *s)
 {
 	return is_stray(t, side, s) && s->end == s->seq &&
-	       (has(t->isn_known, !side) || t->tcp_flags[side] & ACK);
+	       (has(t->isn_known, !side) || t->tcp_flags[side] & TH_ACK);
 }
 
 static enum flow_fit data_fits(const struct flow_tally *t, unsigned side, const struct segment *s)
@@ -152,7 +154,7 @@ static enum flow_fit data_fits(const struct flow_tally *t, unsigned side, const 
 		fits = false;
 	if (has(t->fin_seen, side) && after(s->end, t->seq_end[side]))
 		fits = false;
-	fits = (fits || is_challenge(t, side, s)) && (s->flags & ACK);
+	fits = (fits || is_challenge(t, side, s)) && (s->flags & TH_ACK);
 	return at_most(fits, is_stray(t, side, s) ? t->strays : 0, FLOW_CLOSED_MAX);
 }
 
@@ -161,8 +163,8 @@ static enum flow_fit rst_fits(const struct flow_tally *t, unsigned side, const s
 {
 	bool stands = t->state == FLOW_ESTABLISHED && !t->loose;
 
-	return at_most(
-		!stands || seq_fits(t, side, s->seq, s->end) || (s->seq == 0 && (s->flags & ACK)),
+	return at_most(!stands || seq_fits(t, side, s->seq, s->end) ||
+			       (s->seq == 0 && (s->flags & TH_ACK)),
 		t->rsts, FLOW_RST_MAX);
 }
 
@@ -177,9 +179,9 @@ enum flow_fit flow_tcp_fits(
 {
 	struct segment s = segment_of(packet);
 
-	if (s.flags & RST) /* its number is that of what it answers, which may be anything */
+	if (s.flags & TH_RST) /* its number is that of what it answers, which may be anything */
 		return rst_fits(&flow->tally, side, &s);
-	if (s.flags & SYN)
+	if (s.flags & TH_SYN)
 		return syn_fits(&flow->tally, side, &s);
 	return data_fits(&flow->tally, side, &s);
 }
@@ -220,7 +222,7 @@ static uint32_t window_of(const struct flow_tally *t, unsigned side, const struc
 
 	if (t->loose == LOOSE_ALL)
 		return FLOW_IN_FLIGHT_MAX;
-	if (!(s->flags & SYN) && mine && other)
+	if (!(s->flags & TH_SYN) && mine && other)
 		window <<= mine - 1;
 	return window < FLOW_IN_FLIGHT_MAX ? window : FLOW_IN_FLIGHT_MAX;
 }
@@ -264,9 +266,9 @@ static void learn(struct flow_tally *t, unsigned side, const struct segment *s)
 		t->seq_end[side] = s->end;
 	if (kib > t->window[side])
 		t->window[side] = (uint16_t)kib;
-	if (s->flags & FIN)
+	if (s->flags & TH_FIN)
 		t->fin_seen = (t->fin_seen | 1u << side) & BOTH;
-	if (s->flags & ACK)
+	if (s->flags & TH_ACK)
 		learn_ack(t, side, s, window);
 }
 
@@ -274,9 +276,9 @@ static bool step_syn(struct flow_tally *t, unsigned side, struct segment *s)
 {
 	bool known = has(t->isn_known, side), again = known && s->seq == t->isn[side];
 
-	if ((s->flags & ACK) && !ack_fits(t, side, s->ack))
+	if ((s->flags & TH_ACK) && !ack_fits(t, side, s->ack))
 		return false;
-	if (known && !again && (!(s->flags & ACK) || t->syn_acked == BOTH))
+	if (known && !again && (!(s->flags & TH_ACK) || t->syn_acked == BOTH))
 		return false;
 	if (known && !again && !t->loose)
 		t->loose = LOOSE_ISN;
@@ -284,7 +286,7 @@ static bool step_syn(struct flow_tally *t, unsigned side, struct segment *s)
 		start_side(t, side, s->seq, s->end);
 	/* Both began at once, and what it acknowledges was before this flow. */
 	if (again && !has(t->isn_known, !side))
-		s->flags &= ~ACK & 0xff;
+		s->flags &= ~TH_ACK & 0xff;
 	learn_wscale(t, side, s->wscale);
 	learn(t, side, s);
 	return true;
@@ -307,14 +309,14 @@ static bool may_start_over(const struct flow *flow, unsigned side)
 static bool step_data(struct flow *flow, unsigned side, const struct segment *s)
 {
 	struct flow_tally *t = &flow->tally;
-	bool ack_ok = (s->flags & ACK) && ack_fits(t, side, s->ack);
+	bool ack_ok = (s->flags & TH_ACK) && ack_fits(t, side, s->ack);
 
 	if (!has(t->isn_known, side)) {
 		if (has(t->isn_known, !side) && !ack_ok)
 			return false;
 		start_in_the_middle(t, side, s);
 	} else if (!ack_ok || !seq_fits(t, side, s->seq, s->seq)) {
-		if (!(s->flags & ACK) || !may_start_over(flow, side))
+		if (!(s->flags & TH_ACK) || !may_start_over(flow, side))
 			return false;
 		forget(t);
 		start_in_the_middle(t, side, s);
@@ -328,14 +330,14 @@ static bool step_rst(const struct flow_tally *t, unsigned side, const struct seg
 {
 	if (has(t->isn_known, side))
 		return seq_fits(t, side, s->seq, s->seq);
-	return s->flags & ACK ? ack_fits(t, side, s->ack) : !has(t->isn_known, !side);
+	return s->flags & TH_ACK ? ack_fits(t, side, s->ack) : !has(t->isn_known, !side);
 }
 
 static uint8_t state_after(const struct flow *flow, unsigned side, const struct segment *s)
 {
 	const struct flow_tally *t = &flow->tally;
 
-	if ((s->flags & RST) || t->fin_acked == BOTH)
+	if ((s->flags & TH_RST) || t->fin_acked == BOTH)
 		return FLOW_CLOSED;
 	/* A peer that goes on has not sent, or not believed, the RST. */
 	if (t->state == FLOW_CLOSED && flow_is_honeypot(flow, side))
@@ -353,27 +355,27 @@ static void count(int8_t *counter, int by)
 
 static void count_sent(struct flow_tally *t, unsigned side, const struct segment *s)
 {
-	count(&t->rsts, (s->flags & RST) != 0);
-	count(&t->syns, (s->flags & (SYN | RST)) == SYN);
+	count(&t->rsts, (s->flags & TH_RST) != 0);
+	count(&t->syns, (s->flags & (TH_SYN | TH_RST)) == TH_SYN);
 	count(&t->strays, is_stray(t, side, s));
 }
 
 /* Anything but an RST calls for an answer, a SYN that is sent again for another SYN-ACK. */
 static void count_heard(struct flow_tally *t, unsigned side, const struct segment *s)
 {
-	if (s->flags & RST)
+	if (s->flags & TH_RST)
 		return;
 	count(&t->rsts, -1);
 	count(&t->strays, -1);
-	if ((s->flags & (SYN | ACK)) == SYN && (side == 1 || has(t->isn_known, 0)))
+	if ((s->flags & (TH_SYN | TH_ACK)) == TH_SYN && (side == 1 || has(t->isn_known, 0)))
 		count(&t->syns, -1);
 }
 
 static bool step(struct flow *flow, unsigned side, struct segment *s)
 {
-	if (s->flags & RST)
+	if (s->flags & TH_RST)
 		return step_rst(&flow->tally, side, s);
-	if (s->flags & SYN)
+	if (s->flags & TH_SYN)
 		return step_syn(&flow->tally, side, s);
 	return step_data(flow, side, s);
 }
@@ -388,7 +390,7 @@ bool flow_tcp_step(struct flow *flow, const struct frame_packet *packet, unsigne
 	/* How much follows in other fragments is not known. */
 	if (packet->is_fragment && !packet->last_fragment)
 		s.end += SEGMENT_MAX;
-	if (t->state == FLOW_CLOSED && s.flags == SYN) /* refused once, and tried again */
+	if (t->state == FLOW_CLOSED && s.flags == TH_SYN) /* refused once, and tried again */
 		t->state = FLOW_NEW;
 	if (step(flow, side, &s))
 		t->state = state_after(flow, side, &s);

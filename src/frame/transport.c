@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TCP (RFC 9293), UDP, UDP-Lite, SCTP, DCCP ports; ICMP (RFC 792, 4443), neighbour
  * discovery (RFC 4861). */
+#include <netinet/tcp.h>
+
 #include "frame/reader.h"
 
 enum {
-	FIN = 1,
-	SYN = 2,
-	RST = 4,
 	OPTION_END = 0,
 	OPTION_NOP = 1,
 	OPTION_WSCALE = 3,
@@ -71,7 +70,7 @@ static enum step read_tcp(struct reader *r)
 	p->tcp_flags = cur_u8(&h);
 	p->tcp_window = cur_be16(&h);
 	p->tcp_wscale = TCP_WSCALE_NONE;
-	odd = p->tcp_flags & (FIN | SYN | RST);
+	odd = p->tcp_flags & (TH_FIN | TH_SYN | TH_RST);
 	if (odd & (odd - 1))
 		reader_anomaly(r, FRAME_ANOMALY_TCP_FLAGS);
 	if (header < 20)
@@ -80,7 +79,7 @@ static enum step read_tcp(struct reader *r)
 		cut_off(r, FRAME_ANOMALY_TCP_OFFSET);
 	else
 		options = cur_sub(&r->c, header - 20u);
-	if (p->tcp_flags & SYN)
+	if (p->tcp_flags & TH_SYN)
 		read_tcp_options(p, options);
 	reader_done(r);
 	return STEP_NONE;

@@ -289,7 +289,7 @@ static void queue_up(struct inspect *in, struct held *h, uint64_t end)
 static bool is_odd(const struct talk *t, const struct side *s, const struct frame_packet *p,
 	int64_t offset, uint32_t len)
 {
-	return (p->tcp_flags & TCP_SYN && offset != 0) ||
+	return (p->tcp_flags & TH_SYN && offset != 0) ||
 	       (offset < -1 && len > 0 && !t->midstream) ||
 	       (s->fin_at != UINT64_MAX && offset + len > (int64_t)s->fin_at + (len == 0));
 }
@@ -436,11 +436,11 @@ static void clear_urgent(struct inspect *in)
 	uint8_t *header = in->now.frame->bytes + p->l4_at;
 	uint8_t old[4], new[4];
 
-	if (!(p->tcp_flags & TCP_URG))
+	if (!(p->tcp_flags & TH_URG))
 		return;
 	guard_touch(in);
 	memcpy(old, (uint8_t[4]){ header[12], header[13], header[18], header[19] }, 4);
-	header[13] &= (uint8_t)~TCP_URG;
+	header[13] &= (uint8_t)~TH_URG;
 	header[18] = header[19] = 0;
 	memcpy(new, (uint8_t[4]){ header[12], header[13], 0, 0 }, 4);
 	sum_update(in->now.frame->bytes, p, inet_sum(old, 4), inet_sum(new, 4));
@@ -512,15 +512,15 @@ void guard_take(struct inspect *in)
 		drop_now(in, &in->counts.undecided);
 		return;
 	}
-	if (p->tcp_flags & TCP_SYN)
+	if (p->tcp_flags & TH_SYN)
 		drop_early(in, s);
 	clear_urgent(in);
-	if (p->tcp_flags & TCP_RST)
+	if (p->tcp_flags & TH_RST)
 		take_rst(in, s, payload);
 	else if (is_beyond(in, s) && offset >= (int64_t)stream_end(s->stream))
 		pass_beyond(in, s);
 	else if (offset > (int64_t)stream_end(s->stream) &&
-		 (payload.len > 0 || p->tcp_flags & TCP_FIN))
+		 (payload.len > 0 || p->tcp_flags & TH_FIN))
 		keep_early(in, s, (uint64_t)offset);
 	else
 		take_next(in, s, payload, offset);

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "flow/flow.h"
 #include "frame/frame.h"
 #include "inspect/inspect.h"
 #include "stream/stream.h"
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16, TCP_URG = 32 };
 #define TALK_NONE UINT32_MAX
 #define INSPECT_FRAME_MAX \
 	(80u << 10) /* longer ones cannot be changed, and do not leave if they might have to be */

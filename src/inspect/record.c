@@ -2,6 +2,7 @@
 #include "inspect/record.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/out.h"
@@ -21,7 +22,7 @@ static struct text written(const struct out *o)
 
 static bool is_icmp(uint8_t proto)
 {
-	return proto == 1 || proto == 58;
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 }
 
 static void fill_packet(const struct frame_packet *p, struct record_head *h)
@@ -490,7 +491,7 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 
 static struct text login_text(const struct proto_login_text *text)
 {
-	return (struct text){ (const char *)text->at, text->len };
+	return (struct text){ (const char *)text->text, text->len };
 }
 
 void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,

@@ -19,7 +19,7 @@ static void follow(struct inspect *in, struct talk *t)
 
 static void begin(struct inspect *in, struct talk *t, const struct frame_packet *p)
 {
-	if (!(p->tcp_flags & TCP_SYN)) {
+	if (!(p->tcp_flags & TH_SYN)) {
 		t->midstream = true;
 		t->established = in->setup.midstream || in->setup.is_inline;
 	}
@@ -45,7 +45,7 @@ static void see_syn(struct side *s, const struct frame_packet *p, bool answered,
 
 uint32_t tcp_data_seq(const struct frame_packet *p)
 {
-	return p->tcp_seq + ((p->tcp_flags & TCP_SYN) != 0);
+	return p->tcp_seq + ((p->tcp_flags & TH_SYN) != 0);
 }
 
 /* Behind a FIN comes nothing that would have to be looked at with what was before it. Behind a RST there may: its
@@ -71,19 +71,19 @@ static void see_ack(struct side *s, uint32_t ack)
 static void see_numbers(struct talk *t, unsigned side, const struct frame_packet *p, uint32_t len)
 {
 	struct side *s = &t->side[side], *peer = &t->side[!side];
-	uint32_t end = tcp_data_seq(p) + len + ((p->tcp_flags & TCP_FIN) != 0);
+	uint32_t end = tcp_data_seq(p) + len + ((p->tcp_flags & TH_FIN) != 0);
 
-	if (p->tcp_flags & TCP_SYN)
+	if (p->tcp_flags & TH_SYN)
 		see_syn(s, p, side == 0 ? peer->syn : t->established, t->midstream);
 	else if (s->packets == 1)
 		s->isn = s->seq_end = p->tcp_seq;
-	if (s->stream && !stream_started(s->stream) && !(p->tcp_flags & TCP_RST))
+	if (s->stream && !stream_started(s->stream) && !(p->tcp_flags & TH_RST))
 		stream_start(s->stream, tcp_data_seq(p));
 	if ((int32_t)(end - s->seq_end) > 0)
 		s->seq_end = end;
-	if (!(p->tcp_flags & TCP_ACK))
+	if (!(p->tcp_flags & TH_ACK))
 		return;
-	if (side == 0 && s->syn && peer->syn && !(p->tcp_flags & TCP_SYN))
+	if (side == 0 && s->syn && peer->syn && !(p->tcp_flags & TH_SYN))
 		t->established = true;
 	if (!peer->ack_seen || (int32_t)(p->tcp_ack - peer->ack_seq) > 0)
 		peer->ack_seq = p->tcp_ack;
@@ -211,12 +211,12 @@ void tcp_see_end(struct inspect *in, unsigned side, const struct frame_packet *p
 	struct side *s = &t->side[side];
 	int64_t offset = stream_offset(s->stream, tcp_data_seq(p) + len);
 
-	if (p->tcp_flags & TCP_FIN && s->fin_at == UINT64_MAX && offset >= 0)
+	if (p->tcp_flags & TH_FIN && s->fin_at == UINT64_MAX && offset >= 0)
 		s->fin_at = (uint64_t)offset;
 	if (in->setup.when_acked ? stream_read(s->stream) >= s->fin_at
 				 : stream_end(s->stream) >= s->fin_at)
 		end_side(t, side);
-	if (p->tcp_flags & TCP_RST && offset >= (int64_t)stream_end(s->stream) &&
+	if (p->tcp_flags & TH_RST && offset >= (int64_t)stream_end(s->stream) &&
 		offset <= (int64_t)stream_end(s->stream) + UINT16_MAX)
 		end_both(in, side);
 }
@@ -313,7 +313,7 @@ void tcp_take(struct inspect *in)
 		guard_take(in);
 		return;
 	}
-	if (!t->followed || !stream_started(s->stream) || p->tcp_flags & TCP_RST)
+	if (!t->followed || !stream_started(s->stream) || p->tcp_flags & TH_RST)
 		look_packet(in);
 	else
 		take(in, s, tcp_data_seq(p), payload);

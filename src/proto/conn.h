@@ -3,8 +3,6 @@
  * inside.h. */
 #pragma once
 
-#include <netinet/in.h>
-
 #include "proto/inside.h"
 
 struct conn_side {

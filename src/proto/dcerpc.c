@@ -128,7 +128,7 @@ static enum proto_guess dcerpc_guess(
 }
 
 const struct proto_parser proto_dcerpc = { .id = PROTO_DCERPC,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = dcerpc_guess,
 	.open = dcerpc_open,
 	.close = dcerpc_close,

@@ -589,7 +589,7 @@ static enum proto_guess guess_of(
 
 	if (!ours)
 		return PROTO_IS_NOT;
-	if (info->ip_proto == 17)
+	if (info->ip_proto == IPPROTO_UDP)
 		return looks_right(c, any) ? PROTO_IS : PROTO_IS_NOT;
 	if (len < 2 + DNS_HEADER)
 		return PROTO_MAY_BE;
@@ -622,7 +622,7 @@ static size_t feed(
 	struct cur c = cur_make(bytes, len);
 	size_t used = 0;
 
-	if (proto_conn_info(conn)->ip_proto == 17) {
+	if (proto_conn_info(conn)->ip_proto == IPPROTO_UDP) {
 		if (len)
 			take_message(conn, side, bytes, len, llmnr);
 		return len;

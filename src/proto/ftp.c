@@ -499,7 +499,7 @@ static void data_free_tx(void *fields)
 }
 
 const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = data_guess,
 	.open = data_open,
 	.close = data_close,
@@ -510,7 +510,7 @@ const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
 	.free_tx = data_free_tx };
 
 const struct proto_parser proto_ftp = { .id = PROTO_FTP,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = ftp_guess,
 	.open = ftp_open,
 	.close = ftp_close,

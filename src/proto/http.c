@@ -350,7 +350,7 @@ static void gap(struct proto_conn *conn, void *state, unsigned side, uint64_t le
 }
 
 const struct proto_parser proto_http = { .id = PROTO_HTTP,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = guess,
 	.open = open_state,
 	.close = close_state,

@@ -4,6 +4,8 @@
  * proto_parser, and a row in parsers.c. */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "base/cur.h"
 #include "base/out.h"
 #include "proto/proto.h"
@@ -15,7 +17,7 @@ enum proto_guess { PROTO_IS_NOT, PROTO_MAY_BE, PROTO_IS };
 
 struct proto_parser {
 	enum proto_id id;
-	uint8_t ip_proto; /* 6, 17; 0: both */
+	uint8_t ip_proto; /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
 	/* Whether the first bytes of a side are of this protocol. Ports may help, but prove
 	 * nothing. */
 	enum proto_guess (*guess)(const struct proto_flow_info *info, unsigned side,

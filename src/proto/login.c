@@ -6,9 +6,9 @@
 
 static void keep(struct proto_login_text *to, const uint8_t *bytes, size_t len)
 {
-	to->len = (uint16_t)(len < sizeof(to->at) ? len : sizeof(to->at));
+	to->len = (uint16_t)(len < sizeof(to->text) ? len : sizeof(to->text));
 	if (to->len > 0)
-		memcpy(to->at, bytes, to->len);
+		memcpy(to->text, bytes, to->len);
 }
 
 void proto_login_user(struct proto_login *login, const uint8_t *bytes, size_t len)

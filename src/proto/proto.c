@@ -222,6 +222,15 @@ static void find_parser(
 	}
 }
 
+/* What it has not told yet it tells now. */
+static void close_parser(struct proto_conn *conn)
+{
+	conn_txs_free(conn);
+	if (conn->state)
+		conn->parser->close(conn->state);
+	conn->state = NULL;
+}
+
 static void start_over(struct proto_conn *conn)
 {
 	conn->start_over = false;
@@ -330,6 +339,8 @@ void proto_end(struct proto_conn *conn, unsigned side)
 		conn_txs_done(conn, 1);
 	}
 	settle(conn);
+	if (conn->side[!side].ended)
+		close_parser(conn);
 }
 
 enum proto_id proto_conn_id(const struct proto_conn *conn, unsigned side)
@@ -383,9 +394,8 @@ struct proto_conn *proto_conn_free(struct proto_conn *conn)
 {
 	if (!conn)
 		return NULL;
-	conn_txs_free(conn);
-	if (conn->state)
-		conn->parser->close(conn->state);
+	conn->setup.on_login = NULL; /* who frees it wants to hear nothing */
+	close_parser(conn);
 	pending_drop(conn, &conn->side[0]);
 	pending_drop(conn, &conn->side[1]);
 	free(conn);

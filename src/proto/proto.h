@@ -129,7 +129,7 @@ typedef void proto_on_expect(void *context, const struct proto_expect *expect);
 #define PROTO_LOGIN_MAX 128 /* bytes of each part that are kept; the rest is cut */
 enum proto_login_result { PROTO_LOGIN_UNKNOWN, PROTO_LOGIN_SUCCESS, PROTO_LOGIN_FAILURE };
 struct proto_login_text {
-	uint8_t at[PROTO_LOGIN_MAX];
+	uint8_t text[PROTO_LOGIN_MAX];
 	uint16_t len;
 };
 struct proto_login {

@@ -158,12 +158,12 @@ static size_t sip_feed(struct proto_conn *conn, void *state, unsigned side, cons
 		while (cur_left(&c) && isspace(c.at[0])) /* between messages, to keep it alive */
 			cur_skip(&c, 1);
 		head = cur_left(&c) ? head_end(c) : 0;
-		if (!head && proto_conn_info(conn)->ip_proto == 17)
+		if (!head && proto_conn_info(conn)->ip_proto == IPPROTO_UDP)
 			head = cur_left(&c);
 		if (!head)
 			return cur_left(&c) > SIP_HEAD_MAX ? SIZE_MAX : len - cur_left(&c);
 		sip->body[side] = take_head(sip, side, cur_sub(&c, head));
-		if (proto_conn_info(conn)->ip_proto == 17) {
+		if (proto_conn_info(conn)->ip_proto == IPPROTO_UDP) {
 			sip->body[side] = 0;
 			return len;
 		}

@@ -443,7 +443,7 @@ static enum proto_guess smb_guess(
 }
 
 const struct proto_parser proto_smb = { .id = PROTO_SMB,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = smb_guess,
 	.open = smb_open,
 	.close = smb_close,

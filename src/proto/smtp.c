@@ -565,7 +565,7 @@ static bool smtp_json(struct proto_tx *tx, struct out *o)
 }
 
 const struct proto_parser proto_smtp = { .id = PROTO_SMTP,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = smtp_guess,
 	.open = smtp_open,
 	.close = smtp_close,

@@ -259,7 +259,7 @@ static bool ssh_json(struct proto_tx *tx, struct out *o)
 }
 
 const struct proto_parser proto_ssh = { .id = PROTO_SSH,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = ssh_guess,
 	.open = ssh_open,
 	.close = ssh_close,

@@ -780,7 +780,7 @@ static bool tls_number(
 }
 
 const struct proto_parser proto_tls = { .id = PROTO_TLS,
-	.ip_proto = 6,
+	.ip_proto = IPPROTO_TCP,
 	.guess = tls_guess,
 	.open = tls_open,
 	.close = tls_close,

@@ -2,6 +2,7 @@
 #include "rules/compile.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,11 +138,9 @@ static bool has_keyword(const struct rule *rule, enum rule_keyword keyword)
 /* What is asked about a packet's headers cannot be asked about a stream. */
 static bool about_packet(const struct rule_option *option)
 {
-	enum { TCP_ACK = 16 };
-
 	switch (option->keyword) {
 	case RULE_FLAGS: /* A+ is true of all that a stream is made of */
-		return option->flags.how != RULE_FLAGS_ALL || option->flags.bits != TCP_ACK ||
+		return option->flags.how != RULE_FLAGS_ALL || option->flags.bits != TH_ACK ||
 		       option->negated;
 	case RULE_DSIZE:
 	case RULE_FRAGBITS:

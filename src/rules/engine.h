@@ -104,7 +104,9 @@ enum answer {
 	ANSWER_NEVER, /* no place of what came before will help */
 };
 
-/* head.c: whether the rule's header and checks fit. `more`: not yet known, but may be later. */
+/* head.c: what carries a packet (enum image_carrier). */
+uint8_t head_carrier(const struct frame_packet *packet);
+/* Whether the rule's header and checks fit. `more`: not yet known, but may be later. */
 bool head_fits(struct rules *rules, const struct rules_unit *unit, const struct image_rule *rule);
 bool head_checks(struct look *look);
 /* Whether it could fit another packet of the same conversation. */

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a rule asks about headers: addresses, ports, flow, and the fields of IP, TCP and ICMP. */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "base/cur.h"
 #include "frame/frame.h"
 #include "rules/engine.h"
-
-#define IP_TCP    6
-#define IP_UDP    17
-#define IP_ICMP   1
-#define IP_ICMPV6 58
-#define IP_SCTP   132
 
 void head_new_unit(struct rules *rules)
 {
@@ -75,7 +70,8 @@ static bool in_ports(
 
 static bool has_ports(const struct frame_packet *packet)
 {
-	return packet->proto == IP_TCP || packet->proto == IP_UDP || packet->proto == IP_SCTP;
+	return packet->proto == IPPROTO_TCP || packet->proto == IPPROTO_UDP ||
+	       packet->proto == IPPROTO_SCTP;
 }
 
 static bool fits_addresses(struct rules *rules, const struct frame_packet *packet,
@@ -91,17 +87,17 @@ static bool fits_addresses(struct rules *rules, const struct frame_packet *packe
 	return in_nets(rules, rule->src, packet, src) && in_nets(rules, rule->dst, packet, dst);
 }
 
-static uint8_t carrier_of(const struct frame_packet *packet)
+uint8_t head_carrier(const struct frame_packet *packet)
 {
 	if (!packet)
 		return IMAGE_NO_IP;
 	switch (packet->proto) {
-	case IP_TCP:
+	case IPPROTO_TCP:
 		return IMAGE_TCP;
-	case IP_UDP:
+	case IPPROTO_UDP:
 		return IMAGE_UDP;
-	case IP_ICMP:
-	case IP_ICMPV6:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 		return IMAGE_ICMP;
 	default:
 		return IMAGE_OTHER;
@@ -143,13 +139,13 @@ static bool fits_proto(const struct rules_unit *unit, const struct image_rule *r
 	const struct frame_packet *packet = unit->packet;
 	enum proto_id app = unit->tx ? proto_tx_state(unit->tx).proto : unit->app;
 
-	if (!(rule->carriers >> carrier_of(packet) & 1))
+	if (!(rule->carriers >> head_carrier(packet) & 1))
 		return false;
 	if (rule->app && !app_fits(rule->app, app))
 		return false;
 	if (!packet)
 		return true;
-	if (rule->proto == RULE_PROTO_SCTP && packet->proto != IP_SCTP)
+	if (rule->proto == RULE_PROTO_SCTP && packet->proto != IPPROTO_SCTP)
 		return false;
 	return !rule->only_version || rule->only_version == packet->version;
 }
@@ -170,7 +166,7 @@ bool head_may_fit(struct rules *rules, const struct rules_unit *unit, const stru
 
 	if (!packet)
 		return true;
-	if (!(rule->carriers >> carrier_of(packet) & 1) ||
+	if (!(rule->carriers >> head_carrier(packet) & 1) ||
 		(rule->only_version && rule->only_version != packet->version))
 		return false;
 	return fits_addresses(rules, packet, rule, false) ||
@@ -321,7 +317,7 @@ static bool icmp_field(const struct rules_unit *unit, size_t skip, uint64_t *ret
 {
 	const struct frame_packet *packet = unit->packet;
 	struct cur c = bytes_of(unit, packet->l4_at, packet->end_at);
-	bool has = packet->proto == IP_ICMP
+	bool has = packet->proto == IPPROTO_ICMP
 			   ? packet->icmp_type == 0 || packet->icmp_type == 8 ||
 				     (packet->icmp_type >= 13 && packet->icmp_type <= 18)
 			   : packet->icmp_type == 128 || packet->icmp_type == 129;
@@ -333,12 +329,13 @@ static bool icmp_field(const struct rules_unit *unit, size_t skip, uint64_t *ret
 
 static bool is_tcp(const struct frame_packet *packet)
 {
-	return packet->proto == IP_TCP && packet->has_transport;
+	return packet->proto == IPPROTO_TCP && packet->has_transport;
 }
 
 static bool is_icmp(const struct frame_packet *packet)
 {
-	return (packet->proto == IP_ICMP || packet->proto == IP_ICMPV6) && packet->has_transport;
+	return (packet->proto == IPPROTO_ICMP || packet->proto == IPPROTO_ICMPV6) &&
+	       packet->has_transport;
 }
 
 /* The number that a keyword is about; false: the packet has none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A unit and the rules: candidates by the prefilter, evaluated in order, and what is said of those that match. */
 #include <assert.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -124,16 +125,6 @@ void look_sort(struct rules *rules)
 	}
 }
 
-static uint8_t carrier_of(const struct frame_packet *packet)
-{
-	if (!packet)
-		return IMAGE_NO_IP;
-	return packet->proto == 6                          ? IMAGE_TCP
-	       : packet->proto == 17                       ? IMAGE_UDP
-	       : packet->proto == 1 || packet->proto == 58 ? IMAGE_ICMP
-							   : IMAGE_OTHER;
-}
-
 static bool group_fits(const struct rules *rules, const struct image_group *group,
 	const struct rules_unit *unit, uint8_t where, uint8_t carrier)
 {
@@ -168,7 +159,7 @@ static void add_literals(struct rules *rules, const struct rules_unit *unit, uin
 {
 	uint32_t fresh = where == IMAGE_STREAM && unit->kind == RULES_STREAM ? unit->fresh : 0;
 	uint32_t from = fresh > IMAGE_LITERAL_MAX - 1 ? fresh - (IMAGE_LITERAL_MAX - 1) : 0;
-	uint8_t carrier = carrier_of(unit->packet);
+	uint8_t carrier = head_carrier(unit->packet);
 	const struct image_list *run = &rules->group_run[where][carrier][unit->side][unit->quiet];
 
 	for (uint32_t i = run->at; from < unit->len && i < run->at + run->n; i++) {
@@ -188,7 +179,7 @@ static bool may_begin(const struct rules *rules, const struct rules_unit *unit)
 
 static void add_plain(struct rules *rules, const struct rules_unit *unit, uint8_t where)
 {
-	uint8_t carrier = carrier_of(unit->packet);
+	uint8_t carrier = head_carrier(unit->packet);
 	bool syn = may_begin(rules, unit);
 
 	for (uint32_t i = 0; i < rules->head->plains.n; i++) {
@@ -222,7 +213,7 @@ static void add_by_address(struct rules *rules, const struct rules_unit *unit,
 
 static void add_indexed(struct rules *rules, const struct rules_unit *unit)
 {
-	uint8_t carrier = carrier_of(unit->packet);
+	uint8_t carrier = head_carrier(unit->packet);
 	bool syn = may_begin(rules, unit);
 
 	for (uint32_t i = 0; unit->packet && i < rules->head->indexes.n; i++) {
@@ -239,7 +230,8 @@ static void add_indexed(struct rules *rules, const struct rules_unit *unit)
 /* The bytes of a packet or stream. */
 static struct area payload_of(const struct rules_unit *unit)
 {
-	bool stream = unit->packet && unit->packet->proto == 6 && unit->kind != RULES_PACKET;
+	bool stream =
+		unit->packet && unit->packet->proto == IPPROTO_TCP && unit->kind != RULES_PACKET;
 
 	return (struct area){
 		.at = unit->bytes,
@@ -275,19 +267,19 @@ static bool header_of(const struct rules_unit *unit, uint16_t buffer, struct are
 		to = packet ? packet->l4_at : 0;
 		break;
 	case BUFFER_TCP_HDR:
-		has &= packet && packet->proto == 6;
+		has &= packet && packet->proto == IPPROTO_TCP;
 		break;
 	case BUFFER_UDP_HDR:
-		has &= packet && packet->proto == 17;
+		has &= packet && packet->proto == IPPROTO_UDP;
 		break;
 	case BUFFER_ICMPV4_HDR:
-		has &= packet && packet->proto == 1;
+		has &= packet && packet->proto == IPPROTO_ICMP;
 		break;
 	case BUFFER_ICMPV6_HDR:
-		has &= packet && packet->proto == 58;
+		has &= packet && packet->proto == IPPROTO_ICMPV6;
 		break;
 	case BUFFER_SCTP_HDR:
-		has &= packet && packet->proto == 132;
+		has &= packet && packet->proto == IPPROTO_SCTP;
 		break;
 	default:
 		return false;
@@ -606,7 +598,7 @@ static void add_waiting(struct rules *rules, const struct rules_unit *unit)
 
 static void find_candidates(struct rules *rules, const struct rules_unit *unit)
 {
-	bool tcp = unit->packet && unit->packet->proto == 6;
+	bool tcp = unit->packet && unit->packet->proto == IPPROTO_TCP;
 
 	look_begin(rules);
 	if (unit->kind == RULES_PACKET) {

@@ -2,11 +2,13 @@
 #include "cmd/fb-lens/sides.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "frame/frame.h"
 
-enum { WAYS = 4, TCP = 6, SYN = 2, ACK = 16 };
+enum { WAYS = 4 };
 
 struct conversation {
 	uint64_t flow_id; /* 0: free */
@@ -67,8 +69,8 @@ static struct conversation *find(const struct sides *s, uint64_t flow_id)
 /* Of the first frame that is seen. */
 static bool sender_began(const struct frame_packet *p, bool answers)
 {
-	if (p->proto == TCP && p->has_transport && p->tcp_flags & SYN)
-		return !(p->tcp_flags & ACK);
+	if (p->proto == IPPROTO_TCP && p->has_transport && p->tcp_flags & TH_SYN)
+		return !(p->tcp_flags & TH_ACK);
 	return !answers;
 }
 
@@ -80,7 +82,7 @@ static void begin(
 	c->flow_id = flow_id;
 	c->client = began ? p->src : p->dst;
 	c->port = began ? p->sport : p->dport;
-	c->midstream = p->proto == TCP && !(p->has_transport && p->tcp_flags & SYN);
+	c->midstream = p->proto == IPPROTO_TCP && !(p->has_transport && p->tcp_flags & TH_SYN);
 }
 
 struct sides_answer sides_of(

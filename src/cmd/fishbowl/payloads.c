@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "frame/frame.h"
 #include "stream/stream.h"
 
-enum { POOL_BYTES = 64 << 20, SLOTS = 1 << 16, SYN = 2 };
+enum { POOL_BYTES = 64 << 20, SLOTS = 1 << 16 };
 
 struct talk {
 	struct payload payload; /* first: payloads_all() gives these */
@@ -119,7 +120,7 @@ static int keep_tcp(struct payloads *p, struct talk *talk, unsigned side,
 	const struct frame_packet *packet, const uint8_t *bytes, uint32_t len)
 {
 	struct stream **stream = &talk->stream[side];
-	bool syn = packet->tcp_flags & SYN;
+	bool syn = packet->tcp_flags & TH_SYN;
 	size_t fresh;
 	int r = 0;
 

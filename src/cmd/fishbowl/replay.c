@@ -26,7 +26,7 @@ struct replay {
 	struct replay_setup setup;
 	struct gate *gate;
 	struct whole *whole;
-	struct replay_look *look; /* NULL: no rules */
+	struct replay_look *look; /* NULL: headers only */
 	void *flow_memory;
 	void *budget_memory;
 	struct gate_time now;
@@ -64,6 +64,37 @@ static enum direction direction_by_nets(const struct replay *r, const struct rec
 	return DIRECTION_NONE;
 }
 
+static bool is_word(struct text text, const char *word)
+{
+	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
+}
+
+static void count_record(struct replay *r, const struct record *record)
+{
+	struct replay_counts *c = &r->counts;
+	const struct text *app = &record->head.app_proto;
+
+	c->records++;
+	switch (record->type) {
+	case EVENT_FLOW:
+		c->flow_proto[record->head.proto]++;
+		c->application[proto_find(app->at, app->len)]++;
+		break;
+	case EVENT_ALERT:
+		c->alerts++;
+		break;
+	case EVENT_LOGIN:
+		c->logins++;
+		c->logins_good += is_word(record->login.result, "success");
+		break;
+	case EVENT_FILEINFO:
+		c->files++;
+		break;
+	default:
+		break;
+	}
+}
+
 /* The gate's record becomes one of replay: frames are known by their number in the capture, and
  * without a policy there is no verdict. */
 static int on_record(void *context, const struct record *record)
@@ -80,10 +111,7 @@ static int on_record(void *context, const struct record *record)
 		own.head.reason = REASON_NONE;
 		own.head.verdict = VERDICT_PASS;
 	}
-	r->counts.records++;
-	r->counts.alerts += own.type == EVENT_ALERT;
-	if (own.type == EVENT_FLOW)
-		r->counts.flow_proto[own.head.proto]++;
+	count_record(r, &own);
 	r->setup.emit(r->setup.emit_context, &own);
 	return 0;
 }
@@ -103,7 +131,10 @@ static int new_look(struct replay *r)
 		.emit = on_found,
 		.context = r };
 
-	return r->setup.rules ? replay_look_new(&setup, &r->look) : 0;
+	/* Without either there is nothing to look for in what is carried. */
+	if (!setup.rules && !r->setup.conf->top.application_records)
+		return 0;
+	return replay_look_new(&setup, &r->look);
 }
 
 /* Zeroed pages that cost nothing until they are used: most of a flow table never is. */

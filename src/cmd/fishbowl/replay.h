@@ -10,7 +10,8 @@
  * address in `home` when that is given. All other frames come from outside.
  * Without a policy nothing is judged: every frame passes, and records carry no verdict, only the
  * direction that follows from `home` and `external`.
- * With rules, what the gate lets pass is held against them, and there are records of application protocols.
+ * What the gate lets pass is read: there are records of application protocols, logins and files, unless the
+ * configuration wants none. With rules it is held against them, too.
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "capture/reader.h"
+#include "proto/proto.h"
 #include "control/gate.h"
 #include "frame/frame.h"
 
@@ -53,9 +55,11 @@ struct replay_counts {
 	uint64_t inner;           /* frames with a tunnelled packet */
 	uint64_t flow_proto[256]; /* flow records */
 	uint64_t no_flow;         /* IP frames that passed and found the flow table full */
-	uint64_t records, alerts;
-	uint64_t anomaly[64];      /* frames by anomaly, enum frame_anomaly */
-	int64_t first_ns, last_ns; /* earliest and latest time; valid when frames > 0 */
+	uint64_t records, alerts, files;
+	uint64_t logins, logins_good;
+	uint64_t application[PROTO_COUNT]; /* flows, by protocol; PROTO_NONE: not known */
+	uint64_t anomaly[64];              /* frames by anomaly, enum frame_anomaly */
+	int64_t first_ns, last_ns;         /* earliest and latest time; valid when frames > 0 */
 	/* Verdicts recorded in the capture (packet comments), against those given now. */
 	uint64_t same_verdict, other_verdict;
 	uint64_t not_comparable; /* the gateway itself failed then: ring full, NIC gone, ... */

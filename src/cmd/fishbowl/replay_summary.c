@@ -116,6 +116,26 @@ static void put_anomalies(struct out *o, const struct replay_counts *c)
 	end_line(&line);
 }
 
+static void put_applications(struct out *o, const struct replay_counts *c)
+{
+	struct line line = { .o = o, .head = "spoken" };
+
+	for (unsigned app = PROTO_NONE + 1; app < PROTO_COUNT; app++)
+		put_part(&line, proto_name((enum proto_id)app), c->application[app]);
+	end_line(&line);
+}
+
+static void put_found(struct out *o, const struct replay_counts *c)
+{
+	struct line line = { .o = o, .head = "found" };
+
+	put_part(&line, "alerts", c->alerts);
+	put_part(&line, "logins", c->logins);
+	put_part(&line, "of them let in", c->logins_good);
+	put_part(&line, "files", c->files);
+	end_line(&line);
+}
+
 void replay_summary(struct out *o, const struct replay *replay, bool policy)
 {
 	const struct replay_counts *c = replay_counts(replay);
@@ -130,7 +150,7 @@ void replay_summary(struct out *o, const struct replay *replay, bool policy)
 	put_recorded_verdicts(o, c);
 	put_anomalies(o, c);
 	put_not_judged(o, c);
-	if (c->alerts > 0)
-		out_fmt(o, "alerts      %llu\n", (unsigned long long)c->alerts);
+	put_applications(o, c);
+	put_found(o, c);
 	out_fmt(o, "records     %llu\n", (unsigned long long)c->records);
 }
