@@ -124,13 +124,8 @@ static htp_cfg_t *make_config(void)
 	htp_config_set_parse_request_auth(cfg, 1);
 	htp_config_set_field_limits(cfg, HTTP_LINE_MAX / 2, HTTP_LINE_MAX);
 	htp_config_set_number_headers_limit(cfg, HTTP_HEADERS_MAX);
-	htp_config_set_request_decompression(cfg, 1);
-	htp_config_set_response_decompression(cfg, 1);
-	htp_config_set_response_decompression_layer_limit(cfg, HTTP_LAYERS_MAX);
-	htp_config_set_lzma_memlimit(cfg, HTTP_LZMA_MEMORY_MAX);
-	htp_config_set_lzma_layers(cfg, 1);
-	htp_config_set_compression_bomb_limit(cfg, HTTP_INFLATED_MAX);
-	htp_config_set_compression_time_limit(cfg, HTTP_INFLATE_US_MAX);
+	htp_config_set_request_decompression(cfg, 0);
+	htp_config_set_response_decompression(cfg, 0);
 	htp_config_register_log(cfg, http_event_log);
 	http_tx_register(cfg);
 	return cfg;
@@ -178,8 +173,6 @@ static void close_state(void *state)
 	struct http *http = state;
 
 	htp_connp_destroy_all(http->connp);
-	if (http->inflates)
-		proto_charge(http->conn, -(int64_t)HTTP_INFLATE_COST);
 	proto_free(http->conn, http, sizeof(*http));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http - HTTP/1 by libhtp (RFC 9112, and what is said instead of it). libhtp reads the lines,
- * headers, chunks and compressions; here are the transactions, buffers, files and limits around it.
+ * headers and chunks; here are the transactions, buffers, files and limits around it.
  * Private to http*.c.
  *
  * libhtp allocates for itself: it is charged to the connection by what it can need (HTTP_..._COST),
@@ -15,17 +15,17 @@
 #include "proto/inside.h"
 
 /* Named limits. */
-#define HTTP_LINE_MAX        18000u /* a line or a folded header */
-#define HTTP_HEADERS_MAX     1024u  /* of one message */
-#define HTTP_LAYERS_MAX      3      /* content encodings one in another */
-#define HTTP_LZMA_MEMORY_MAX (256u << 10)
-#define HTTP_INFLATED_MAX    (8u << 20)  /* decompressed bytes of a connection; then at most ... */
-#define HTTP_INFLATE_FACTOR  200         /* ... times the bytes received */
-#define HTTP_INFLATE_US_MAX  1000000     /* spent inflating one body, whatever comes of it */
-#define HTTP_FILES_MAX       32          /* of one transaction */
-#define HTTP_FILE_NAME_MAX   255         /* bytes; the rest is cut off */
-#define HTTP_TX_COST         2048        /* of libhtp, a transaction without its headers */
-#define HTTP_INFLATE_COST    (160 << 10) /* of libhtp, decompressors of both sides */
+#define HTTP_LINE_MAX       18000u     /* a line or a folded header */
+#define HTTP_HEADERS_MAX    1024u      /* of one message */
+#define HTTP_LAYERS_MAX     3          /* content encodings one in another */
+#define HTTP_INFLATE_KEEP   512u       /* first bytes of a layer, which may be something else */
+#define HTTP_INFLATED_MAX   (8u << 20) /* decompressed bytes of a connection; then at most ... */
+#define HTTP_INFLATE_FACTOR 200        /* ... times the bytes received */
+#define HTTP_INFLATE_US_MAX 1000000    /* spent inflating one body, whatever comes of it */
+#define HTTP_FILES_MAX      32         /* of one transaction */
+#define HTTP_FILE_NAME_MAX  255        /* bytes; the rest is cut off */
+#define HTTP_TX_COST        2048       /* of libhtp, a transaction without its headers */
+#define HTTP_INFLATE_COST   (44 << 10) /* of zlib, a layer */
 #define HTTP_RENEW_AFTER \
 	512 /* transactions, after which libhtp's connection is made anew when idle */
 
@@ -52,11 +52,11 @@ struct http_side {
 	struct proto_body raw;              /* headers and trailers as sent */
 	struct proto_body text[HTTP_TEXTS]; /* made when asked for */
 	bool made[HTTP_TEXTS];
-	bool line, headers; /* have been seen whole */
-	uint64_t told;      /* bytes of the body when its news were last told */
-	uint64_t charged;   /* for libhtp's copy of line and headers */
-	uint64_t received;  /* of the body before decompression */
-	bool gap;           /* bytes of the body were never seen */
+	bool line, headers;           /* have been seen whole */
+	uint64_t told;                /* bytes of the body when its news were last told */
+	uint64_t charged;             /* for libhtp's copy of line and headers */
+	struct http_inflate *inflate; /* NULL: the body is as it is sent */
+	bool gap;                     /* bytes of the body were never seen */
 };
 
 struct http_tx {
@@ -84,7 +84,6 @@ struct http {
 	bool lf_missing; /* of the last line before it */
 	bool between;    /* no response has begun, or the last one is complete */
 	bool closing;    /* that side says nothing more */
-	bool inflates;   /* HTTP_INFLATE_COST is charged */
 	uint64_t next_file;
 	unsigned n_txs;              /* since connp was made */
 	uint64_t inflated, received; /* bytes of bodies, in messages that were compressed */
@@ -96,6 +95,18 @@ struct http_tx *http_tx_of(htp_tx_t *htp);
 void http_tx_free(void *data);
 /* The side was cut off: files that are open end there. */
 void http_tx_cut(struct http_tx *tx, unsigned side);
+
+/* Decoded bytes of the body; false: it cannot go on. */
+bool http_tx_body(struct http_tx *tx, unsigned side, struct cur bytes);
+
+/* http_inflate.c: content encodings of a body. What comes out goes to http_tx_body(). */
+/* Makes side[].inflate if the headers ask for it; false: no memory. */
+bool http_inflate_start(struct http_tx *tx, unsigned side);
+/* False: it cannot go on, or is a bomb. */
+bool http_inflate_add(struct http_inflate *inflate, struct cur bytes);
+void http_inflate_gap(struct http_inflate *inflate); /* nothing behind it can be decoded */
+bool http_inflate_end(struct http_inflate *inflate);
+void http_inflate_free(struct proto_conn *conn, struct http_inflate *inflate);
 
 /* http_file.c */
 struct http_file *http_file_open(

@@ -17,8 +17,6 @@ static const struct {
 			event, event \
 		}                    \
 	}
-	BOTH("GZip decompressor:", "http.gzip_decompression_failed"),
-	BOTH("LZMA decompressor: memory limit", "http.lzma_memlimit_reached"),
 	BOTH("Request buffer over the limit", "http.request_field_too_long"),
 	BOTH("Request field length exceeds", "http.request_field_too_long"),
 	BOTH("Response the buffer limit", "http.response_field_too_long"),
@@ -54,11 +52,8 @@ static const struct {
 	BOTH("C-T multipart/byteranges", "http.response_multipart_byteranges"),
 	BOTH("Unable to match response", "http.unable_to_match_response_to_request"),
 	BOTH("Already seen 100-Continue", "http.100_continue_already_seen"),
-	BOTH("Compression bomb", "http.compression_bomb"),
 	BOTH("Invalid response line: invalid protocol", "http.response_invalid_protocol"),
 	BOTH("Invalid response line: invalid response", "http.response_invalid_status"),
-	BOTH("Too many response content encoding", "http.too_many_encoding_layers"),
-	BOTH("C-E ", "http.abnormal_ce_header"),
 #undef BOTH
 };
 

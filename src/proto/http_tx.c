@@ -67,6 +67,7 @@ void http_tx_free(void *data)
 	for (unsigned side = 0; side < 2; side++) {
 		struct http_side *s = &tx->side[side];
 
+		http_inflate_free(conn, s->inflate);
 		proto_body_free(conn, &s->body);
 		proto_body_free(conn, &s->raw);
 		for (unsigned i = 0; i < HTTP_TEXTS; i++)
@@ -175,21 +176,6 @@ static int headers(htp_tx_t *htp, unsigned side)
 	return HTP_OK;
 }
 
-static bool has_compression(const htp_tx_t *htp, unsigned side)
-{
-	enum htp_content_encoding_t coding =
-		side ? htp->response_content_encoding : htp->request_content_encoding;
-
-	return coding != HTP_COMPRESSION_UNKNOWN && coding != HTP_COMPRESSION_NONE;
-}
-
-static bool charge_inflation(struct http *http)
-{
-	if (!http->inflates)
-		http->inflates = proto_charge(http->conn, HTTP_INFLATE_COST);
-	return http->inflates;
-}
-
 static int request_headers(htp_tx_t *htp)
 {
 	struct http_tx *tx = http_tx_of(htp);
@@ -200,7 +186,7 @@ static int request_headers(htp_tx_t *htp)
 		http_event_request(tx);
 		tx->http->connecting = htp->request_method_number == HTP_M_CONNECT;
 	}
-	if (tx && has_compression(htp, 0) && !charge_inflation(tx->http))
+	if (tx && !http_inflate_start(tx, 0))
 		return HTP_ERROR;
 	return headers(htp, 0);
 }
@@ -227,31 +213,6 @@ static int response_line(htp_tx_t *htp)
 	if (!charge(tx, 1, 2 * (htp->response_line ? bstr_len(htp->response_line) : 0)))
 		return HTP_ERROR;
 	return HTP_OK;
-}
-
-/* Whether decompression has made more of the bytes than it may. */
-static bool is_bomb(struct http_tx *tx, unsigned side, size_t len)
-{
-	struct http *http = tx->http;
-
-	if (!has_compression(tx->htp, side))
-		return false;
-	http->inflated += len;
-	if (http->inflated <= HTTP_INFLATED_MAX)
-		return false;
-	return http->inflated / HTTP_INFLATE_FACTOR > http->received;
-}
-
-/* Counts what a compressed body was made from: libhtp has the figure of the message so far. */
-static void count_received(struct http_tx *tx, unsigned side)
-{
-	int64_t len = side ? tx->htp->response_message_len : tx->htp->request_message_len;
-	struct http_side *s = &tx->side[side];
-
-	if (len > 0 && (uint64_t)len > s->received) {
-		tx->http->received += (uint64_t)len - s->received;
-		s->received = (uint64_t)len;
-	}
 }
 
 /* The name that the response gives it; else the URI's path. */
@@ -293,7 +254,7 @@ static int response_headers(htp_tx_t *htp)
 {
 	struct http_tx *tx = http_tx_of(htp);
 
-	if (tx && has_compression(htp, 1) && !charge_inflation(tx->http))
+	if (tx && !http_inflate_start(tx, 1))
 		return HTP_ERROR;
 	if (tx) {
 		look_for_tunnel(tx);
@@ -364,31 +325,35 @@ static bool body_piece(struct http_tx *tx, unsigned side, struct cur c)
 	return true;
 }
 
+bool http_tx_body(struct http_tx *tx, unsigned side, struct cur bytes)
+{
+	while (cur_left(&bytes)) {
+		size_t len = cur_left(&bytes) < TELL_AFTER ? cur_left(&bytes) : TELL_AFTER;
+
+		if (!body_piece(tx, side, cur_sub(&bytes, len)))
+			return false;
+	}
+	return true;
+}
+
 static int body_data(htp_tx_data_t *data, unsigned side)
 {
 	struct http_tx *tx = http_tx_of(data->tx);
+	struct http_inflate *inflate;
 	struct cur c;
 
 	if (!tx || !data->len)
 		return HTP_OK;
+	inflate = tx->side[side].inflate;
 	if (!data->data) { /* never seen */
 		tx->side[side].gap = true;
+		if (inflate)
+			http_inflate_gap(inflate);
 		return HTP_OK;
 	}
-	count_received(tx, side);
-	if (is_bomb(tx, side, data->len)) {
-		proto_tx_add_event(tx->tx, "http.compression_bomb");
-		proto_conn_give_up(tx->http->conn);
-		return HTP_ERROR;
-	}
 	c = cur_make(data->data, data->len);
-	while (cur_left(&c)) {
-		size_t len = cur_left(&c) < TELL_AFTER ? cur_left(&c) : TELL_AFTER;
-
-		if (!body_piece(tx, side, cur_sub(&c, len)))
-			return HTP_ERROR;
-	}
-	return HTP_OK;
+	return (inflate ? http_inflate_add(inflate, c) : http_tx_body(tx, side, c)) ? HTP_OK
+										    : HTP_ERROR;
 }
 
 static int request_body_data(htp_tx_data_t *data)
@@ -423,12 +388,25 @@ static void end_files(struct http_tx *tx, unsigned side, bool cut)
 		http_multipart_end(tx->multipart, cut);
 }
 
+/* Of a body that libhtp has come to the end of. */
+static bool end_inflate(struct http_tx *tx, unsigned side)
+{
+	struct http_side *s = &tx->side[side];
+	bool fine = !s->inflate || http_inflate_end(s->inflate);
+
+	http_inflate_free(tx->http->conn, s->inflate);
+	s->inflate = NULL;
+	return fine;
+}
+
 static int complete(htp_tx_t *htp, unsigned side)
 {
 	struct http_tx *tx = http_tx_of(htp);
 
 	if (!tx)
 		return HTP_OK;
+	if (!end_inflate(tx, side))
+		return HTP_ERROR;
 	tx->side[side].line = tx->side[side].headers = true;
 	tx->side[side].body.complete = true;
 	forget_texts(tx, side);

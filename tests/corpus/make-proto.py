@@ -35,6 +35,15 @@ def http():
     conversation('http-deflate', (0, ASK), (1, response(zlib.compress(BODY), b'Content-Encoding: deflate')))
     twice = gzip.compress(gzip.compress(BODY, mtime=0), mtime=0)
     conversation('http-twice', (0, ASK), (1, response(twice, b'Content-Encoding: gzip, gzip')))
+    deflated = response(zlib.compress(BODY), b'Content-Encoding: deflate')
+    conversation('http-deflate-pieces', (0, ASK), (1, deflated[:-60]), *((1, deflated[i:i + 1]) for i in range(-60, -1)))
+    conversation('http-deflate-raw', (0, ASK), (1, response(zlib.compress(BODY)[2:-4], b'Content-Encoding: deflate')))
+    member = gzip.compress(BODY, mtime=0)
+    fields = member[:3] + b'\x1e' + member[4:10] + b'\2\0ab' + b'name\0' + b'comment\0' + b'12' + member[10:]
+    conversation('http-members', (0, ASK), (1, response(fields + member + b'\x1fgarbage', b'Content-Encoding: x-gzip')))
+    conversation('http-not-gzip', (0, ASK), (1, response(BODY, b'Content-Encoding: gzip, identity, deflate')))
+    post = b'POST /u HTTP/1.1\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n'
+    conversation('http-request-deflate', (0, post % len(member) + member), (1, response(b'')))
     chunks = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfoo \r\n3;x\r\nbar\r\n0\r\nT: 1\r\n\r\n'
     conversation('http-chunked', (0, ASK), (1, chunks[:60]), (1, chunks[60:]))
     parts = (b'--b\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\ndata\r\n'

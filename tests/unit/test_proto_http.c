@@ -390,47 +390,210 @@ static size_t respond(
 
 static char response[5 << 20];
 
-static void compressed_bodies_are_read(void **state)
+/* A body and how it is encoded: from the innermost layer to the outermost. */
+#define GZIP_IT 31
+#define ZLIB_IT 15
+#define RAW_IT  (-15)
+
+static const char short_body[] = "what was compressed, and what was compressed";
+
+/* Returns the encoded bytes, which stay until the next call. */
+static const uint8_t *encode(const int *layers, unsigned n, size_t *ret_len)
 {
-	static const char body[] = "what was compressed, and what was compressed";
-	static const struct {
-		const char *name;
-		int window, again;
-	} encodings[] = { { "gzip", 31, 0 }, { "deflate", 15, 0 }, { "deflate", -15, 0 },
-		{ "gzip, gzip", 31, 31 }, { "x-gzip", 31, 0 }, { "deflate, gzip", -15, 31 } };
+	size_t len = strlen(short_body);
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
-		size_t len = pack(body, strlen(body), encodings[i].window, packed[0], 1000);
-		unsigned which = 0;
+	memcpy(packed[1], short_body, len);
+	for (unsigned i = 0; i < n; i++)
+		len = pack(packed[(i + 1) % 2], len, layers[i], packed[i % 2], sizeof(packed[0]));
+	*ret_len = len;
+	return packed[(n + 1) % 2];
+}
 
-		if (encodings[i].again) {
-			len = pack(packed[0], len, encodings[i].again, packed[1], 1000);
-			which = 1;
-		}
-		len = respond(encodings[i].name, packed[which], len, response, sizeof(response));
-		struct kit_part parts[] = { CLIENT("GET /z HTTP/1.1\r\nHost: h\r\n\r\n"),
-			{ 1, response, len } };
+static char request[1 << 20];
 
-		/* What `deflate` means libhtp guesses from its first bytes, if they come in one
-		 * piece. */
-		if (strcmp(encodings[i].name, "deflate") == 0)
-			run(&heard, parts, 2, 0, SIZE_MAX);
-		else
-			CHECK(parts);
-		has(heard.text, "file.data/1=what was compressed, and what was compressed\n");
+/* The same as a request's body, if it is short. */
+static size_t ask(const char *encoding, const void *bytes, size_t len)
+{
+	int head = snprintf(request, sizeof(request),
+		"POST /z HTTP/1.1\r\nHost: h\r\nContent-Encoding: %s\r\nContent-Length: "
+		"%zu\r\n\r\n",
+		encoding, len);
+
+	assert_true((size_t)head + len < sizeof(request));
+	memcpy(request + head, bytes, len);
+	return (size_t)head + len;
+}
+
+/* Cut once, at every place: the same comes of it. */
+static void check_cuts(const struct kit_part *part)
+{
+	const uint8_t *bytes = part->bytes;
+
+	for (size_t cut = 1; cut < part->len; cut++) {
+		const struct kit_part parts[] = { { part->side, bytes, cut },
+			{ part->side, bytes + cut, part->len - cut } };
+
+		run(&again, parts, 2, 0, SIZE_MAX);
+		assert_string_equal(heard.text, again.text);
 	}
 }
 
-static void bombs_are_given_up(void **state)
+/* Whole, in pieces of every size, cut everywhere, as a response and as a request: the body is that. */
+static void check_body(const char *encoding, const uint8_t *bytes, size_t len, const char *body)
 {
-	static uint8_t same[24 << 20];
+	char line[2][200];
+
+	for (unsigned side = 0; side < 2; side++) {
+		struct kit_part part = { side, side ? response : request,
+			side ? respond(encoding, bytes, len, response, sizeof(response))
+			     : ask(encoding, bytes, len) };
+
+		check(&part, 1);
+		snprintf(line[0], sizeof(line[0]), "file.data/%u=%s\n", side, body);
+		snprintf(line[1], sizeof(line[1]), "http.%s_body/0=%s\n",
+			side ? "response" : "request", body);
+		has(heard.text, line[0]);
+		has(heard.text, line[1]);
+		check_cuts(&part);
+	}
+}
+
+static void compressed_bodies_are_read(void **state)
+{
+	static const struct {
+		const char *name;
+		int layers[3];
+		unsigned n;
+	} encodings[] = {
+		{ "gzip", { GZIP_IT }, 1 },
+		{ "x-gzip", { GZIP_IT }, 1 },
+		{ "GZip", { GZIP_IT }, 1 },
+		{ "deflate", { ZLIB_IT }, 1 },
+		{ "deflate", { RAW_IT }, 1 },
+		{ "x-deflate", { ZLIB_IT }, 1 },
+		{ "deflate", { GZIP_IT }, 1 },
+		{ "gzip", { ZLIB_IT }, 1 },
+		{ "gzip", { RAW_IT }, 1 },
+		{ ", gzip;q=1 ,", { GZIP_IT }, 1 },
+		{ "identity, gzip", { GZIP_IT }, 1 },
+		{ "gzip, gzip", { GZIP_IT, GZIP_IT }, 2 },
+		{ "deflate, gzip", { RAW_IT, GZIP_IT }, 2 },
+		{ "gzip,deflate", { GZIP_IT, ZLIB_IT }, 2 },
+		{ "deflate, gzip, deflate", { ZLIB_IT, GZIP_IT, RAW_IT }, 3 },
+		{ "br, gzip", { GZIP_IT }, 1 },
+		{ "gzip, br", { 0 }, 0 },
+		{ "br", { 0 }, 0 },
+		{ "gzip", { 0 }, 0 },
+		{ "deflate", { 0 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
+		size_t len;
+		const uint8_t *bytes = encode(encodings[i].layers, encodings[i].n, &len);
+
+		check_body(encodings[i].name, bytes, len, short_body);
+	}
+}
+
+/* A gzip member with every field that its header may have. */
+static size_t pack_with_fields(uint8_t *ret_packed, size_t room)
+{
+	uint8_t extra[300] = { 1, 2 };
+	gz_header header = { .extra = extra, .extra_len = sizeof(extra), .hcrc = 1 };
+	uint8_t name[] = "name", comment[] = "what it is";
+	z_stream z = { 0 };
+
+	header.name = name;
+	header.comment = comment;
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, GZIP_IT, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflateSetHeader(&z, &header), Z_OK);
+	z.next_in = (Bytef *)(uintptr_t)short_body;
+	z.avail_in = (uInt)strlen(short_body);
+	z.next_out = ret_packed;
+	z.avail_out = (uInt)room;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return room - z.avail_out;
+}
+
+static void gzip_has_fields_members_and_garbage(void **state)
+{
+	static const char twice[] = "what was compressed, and what was compressed"
+				    "what was compressed, and what was compressed";
+	uint8_t bytes[2000];
+	size_t one = pack_with_fields(bytes, sizeof(bytes));
+	size_t two = one + pack(short_body, strlen(short_body), GZIP_IT, bytes + one, 500);
+
+	(void)state;
+	check_body("gzip", bytes, one, short_body);
+	check_body("gzip", bytes, two, twice);
+	/* Whoever decodes nothing sees what follows. */
+	memcpy(bytes + two, "\x1fx", 2);
+	check_body("gzip", bytes, two + 2,
+		"what was compressed, and what was compressed"
+		"what was compressed, and what was compressed\\x1fx");
+	/* Without its trailer. */
+	check_body("gzip", bytes, two - 8, twice);
+	/* With flags that mean nothing, and a wrong sum. */
+	bytes[one + 3] = 0xe0;
+	bytes[two - 6] ^= 1;
+	check_body("gzip", bytes, two, twice);
+}
+
+static void broken_bodies_are_read_as_far_as_they_go(void **state)
+{
+	uint8_t bytes[200];
 	size_t len;
 
 	(void)state;
-	memset(same, 'A', sizeof(same));
-	len = pack(same, sizeof(same), 31, packed[0], sizeof(packed[0]));
-	len = respond("gzip", packed[0], len, response, sizeof(response));
+	/* A block that is stored, and one that cannot be. */
+	memcpy(bytes,
+		"\x00\x04\x00\xfb\xff"
+		"fine\xff"
+		"rest",
+		14);
+	check_body("deflate", bytes, 9, "fine");
+	check_body("deflate", bytes, 14, "fine\\x00\\x04\\x00\\xfb\\xfffine\\xffrest");
+	has(heard.text, "!http.gzip_decompression_failed\n");
+	/* Raw, though its first bytes could be a zlib header: a stored block whose padding is not
+	 * zero. */
+	memcpy(bytes, "\x08\x1d\x00\xe2\xff", 5);
+	memset(bytes + 5, 'a', 0x1d);
+	check_body("deflate", bytes, 5 + 0x1d, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+	/* Cut off within the data. */
+	len = pack(short_body, strlen(short_body), GZIP_IT, bytes, sizeof(bytes));
+	check_body("gzip", bytes, len - 14, "what was compressed, an");
+}
+
+/* Text that is said to be compressed, whatever it begins with. */
+static void uncompressed_bodies_are_read(void **state)
+{
+	char text[200] = "? what is said to be compressed but is just text, all of it: EICAR";
+
+	(void)state;
+	for (unsigned first = 0; first < 256; first++) {
+		size_t len;
+
+		if (first == '\r' || first == '\n')
+			continue; /* may still be the end of the headers for libhtp */
+		text[0] = (char)first;
+		len = respond(first & 1 ? "gzip" : "deflate", text, strlen(text + 1) + 1, response,
+			sizeof(response));
+		struct kit_part part = { 1, response, len };
+
+		run(&heard, &part, 1, 0, SIZE_MAX);
+		run(&again, &part, 1, 1, SIZE_MAX);
+		has(heard.text, "just text, all of it: EICAR\n");
+		assert_string_equal(heard.text, again.text);
+	}
+}
+
+static uint8_t same[24 << 20];
+
+static void give_up_on(const char *encoding, size_t len)
+{
+	len = respond(encoding, packed[0], len, response, sizeof(response));
 	struct kit_part parts[] = { CLIENT("GET /z HTTP/1.1\r\nHost: h\r\n\r\n"),
 		{ 1, response, len }, CLIENT("GET /y HTTP/1.1\r\nHost: h\r\n\r\n") };
 
@@ -439,6 +602,48 @@ static void bombs_are_given_up(void **state)
 	has_not(heard.text, "http.uri/0=/y");
 	assert_true(heard.overrun);
 	assert_true(heard.bytes_max <= PROTO_CONN_BYTES_MAX);
+}
+
+static void bombs_are_given_up(void **state)
+{
+	size_t len;
+
+	(void)state;
+	memset(same, 'A', sizeof(same));
+	len = pack(same, sizeof(same), GZIP_IT, packed[0], sizeof(packed[0]));
+	give_up_on("gzip", len);
+	/* As a request. */
+	len = ask("gzip", packed[0], len);
+	struct kit_part part = { 0, request, len };
+
+	run(&heard, &part, 1, 1400, SIZE_MAX);
+	has(heard.text, "!http.compression_bomb\n");
+	assert_true(heard.overrun);
+	/* All but nothing comes out of the inner layer, for much in it: a header that does not end. */
+	memset(same, 'A', sizeof(same));
+	memcpy(same, "\x1f\x8b\x08\x08", 4);
+	len = pack(same, sizeof(same), GZIP_IT, packed[0], sizeof(packed[0]));
+	give_up_on("gzip, gzip", len);
+}
+
+/* Zlib's memory is counted as long as a body comes, and no longer. */
+static void memory_of_layers_is_counted(void **state)
+{
+	static const int layers[] = { GZIP_IT, GZIP_IT, GZIP_IT };
+	size_t len, before, within;
+	const uint8_t *bytes = encode(layers, 3, &len);
+	size_t size = ask("gzip, gzip, gzip", bytes, len);
+
+	(void)state;
+	open_conn(&heard);
+	kit_feed(conn, 0, (const uint8_t *)"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 27);
+	before = proto_conn_bytes(conn);
+	kit_feed(conn, 0, (const uint8_t *)request, size - 1);
+	within = proto_conn_bytes(conn);
+	assert_true(within > before + 3 * (40u << 10));
+	kit_feed(conn, 0, (const uint8_t *)request + size - 1, 1);
+	assert_true(proto_conn_bytes(conn) < within - 3 * (40u << 10));
+	close_conn(&heard);
 }
 
 static void nested_encodings_end(void **state)
@@ -615,7 +820,11 @@ int main(void)
 		cmocka_unit_test(old_and_odd_ways),
 		cmocka_unit_test(ranges_are_told),
 		cmocka_unit_test(compressed_bodies_are_read),
+		cmocka_unit_test(gzip_has_fields_members_and_garbage),
+		cmocka_unit_test(broken_bodies_are_read_as_far_as_they_go),
+		cmocka_unit_test(uncompressed_bodies_are_read),
 		cmocka_unit_test(bombs_are_given_up),
+		cmocka_unit_test(memory_of_layers_is_counted),
 		cmocka_unit_test(nested_encodings_end),
 		cmocka_unit_test(endless_requests_are_bounded),
 		cmocka_unit_test(many_transactions_leave_nothing),
