@@ -589,6 +589,33 @@ static void uncompressed_bodies_are_read(void **state)
 	}
 }
 
+/* Broken anywhere: what is read still does not depend on the pieces it comes in. */
+static void broken_bodies_are_the_same_in_pieces(void **state)
+{
+	static const int layers[] = { GZIP_IT, ZLIB_IT, RAW_IT };
+	static uint8_t text[6000], bytes[8000];
+
+	(void)state;
+	srandom(1);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)("fish bowl"[random() % 9] + (i % 97 == 0));
+	for (unsigned round = 0; round < 150; round++) {
+		size_t len = pack(text, sizeof(text), layers[round % 3], bytes, sizeof(bytes));
+
+		for (unsigned i = 0; i < 1 + round % 4; i++)
+			bytes[(size_t)random() % (round & 8 ? len : 64)] ^=
+				(uint8_t)(1 << random() % 8);
+		len = respond("deflate", bytes, len, response, sizeof(response));
+		struct kit_part part = { 1, response, len };
+
+		run(&heard, &part, 1, 0, SIZE_MAX);
+		for (size_t piece = 1; piece < 600; piece = 3 * piece + 1) {
+			run(&again, &part, 1, piece, SIZE_MAX);
+			assert_string_equal(heard.text, again.text);
+		}
+	}
+}
+
 static uint8_t same[24 << 20];
 
 static void give_up_on(const char *encoding, size_t len)
@@ -823,6 +850,7 @@ int main(void)
 		cmocka_unit_test(gzip_has_fields_members_and_garbage),
 		cmocka_unit_test(broken_bodies_are_read_as_far_as_they_go),
 		cmocka_unit_test(uncompressed_bodies_are_read),
+		cmocka_unit_test(broken_bodies_are_the_same_in_pieces),
 		cmocka_unit_test(bombs_are_given_up),
 		cmocka_unit_test(memory_of_layers_is_counted),
 		cmocka_unit_test(nested_encodings_end),
