@@ -64,8 +64,8 @@ struct talk {
 #define EXPECTED_MAX 64 /* at a time; the oldest goes first */
 #define EXPECTED_NS  60000000000
 struct expected {
-	struct ip listener, other;
-	struct proto_expect what; /* proto PROTO_NONE: it came, or there was none */
+	struct ip listener, other; /* unset: any */
+	struct proto_expect what;  /* proto PROTO_NONE: it came, or there was none */
 	int64_t until_ns;
 };
 

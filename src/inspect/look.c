@@ -171,8 +171,7 @@ static bool have_conn(struct inspect *in)
 		return true;
 	info.port[now->side] = now->packet->sport;
 	info.port[!now->side] = now->packet->dport;
-	if (info.ip_proto == IPPROTO_TCP)
-		info.expected = expect_take(in);
+	info.expected = expect_take(in);
 	return proto_conn_new(&setup, &info, &now->talk->conn) == 0;
 }
 

@@ -391,7 +391,28 @@ static enum event_type type_of(enum proto_id proto)
 /* Whose transactions are messages of one side, with its addresses. */
 static bool is_message(enum proto_id proto)
 {
-	return proto == PROTO_DNS || proto == PROTO_LLMNR;
+	return proto == PROTO_DNS || proto == PROTO_LLMNR || proto == PROTO_SNMP ||
+	       proto == PROTO_DHCP || proto == PROTO_NTP || proto == PROTO_SYSLOG;
+}
+
+static struct text text_of_bytes(struct proto_bytes bytes)
+{
+	return (struct text){ (const char *)bytes.at, bytes.len };
+}
+
+static void record_chat(const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_chat *chat, struct record *ret_record)
+{
+	struct record record = new_record(EVENT_CHAT, frame, proto);
+
+	fill_sides(frame, 0, &record.head);
+	record.chat.kind = text_of(chat->kind);
+	record.chat.nick = text_of_bytes(chat->nick);
+	record.chat.channel = text_of_bytes(chat->channel);
+	record.chat.to = text_of_bytes(chat->to);
+	record.chat.text = text_of_bytes(chat->text);
+	record.chat.cut = chat->cut;
+	*ret_record = record;
 }
 
 bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
@@ -400,8 +421,13 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	enum proto_id proto = proto_tx_state(tx).proto;
 	struct record record = new_record(type_of(proto), frame, proto);
 	struct out o = out_make(text->members, sizeof(text->members));
+	struct proto_chat chat;
 	size_t before;
 
+	if (proto_tx_chat(tx, &chat)) {
+		record_chat(frame, proto, &chat, ret_record);
+		return true;
+	}
 	if (record.type == EVENT_NONE)
 		return false;
 	put_vlan(&o, frame->frame);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* Room for `need` elements of `size` bytes in all. */
 static bool grow(struct proto_conn *conn, void **memory, uint32_t *room, size_t need, size_t size)
@@ -321,6 +322,62 @@ struct cur text_trim(struct cur c)
 	return c;
 }
 
+bool text_is(struct cur c, const char *word)
+{
+	return cur_left(&c) == strlen(word) &&
+	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
+}
+
+struct cur text_until(struct cur *c, char stop)
+{
+	const uint8_t *end = cur_left(c) ? memchr(c->at, stop, cur_left(c)) : NULL;
+	struct cur part = cur_sub(c, end ? (size_t)(end - c->at) : cur_left(c));
+
+	cur_skip(c, end ? 1 : 0);
+	return part;
+}
+
+size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct cur *ret_line,
+	bool *ret_whole)
+{
+	const uint8_t *stop = len ? memchr(bytes, '\n', len) : NULL;
+	size_t n = stop ? (size_t)(stop - bytes) : len;
+
+	*ret_whole = stop && n <= max;
+	if (n > max)
+		n = max;
+	else if (!stop && !end)
+		return 0;
+	*ret_line = cur_make(bytes, n);
+	if (!*ret_whole)
+		return n;
+	if (n && ret_line->end[-1] == '\r')
+		ret_line->end--;
+	return n + 1;
+}
+
+void text_wide(struct out *o, struct cur c, bool wide)
+{
+	while (cur_left(&c) && o->len + 4 < o->size) {
+		unsigned u = wide ? cur_le16(&c) : cur_u8(&c);
+
+		if (!cur_ok(&c) || u == 0)
+			break;
+		if (u < 0x80) {
+			out_char(o, (char)u);
+		} else if (u < 0x800) {
+			out_char(o, (char)(0xc0 | u >> 6));
+			out_char(o, (char)(0x80 | (u & 63)));
+		} else if (u >= 0xd800 && u < 0xe000) {
+			out_char(o, '?');
+		} else {
+			out_char(o, (char)(0xe0 | u >> 12));
+			out_char(o, (char)(0x80 | (u >> 6 & 63)));
+			out_char(o, (char)(0x80 | (u & 63)));
+		}
+	}
+}
+
 void json_name(struct out *o, const char *name)
 {
 	char last = o->len ? o->at[o->len - 1] : '{';
@@ -353,6 +410,25 @@ void json_text(struct out *o, const char *name, const void *bytes, size_t len)
 void json_str(struct out *o, const char *name, const char *str)
 {
 	json_text(o, name, str, strlen(str));
+}
+
+void json_upper(struct out *o, const char *name, struct cur word)
+{
+	char text[32];
+	size_t len = 0;
+
+	while (cur_left(&word) && len < sizeof(text))
+		text[len++] = (char)toupper(cur_u8(&word));
+	json_text(o, name, text, len);
+}
+
+#define ITEM_ESCAPED 6  /* a byte of it as \uXXXX */
+#define ITEM_ROOM    32 /* quotes, a comma, and brackets to come */
+
+void json_item(struct out *o, struct cur text)
+{
+	if (ITEM_ESCAPED * cur_left(&text) + ITEM_ROOM < o->size - o->len)
+		json_text(o, NULL, text.at, cur_left(&text));
 }
 
 void json_u64(struct out *o, const char *name, uint64_t n)

@@ -98,7 +98,17 @@ bool proto_fields_number(
 	struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
 bool proto_fields_json(struct proto_tx *tx, struct out *o);
 
-struct cur text_trim(struct cur c); /* without white space at both ends */
+struct cur text_trim(struct cur c);           /* without white space at both ends */
+bool text_is(struct cur c, const char *word); /* in any case of letters */
+/* Everything before the next `stop`, which is skipped. */
+struct cur text_until(struct cur *c, char stop);
+/* A line of at most `max` bytes, its end cut off; `whole`: the end was there, else the line goes
+ * on. Returns how many bytes it used; 0: not there yet, unless this is the `end`. */
+size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct cur *ret_line,
+	bool *ret_whole);
+/* Characters of two bytes (UTF-16LE; `wide`) or one as UTF-8, up to a zero or what has room; what
+ * is no character becomes a question mark. */
+void text_wide(struct out *o, struct cur c, bool wide);
 
 /* JSON: each writes the comma that is missing before it. A `name` of NULL: in an array. */
 void json_name(struct out *o, const char *name);
@@ -106,6 +116,9 @@ void json_open(struct out *o, const char *name, char bracket);
 void json_close(struct out *o, char bracket);
 void json_text(struct out *o, const char *name, const void *bytes, size_t len); /* hostile */
 void json_str(struct out *o, const char *name, const char *str);
+void json_upper(struct out *o, const char *name, struct cur word); /* a word, in capitals */
+/* In an array, unless it might not leave room to close what is open. */
+void json_item(struct out *o, struct cur text);
 void json_u64(struct out *o, const char *name, uint64_t n);
 void json_bool(struct out *o, const char *name, bool value);
 void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len,

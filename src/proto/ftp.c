@@ -2,12 +2,13 @@
 /*
  * FTP (RFC 959, 2428). A transaction is a command and the answers to it. What a command says about
  * the data connection (PORT, EPRT, PASV, EPSV, and then RETR, STOR ...) is told as an expectation:
- * the caller knows it again by its address and port, and gives it to the connection that comes. Its
- * bytes are one file.
+ * the caller knows it again by its address and port, and gives it to the connection that comes
+ * (data.c).
  */
 #include "proto/fields.h"
 
 #include <ctype.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -91,7 +92,9 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 {
 	static const char *const transfers[] = { "RETR", "STOR", "STOU", "APPE", "LIST", "NLST",
 		"MLSD" };
-	struct proto_expect e = { .proto = PROTO_FTP_DATA, .port = ftp->data_port };
+	struct proto_expect e = {
+		.proto = PROTO_FTP_DATA, .ip_proto = IPPROTO_TCP, .port = ftp->data_port
+	};
 	size_t i = 0;
 
 	while (i < sizeof(transfers) / sizeof(transfers[0]) && !is_word(command, transfers[i]))
@@ -326,10 +329,10 @@ static void ftp_free_tx(void *data)
 /* The last ones are words of other protocols too. */
 static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port)
 {
-	static const char *const first[] = { "USER ", "AUTH ", "FEAT\r\n", "PASS ", "PORT ",
-		"PASV\r\n", "EPSV\r\n", "QUIT\r\n", "RETR ", "STOR ", "LIST", "NLST", "CWD ",
-		"TYPE ", "SYST\r\n", "EPRT ", "SIZE " };
-	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 7;
+	static const char *const first[] = { "USER ", "AUTH ", "FEAT\r\n", "PORT ", "PASV\r\n",
+		"EPSV\r\n", "PASS ", "QUIT\r\n", "RETR ", "STOR ", "LIST", "NLST", "CWD ", "TYPE ",
+		"SYST\r\n", "EPRT ", "SIZE " };
+	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 6;
 	enum proto_guess best = PROTO_IS_NOT;
 
 	for (size_t i = 0; i < n_first; i++) {
@@ -340,7 +343,8 @@ static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port
 		if (best == PROTO_IS)
 			break;
 	}
-	return best;
+	/* IRC has another USER. */
+	return best == PROTO_IS && !port && !memchr(bytes, '\n', len) ? PROTO_MAY_BE : best;
 }
 
 /* SMTP greets with 220 too, and POP3 knows USER and PASS: the words, or the port, must speak for
@@ -404,110 +408,6 @@ static bool ftp_json(struct proto_tx *tx, struct out *o)
 	json_close(o, '}');
 	return true;
 }
-
-/* The data connection: all that its sender says is the file. */
-struct ftp_data {
-	struct proto_conn *conn;
-	struct proto_tx *tx;
-	struct proto_fields_file *file;
-	bool over;
-	uint8_t sender; /* side of this connection */
-};
-
-static enum proto_guess data_guess(
-	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
-{
-	(void)side;
-	(void)bytes;
-	(void)len;
-	return info->expected && info->expected->proto == PROTO_FTP_DATA ? PROTO_IS : PROTO_IS_NOT;
-}
-
-static void *data_open(struct proto_conn *conn)
-{
-	const struct proto_expect *e = proto_conn_info(conn)->expected;
-	struct ftp_data *data = proto_alloc(conn, sizeof(*data));
-
-	if (data) /* side 0 is who connects, not who listens */
-		*data = (struct ftp_data){ .conn = conn, .sender = e->sender == e->listens };
-	return data;
-}
-
-static void data_close(void *state)
-{
-	struct ftp_data *data = state;
-
-	proto_free(data->conn, data, sizeof(*data));
-}
-
-static bool data_begin(struct ftp_data *data)
-{
-	const struct proto_expect *e = proto_conn_info(data->conn)->expected;
-	char text[1024];
-	struct out o = out_make(text, sizeof(text));
-
-	if (data->tx || data->over)
-		return data->tx;
-	data->tx = proto_fields_tx(data->conn, "ftp_data");
-	if (!data->tx)
-		return false;
-	if (e->name_len)
-		json_text(&o, "filename", e->name, e->name_len);
-	json_str(&o, "command", e->command);
-	proto_fields_say(data->tx->data, &o);
-	proto_fields_add_text(data->tx->data, BUFFER_FTP_DATA_COMMAND, e->command);
-	data->file = proto_fields_file(data->tx, data->sender, e->name, e->name_len);
-	return true;
-}
-
-static size_t data_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
-	size_t len, bool end)
-{
-	struct ftp_data *data = state;
-
-	(void)conn;
-	if (side != data->sender || !data_begin(data))
-		return SIZE_MAX;
-	proto_fields_file_add(data->tx, data->file, bytes, len);
-	if (end) {
-		proto_fields_file_end(data->tx, data->file, false);
-		data->tx->state.done[!side] = true;
-		proto_tx_done(data->tx, side);
-	}
-	return len;
-}
-
-static void data_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
-{
-	struct ftp_data *data = state;
-
-	(void)conn;
-	(void)len;
-	if (side != data->sender || !data->tx)
-		return;
-	proto_fields_file_end(data->tx, data->file, true);
-	proto_tx_news(data->tx, side);
-}
-
-static void data_free_tx(void *fields)
-{
-	struct ftp_data *data = proto_conn_state(((struct proto_fields *)fields)->conn);
-
-	data->tx = NULL;
-	data->over = true;
-	proto_fields_free(fields);
-}
-
-const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
-	.ip_proto = IPPROTO_TCP,
-	.guess = data_guess,
-	.open = data_open,
-	.close = data_close,
-	.feed = data_feed,
-	.gap = data_gap,
-	.buffer = proto_fields_buffer,
-	.json = proto_fields_json,
-	.free_tx = data_free_tx };
 
 const struct proto_parser proto_ftp = { .id = PROTO_FTP,
 	.ip_proto = IPPROTO_TCP,

@@ -71,6 +71,7 @@ struct http_tx {
 	struct http_file *open_file[2];
 	struct http_multipart *multipart; /* NULL: the request's body is none */
 	bool multipart_checked;
+	bool login_told;
 	unsigned n_files;
 };
 
@@ -133,6 +134,10 @@ struct proto_bytes http_bytes(bstr *text);
 /* The value of a header; false: it is not there. */
 bool http_header(
 	const struct http_tx *tx, unsigned side, const char *name, struct proto_bytes *ret_value);
+
+/* http_login.c: what the request gave to be let in is told, once. */
+void http_login(struct http_tx *tx, enum proto_login_result result);
+void http_login_answered(struct http_tx *tx);
 
 /* http_json.c */
 bool http_json(struct proto_tx *tx, struct out *o);

@@ -59,6 +59,7 @@ void http_tx_free(void *data)
 	struct http_tx *tx = data;
 	struct proto_conn *conn = tx->http->conn;
 
+	http_login(tx, PROTO_LOGIN_UNKNOWN);
 	*tx->before = tx->next;
 	if (tx->next)
 		tx->next->before = tx->before;
@@ -257,6 +258,7 @@ static int response_headers(htp_tx_t *htp)
 	if (tx && !http_inflate_start(tx, 1))
 		return HTP_ERROR;
 	if (tx) {
+		http_login_answered(tx);
 		look_for_tunnel(tx);
 		rename_body_file(tx);
 	}

@@ -40,6 +40,7 @@ struct proto_parser {
 	bool (*number)(
 		struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
 	bool (*json)(struct proto_tx *tx, struct out *o);
+	bool (*chat)(const struct proto_tx *tx, struct proto_chat *ret_chat);
 	void (*free_tx)(void *data);
 };
 
@@ -84,8 +85,12 @@ void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expec
 void proto_login_user(struct proto_login *login, const uint8_t *bytes, size_t len);
 void proto_login_password(struct proto_login *login, const uint8_t *bytes, size_t len);
 void proto_login_hash(struct proto_login *login, const uint8_t *bytes, size_t len);
+/* Another attempt: what is under way is told, nobody will say whether it was good. */
+void proto_login_begin(struct proto_conn *conn, struct proto_login *login, const char *method);
 void proto_login_end(
 	struct proto_conn *conn, struct proto_login *login, enum proto_login_result result);
+/* The parameters of a digest, behind the word (RFC 7616, 3.4; RFC 3261, 22.4): user, and response as the hash. */
+void proto_login_digest(struct proto_login *login, struct cur params);
 
 /* A new transaction, last of its connection; NULL (and the connection is overrun) when there is
  * no room. It owns `data` if there is one. */

@@ -37,6 +37,8 @@ struct ldap {
 		struct proto_tx *tx;
 		int64_t id;
 	} call[LDAP_CALLS_MAX];
+	struct proto_login login; /* a simple bind ... */
+	int64_t login_id;         /* ... in this message */
 	bool over;
 };
 
@@ -45,6 +47,7 @@ struct said {
 	struct proto_fields *f;
 	struct out *o;
 	unsigned side;
+	int64_t id;
 };
 
 static const char *const results[] = { "success", "operations_error", "protocol_error",
@@ -114,13 +117,44 @@ static void result(const struct said *s, struct cur c)
 	json_body(s->o, "message", body_of(&c));
 }
 
+/* RFC 4513, 5.1: an anonymous bind is no login. */
+static void simple_bind(const struct said *s, struct cur dn, struct cur password)
+{
+	struct ldap *l = s->ldap;
+
+	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
+	if (!cur_left(&dn) && !cur_left(&password))
+		return;
+	l->login_id = s->id;
+	l->login.method = "simple";
+	proto_login_user(&l->login, dn.at, cur_left(&dn));
+	proto_login_password(&l->login, password.at, cur_left(&password));
+}
+
+static void bind_response(const struct said *s, struct cur c)
+{
+	struct cur code = c;
+	bool success = ber_number(body_of(&code)) == 0;
+
+	result(s, c);
+	if (s->ldap->login_id == s->id)
+		proto_login_end(s->ldap->conn, &s->ldap->login,
+			success ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+}
+
 static void bind_request(const struct said *s, struct cur c)
 {
 	struct ber auth;
+	struct cur dn;
 
 	json_u64(s->o, "version", (uint64_t)ber_number(body_of(&c)));
-	say_dn(s, "name", body_of(&c));
-	if (ber_next(&c, &auth) && auth.tag == 0xa3) {
+	dn = body_of(&c);
+	say_dn(s, "name", dn);
+	if (!ber_next(&c, &auth))
+		return;
+	if (auth.tag == 0x80)
+		simple_bind(s, dn, auth.body);
+	if (auth.tag == 0xa3) {
 		json_open(s->o, "sasl", '{');
 		json_body(s->o, "mechanism", body_of(&auth.body));
 		json_close(s->o, '}');
@@ -248,7 +282,7 @@ static const struct operation {
 	void (*say)(const struct said *s, struct cur c);
 } operations[] = {
 	{ BIND_REQUEST, false, false, "bind_request", bind_request },
-	{ BIND_RESPONSE, true, true, "bind_response", result },
+	{ BIND_RESPONSE, true, true, "bind_response", bind_response },
 	{ UNBIND_REQUEST, false, true, "unbind_request", NULL },
 	{ SEARCH_REQUEST, false, false, "search_request", search_request },
 	{ SEARCH_ENTRY, true, false, "search_result_entry", search_entry },
@@ -335,7 +369,7 @@ static void take_request(struct ldap *l, int64_t id, const struct operation *op,
 	char text[16384];
 	struct out o = out_make(text, sizeof(text));
 	struct proto_tx *tx = proto_fields_tx(l->conn, "ldap");
-	struct said s = { .ldap = l, .o = &o };
+	struct said s = { .ldap = l, .o = &o, .id = id };
 
 	if (!tx)
 		return;
@@ -356,7 +390,7 @@ static void take_answer(struct ldap *l, int64_t id, const struct operation *op, 
 	char text[16384];
 	struct out o = out_make(text, sizeof(text));
 	struct proto_tx *tx = find_call(l, id);
-	struct said s = { .ldap = l, .o = &o, .side = 1 };
+	struct said s = { .ldap = l, .o = &o, .side = 1, .id = id };
 	uint64_t starttls = 0, code = 1;
 
 	if (!tx) {
@@ -441,6 +475,7 @@ static void ldap_close(void *state)
 {
 	struct ldap *l = state;
 
+	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
 	proto_free(l->conn, l, sizeof(*l));
 }
 

@@ -38,9 +38,10 @@ static void begin_part(struct mime *m)
 	m->file = NULL;
 }
 
-void mime_begin(struct mime *m, struct proto_tx *tx)
+void mime_begin(struct mime *m, struct proto_tx *tx, unsigned side)
 {
 	m->tx = tx;
+	m->side = (uint8_t)side;
 	m->depth = 0;
 	m->urls = m->text_len = 0;
 	m->top = true;
@@ -251,7 +252,7 @@ static void begin_body(struct mime *m)
 	m->state = MIME_BODY;
 	if (!m->has_name)
 		return;
-	m->file = proto_fields_file(m->tx, 0, m->name, m->name_len);
+	m->file = proto_fields_file(m->tx, m->side, m->name, m->name_len);
 	proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, m->name, m->name_len);
 }
 
@@ -325,7 +326,7 @@ static void body_bytes(struct mime *m, const uint8_t *bytes, size_t len)
 		text_bytes(m, cur_make(bytes, len));
 }
 
-static int base64_value(uint8_t c)
+int mime_base64_value(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -343,7 +344,7 @@ static void base64_line(struct mime *m, struct cur c)
 
 	while (cur_left(&c)) {
 		uint8_t byte = cur_u8(&c);
-		int value = base64_value(byte);
+		int value = mime_base64_value(byte);
 
 		if (value < 0) {
 			if (byte == '=')
@@ -475,6 +476,7 @@ void mime_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
 void mime_end(struct mime *m, bool cut)
 {
 	end_part(m, cut);
+	proto_fields_add_text(m->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
 }
 
 static void json_fields(
@@ -490,8 +492,12 @@ static void json_fields(
 	json_close(o, ']');
 }
 
-bool mime_json(const struct proto_fields *f, struct out *o)
+void mime_json(const struct proto_fields *f, struct out *o)
 {
+	struct proto_bytes status;
+
+	if (!proto_fields_get(f, BUFFER_EMAIL_STATUS, 0, &status))
+		return;
 	json_open(o, "email", '{');
 	json_field(o, "status", f, BUFFER_EMAIL_STATUS);
 	json_field(o, "from", f, BUFFER_EMAIL_FROM);
@@ -505,5 +511,12 @@ bool mime_json(const struct proto_fields *f, struct out *o)
 	json_fields(o, "attachment", f, BUFFER_EMAIL_ATTACHMENT);
 	json_fields(o, "url", f, BUFFER_EMAIL_URL);
 	json_close(o, '}');
+}
+
+bool mime_tx_json(struct proto_tx *tx, struct out *o)
+{
+	if (!proto_fields_json(tx, o))
+		return false;
+	mime_json(tx->data, o);
 	return true;
 }

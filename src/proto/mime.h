@@ -20,6 +20,7 @@ enum mime_encoding { MIME_PLAIN, MIME_BASE64, MIME_QUOTED };
 
 struct mime {
 	struct proto_tx *tx;
+	uint8_t side; /* who sends the message */
 	enum mime_state state;
 	bool top; /* in the headers of the message itself */
 	bool bad;
@@ -46,9 +47,12 @@ struct mime {
 	uint8_t text[1024]; /* the line of the decoded text */
 };
 
-void mime_begin(struct mime *mime, struct proto_tx *tx);
+void mime_begin(struct mime *mime, struct proto_tx *tx, unsigned side);
 /* A line without its end; `whole`: its end was there. */
 void mime_line(struct mime *mime, const uint8_t *line, size_t len, bool whole);
 void mime_end(struct mime *mime, bool cut);
-/* The object: `"email":{...}`. */
-bool mime_json(const struct proto_fields *fields, struct out *o);
+/* The object: `"email":{...}`, if there was a message that has ended. */
+void mime_json(const struct proto_fields *fields, struct out *o);
+/* For `json` of a parser: the fields' own object, then that one. */
+bool mime_tx_json(struct proto_tx *tx, struct out *o);
+int mime_base64_value(uint8_t c); /* 0 to 63; -1: it is none */

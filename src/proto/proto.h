@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ip.h"
+
 struct out;
 
 #define PROTO_CONN_BYTES_MAX (1u << 20) /* kept for one connection, all transactions together */
@@ -72,6 +74,9 @@ const struct proto_buffer_info *proto_buffer_info(enum proto_buffer_id id);
 enum proto_buffer_id proto_buffer_find(const char *name, size_t len);
 enum proto_number_id proto_number_find(const char *name, size_t len);
 const struct proto_buffer_info *proto_number_info(enum proto_number_id id);
+/* Values that have a name (proto/number_word.def): NULL, false when it has none. */
+const char *proto_number_word(enum proto_number_id id, uint64_t value);
+bool proto_number_value(enum proto_number_id id, const char *word, size_t len, uint64_t *ret_value);
 const char *proto_name(enum proto_id id); /* "http", as EVE's app_proto */
 enum proto_id proto_find(const char *name, size_t len);
 
@@ -112,13 +117,17 @@ struct proto_file {
 typedef void proto_on_file(
 	void *context, const struct proto_file *file, const uint8_t *bytes, size_t len);
 
-/* Another connection is announced in this one (FTP's data). The caller knows it by its addresses
- * and the port. */
+/* Another connection is announced in this one (FTP's data, DCC). The caller knows it by its
+ * addresses, IP protocol and port. */
 struct proto_expect {
 	enum proto_id proto;
-	uint16_t port;   /* of the one who listens */
-	uint8_t listens; /* side of this connection whose host listens */
-	uint8_t sender;  /* side of this connection whose host sends the file */
+	uint8_t ip_proto; /* 6, 17 */
+	uint16_t port;    /* of the one who listens */
+	uint8_t listens;  /* side of this connection whose host listens */
+	uint8_t sender;   /* side of this connection whose host sends the file */
+	/* In both, side 1 is not this connection's server, but this host; unset: any. */
+	bool elsewhere;
+	struct ip other;
 	char command[8];
 	uint32_t name_len;
 	char name[255];
@@ -196,6 +205,14 @@ bool proto_tx_number(
 /* Names as in Suricata's *-events.rules: "http.unable_to_match_response_to_request"; NULL beyond
  * the last. */
 const char *proto_tx_event(const struct proto_tx *tx, unsigned n);
+/* What was said in a chat; what there is none of is empty. */
+struct proto_chat {
+	const char *kind; /* a literal: "message", "join", ... */
+	struct proto_bytes nick, channel, to, text;
+	bool cut; /* not all of it */
+};
+/* False: it is not of a chat. */
+bool proto_tx_chat(const struct proto_tx *tx, struct proto_chat *ret_chat);
 /* Members of the record's body: `"http":{...}`; nothing for a protocol without records. What
  * `out` writes is valid JSON. */
 bool proto_tx_json(struct proto_tx *tx, struct out *o);

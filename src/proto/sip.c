@@ -27,6 +27,7 @@ static const char *const methods[] = { "REGISTER", "INVITE", "ACK", "BYE", "CANC
 struct sip {
 	struct proto_conn *conn;
 	uint32_t body[2]; /* bytes of a body still to come */
+	struct proto_login login;
 };
 
 /* Up to the next `stop`, which is skipped. */
@@ -61,8 +62,29 @@ static uint32_t number_of(struct cur c)
 	return n;
 }
 
+static void take_authorization(struct sip *sip, struct cur value)
+{
+	struct cur scheme = before(&value, ' ');
+
+	if (!is_name(scheme, "Digest"))
+		return;
+	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
+	proto_login_digest(&sip->login, value);
+}
+
+/* RFC 3261, 22: 401 and 407 ask for other credentials, 403 wants none; of 1xx another follows. */
+static void login_answered(struct sip *sip, struct cur code)
+{
+	uint32_t status = number_of(code);
+	bool refused = status == 401 || status == 403 || status == 407;
+
+	if (status >= 200)
+		proto_login_end(sip->conn, &sip->login,
+			refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+}
+
 /* Returns the length of the body. */
-static uint32_t take_headers(struct proto_fields *f, struct cur c)
+static uint32_t take_headers(struct sip *sip, struct proto_fields *f, struct cur c)
 {
 	uint32_t body = 0;
 
@@ -71,6 +93,8 @@ static uint32_t take_headers(struct proto_fields *f, struct cur c)
 		struct cur name = text_trim(before(&value, ':'));
 
 		value = text_trim(value);
+		if (is_name(name, "Authorization") || is_name(name, "Proxy-Authorization"))
+			take_authorization(sip, value);
 		for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 			if (!is_name(name, headers[i].name) && !is_name(name, headers[i].brief))
 				continue;
@@ -89,7 +113,7 @@ static bool is_answer(struct cur line)
 	return cur_left(&line) >= 8 && memcmp(line.at, "SIP/2.0 ", 8) == 0;
 }
 
-static void take_first(struct proto_fields *f, struct cur line)
+static void take_first(struct sip *sip, struct proto_fields *f, struct cur line)
 {
 	char text[3 * SIP_LINE_MAX];
 	struct out o = out_make(text, sizeof(text));
@@ -100,6 +124,8 @@ static void take_first(struct proto_fields *f, struct cur line)
 	line = rest;
 	one = before(&rest, ' ');
 	two = before(&rest, ' ');
+	if (answer)
+		login_answered(sip, two);
 	add(f, answer ? BUFFER_SIP_PROTOCOL : BUFFER_SIP_METHOD, one);
 	add(f, answer ? BUFFER_SIP_STAT_CODE : BUFFER_SIP_URI, two);
 	add(f, answer ? BUFFER_SIP_STAT_MSG : BUFFER_SIP_PROTOCOL, rest);
@@ -121,8 +147,8 @@ static uint32_t take_head(struct sip *sip, unsigned side, struct cur c)
 		return 0;
 	f = tx->data;
 	f->sides = (uint8_t)(1u << side);
-	take_first(f, before(&c, '\n'));
-	body = take_headers(f, c);
+	take_first(sip, f, before(&c, '\n'));
+	body = take_headers(sip, f, c);
 	tx->state.done[!side] = true;
 	proto_tx_done(tx, side);
 	return body;
@@ -184,6 +210,7 @@ static void sip_close(void *state)
 {
 	struct sip *sip = state;
 
+	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
 	proto_free(sip->conn, sip, sizeof(*sip));
 }
 

@@ -6,6 +6,10 @@
  */
 #include "proto/smb.h"
 
+#define NTLM1_LEN                       24u /* of an answer ([MS-NLMP] 2.2.2.6) */
+#define NTLM_PROOF_LEN                  16u /* of a longer one (2.2.2.8); then comes the blob */
+#define STATUS_MORE_PROCESSING_REQUIRED 0xc0000016u
+
 struct smb_call *smb_call_find(struct smb *smb, uint64_t id)
 {
 	for (unsigned i = 0; i < SMB_CALLS_MAX; i++)
@@ -203,55 +207,115 @@ void smb_pipe(
 	f->in_sub = false;
 }
 
-/* UTF-16LE as UTF-8; what is no character becomes '?'. */
 void smb_name_read(struct cur c, bool wide, struct smb_name *ret_name)
 {
 	struct out o = out_make(ret_name->text, sizeof(ret_name->text));
 
-	while (cur_left(&c) && o.len + 4 < sizeof(ret_name->text)) {
-		unsigned u = wide ? cur_le16(&c) : cur_u8(&c);
-
-		if (!cur_ok(&c) || u == 0)
-			break;
-		if (u < 0x80) {
-			out_char(&o, (char)u);
-		} else if (u < 0x800) {
-			out_char(&o, (char)(0xc0 | u >> 6));
-			out_char(&o, (char)(0x80 | (u & 63)));
-		} else if (u >= 0xd800 && u < 0xe000) {
-			out_char(&o, '?');
-		} else {
-			out_char(&o, (char)(0xe0 | u >> 12));
-			out_char(&o, (char)(0x80 | (u >> 6 & 63)));
-			out_char(&o, (char)(0x80 | (u & 63)));
-		}
-	}
+	text_wide(&o, c, wide);
 	ret_name->len = (uint32_t)o.len;
 }
 
-/* A string of the message: length, room, offset. */
-static void ntlm_string(struct cur *c, const struct cur *message, bool wide, struct smb_name *ret)
+/* Bytes of the message: length, room, offset. */
+static struct cur ntlm_bytes(struct cur *c, const struct cur *message)
 {
 	uint16_t len = cur_le16(c);
 	struct cur at = *message;
 
 	cur_skip(c, 2);
 	cur_skip(&at, cur_le32(c));
-	smb_name_read(cur_sub(&at, len), wide, ret);
+	return cur_sub(&at, len);
 }
 
-void smb_ntlmssp(struct proto_fields *f, struct cur c, struct out *o)
+/* The message of that type; an empty cursor: there is none. */
+static struct cur ntlm_message(struct cur c, uint8_t type)
 {
-	const uint8_t *found = memmem(c.at, cur_left(&c), "NTLMSSP\0\3\0\0\0", 12);
-	struct cur message, at;
+	const uint8_t begin[12] = { 'N', 'T', 'L', 'M', 'S', 'S', 'P', 0, type };
+	const uint8_t *found = memmem(c.at, cur_left(&c), begin, sizeof(begin));
+
+	cur_skip(&c, found ? (size_t)(found - c.at) : cur_left(&c));
+	return c;
+}
+
+/* As it is usually written: user::domain:challenge:proof:blob, of NTLMv1 user::domain:LM:NT:challenge. */
+static void ntlm_hash(struct smb *smb, const struct smb_name *user, const struct smb_name *domain,
+	struct cur lm, struct cur nt)
+{
+	const struct cur challenge = cur_make(smb->challenge, sizeof(smb->challenge));
+	const bool old = cur_left(&nt) == NTLM1_LEN;
+	struct cur proof = cur_sub(&nt, old ? NTLM1_LEN : NTLM_PROOF_LEN);
+	struct cur parts[3] = { challenge, proof, nt };
+	char text[2 * SMB_NAME_MAX + 5 * PROTO_LOGIN_MAX];
+	struct out o = out_make(text, sizeof(text));
+
+	if (!cur_ok(&proof) || !cur_ok(&lm))
+		return;
+	if (old) {
+		parts[0] = lm;
+		parts[2] = challenge;
+	}
+	out_bytes(&o, user->text, user->len);
+	out_str(&o, "::");
+	out_bytes(&o, domain->text, domain->len);
+	for (unsigned i = 0; i < 3; i++) {
+		cur_limit(&parts[i], PROTO_LOGIN_MAX / 2);
+		out_char(&o, ':');
+		out_hex(&o, parts[i].at, cur_left(&parts[i]));
+	}
+	proto_login_hash(&smb->login, (const uint8_t *)text, o.len);
+}
+
+/* DOMAIN\user; nobody is none. */
+static void ntlm_login(struct smb *smb, const struct smb_name *user, const struct smb_name *domain,
+	struct cur message)
+{
+	char text[2 * SMB_NAME_MAX + 2];
+	struct out o = out_make(text, sizeof(text));
+	struct cur lm, nt, at = message;
+
+	proto_login_end(smb->conn, &smb->login, PROTO_LOGIN_UNKNOWN);
+	if (!user->len)
+		return;
+	out_bytes(&o, domain->text, domain->len);
+	out_str(&o, domain->len ? "\\" : "");
+	out_bytes(&o, user->text, user->len);
+	smb->login.method = "ntlm";
+	proto_login_user(&smb->login, (const uint8_t *)text, o.len);
+	cur_skip(&at, 12);
+	lm = ntlm_bytes(&at, &message);
+	nt = ntlm_bytes(&at, &message);
+	ntlm_hash(smb, user, domain, lm, nt);
+}
+
+void smb_session_answered(struct smb *smb, struct cur c, uint32_t status)
+{
+	if (status != STATUS_MORE_PROCESSING_REQUIRED) {
+		proto_login_end(
+			smb->conn, &smb->login, status ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+		return;
+	}
+	c = ntlm_message(c, 2);
+	cur_skip(&c, 24);
+	if (cur_left(&c) >= sizeof(smb->challenge))
+		cur_copy(&c, smb->challenge, sizeof(smb->challenge));
+}
+
+static void say_version(struct cur at, struct out *o)
+{
+	uint8_t major = cur_u8(&at), minor = cur_u8(&at);
+	uint16_t build = cur_le16(&at);
+
+	cur_skip(&at, 3);
+	json_name(o, "version");
+	out_fmt(o, "\"%u.%u build %u rev %u\"", major, minor, build, cur_u8(&at));
+}
+
+void smb_ntlmssp(struct smb *smb, struct proto_fields *f, struct cur c, struct out *o)
+{
+	struct cur message = ntlm_message(c, 3), at = message;
 	struct smb_name domain, user, host;
 	uint32_t flags;
 	bool wide;
 
-	if (!found)
-		return;
-	cur_skip(&c, (size_t)(found - c.at));
-	message = at = c;
 	cur_skip(&at, 12 + 16 + 24 + 8);
 	flags = cur_le32(&at);
 	wide = flags & 1;
@@ -259,9 +323,10 @@ void smb_ntlmssp(struct proto_fields *f, struct cur c, struct out *o)
 		return;
 	at = message;
 	cur_skip(&at, 12 + 16);
-	ntlm_string(&at, &message, wide, &domain);
-	ntlm_string(&at, &message, wide, &user);
-	ntlm_string(&at, &message, wide, &host);
+	smb_name_read(ntlm_bytes(&at, &message), wide, &domain);
+	smb_name_read(ntlm_bytes(&at, &message), wide, &user);
+	smb_name_read(ntlm_bytes(&at, &message), wide, &host);
+	ntlm_login(smb, &user, &domain, message);
 	proto_fields_add(f, BUFFER_SMB_NTLMSSP_DOMAIN, domain.text, domain.len);
 	proto_fields_add(f, BUFFER_SMB_NTLMSSP_USER, user.text, user.len);
 	json_open(o, "ntlmssp", '{');
@@ -269,14 +334,8 @@ void smb_ntlmssp(struct proto_fields *f, struct cur c, struct out *o)
 	json_text(o, "user", user.text, user.len);
 	json_text(o, "host", host.text, host.len);
 	cur_skip(&at, 8 + 4);
-	if (flags & 0x02000000 && cur_left(&at) >= 8) {
-		uint8_t major = cur_u8(&at), minor = cur_u8(&at);
-		uint16_t build = cur_le16(&at);
-
-		cur_skip(&at, 3);
-		json_name(o, "version");
-		out_fmt(o, "\"%u.%u build %u rev %u\"", major, minor, build, cur_u8(&at));
-	}
+	if (flags & 0x02000000 && cur_left(&at) >= 8)
+		say_version(at, o);
 	json_close(o, '}');
 }
 
@@ -403,6 +462,7 @@ static void smb_close(void *state)
 {
 	struct smb *smb = state;
 
+	proto_login_end(smb->conn, &smb->login, PROTO_LOGIN_UNKNOWN);
 	for (unsigned i = 0; i < SMB_FILES_MAX; i++)
 		if (smb->file[i].dce)
 			proto_free(smb->conn, smb->file[i].dce, sizeof(struct dce));

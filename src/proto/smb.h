@@ -57,6 +57,8 @@ struct smb {
 	struct smb_call call[SMB_CALLS_MAX];
 	unsigned next_tree, next_file, next_call;
 	char dialect[16];
+	uint8_t challenge[8]; /* of the server (NTLMSSP) */
+	struct proto_login login;
 	struct smb_name created; /* what was opened last: chained messages mean it */
 	/* Of a message whose rest is still to come. */
 	struct smb_rest {
@@ -83,8 +85,10 @@ void smb_pipe(struct smb *smb, unsigned side, struct smb_file *file, struct prot
 	struct cur data);
 /* `name`: UTF-16LE, or bytes. */
 void smb_name_read(struct cur c, bool wide, struct smb_name *ret_name);
-/* User, domain, host and version of an NTLMSSP authentication anywhere in `c`. */
-void smb_ntlmssp(struct proto_fields *fields, struct cur c, struct out *o);
+/* User, domain, host and version of an NTLMSSP authentication anywhere in `c`; it begins a login. */
+void smb_ntlmssp(struct smb *smb, struct proto_fields *fields, struct cur c, struct out *o);
+/* What a session setup was answered: a challenge anywhere in `c`, or the end of the login. */
+void smb_session_answered(struct smb *smb, struct cur c, uint32_t status);
 void smb_fuid(struct out *o, const uint8_t id[static 16]); /* SMB2's number of a file */
 void smb_status(struct out *o, uint32_t status);
 void smb_say_head(struct smb *smb, struct out *o, struct proto_tx *tx, const char *command);

@@ -114,6 +114,8 @@ static void session_setup(struct smb1 *m)
 	struct smb_name os, lm;
 	uint16_t len;
 
+	if (m->side)
+		smb_session_answered(m->smb, blob, m->status);
 	cur_skip(&c, m->side ? 6 : 14);
 	len = cur_le16(&c);
 	if (!cur_ok(&c))
@@ -121,7 +123,7 @@ static void session_setup(struct smb1 *m)
 	cur_limit(&blob, len);
 	cur_skip(&text, len);
 	if (m->side == 0)
-		smb_ntlmssp(m->call->tx->data, blob, m->o);
+		smb_ntlmssp(m->smb, m->call->tx->data, blob, m->o);
 	align(m, &text);
 	next_text(m, &text, &os);
 	next_text(m, &text, &lm);

@@ -89,7 +89,9 @@ static void negotiate(struct smb2 *m)
 static void session_setup(struct smb2 *m)
 {
 	if (m->side == 0)
-		smb_ntlmssp(m->call->tx->data, m->body, m->o);
+		smb_ntlmssp(m->smb, m->call->tx->data, m->body, m->o);
+	else
+		smb_session_answered(m->smb, m->body, m->status);
 }
 
 static void tree_connect(struct smb2 *m)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SMTP (RFC 5321), with PIPELINING, CHUNKING (BDAT) and STARTTLS (RFC 3207). A transaction is an
- * envelope and its message: from MAIL FROM, or the greeting before it, to the answer to the
- * message.
+ * SMTP (RFC 5321), with PIPELINING, CHUNKING (BDAT), STARTTLS (RFC 3207) and AUTH (RFC 4954). A
+ * transaction is an envelope and its message: from MAIL FROM, or the greeting before it, to the
+ * answer to the message.
  */
 #include "proto/mime.h"
+#include "proto/sasl.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -43,12 +44,13 @@ struct smtp {
 	uint64_t chunk; /* bytes of a BDAT still to come */
 	bool chunk_last;
 	bool in_message, message_done, welcomed, has_mail, partial;
-	bool auth; /* what the client says next answers the server */
 	bool over; /* TLS begins */
 	char helo[256];
 	uint32_t helo_len;
 	uint8_t queue[SMTP_QUEUE_MAX];
 	unsigned first, n;
+	struct sasl sasl;
+	struct proto_login login;
 	struct mime mime;
 };
 
@@ -78,7 +80,6 @@ static void end_message(struct smtp *s, bool cut)
 	s->in_message = false;
 	mime_end(&s->mime, cut);
 	s->message_done = true;
-	proto_fields_add_text(s->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
 	proto_tx_news(s->tx, 0);
 }
 
@@ -97,7 +98,7 @@ static bool begin_message(struct smtp *s)
 	if (!need_tx(s))
 		return false;
 	if (!s->in_message)
-		mime_begin(&s->mime, s->tx);
+		mime_begin(&s->mime, s->tx, 0);
 	s->in_message = true;
 	return true;
 }
@@ -206,8 +207,8 @@ static void take_command(struct smtp *s, struct cur line)
 	struct cur rest = line;
 	enum command command = command_of(line, &rest);
 
-	if (s->auth) {
-		s->auth = false;
+	if (s->sasl.expects) {
+		sasl_line(&s->sasl, &s->login, line);
 		return;
 	}
 	put_command(s, command);
@@ -228,6 +229,9 @@ static void take_command(struct smtp *s, struct cur line)
 	case C_BDAT:
 		take_bdat(s, rest);
 		break;
+	case C_AUTH:
+		sasl_begin(s->conn, &s->sasl, &s->login, rest);
+		break;
 	default:
 		break;
 	}
@@ -243,55 +247,35 @@ static void message_end(struct smtp *s)
 }
 
 /* A line of the message: a dot alone ends it, a dot in front of another is not part of it. */
-static void take_text(struct smtp *s, const uint8_t *line, size_t len, bool whole)
+static void take_text(struct smtp *s, struct cur c, bool whole)
 {
 	bool whole_before = !s->partial;
-	struct cur c = cur_make(line, len);
 
 	s->partial = !whole;
-	if (whole && whole_before && len == 1 && cur_ahead(c, 0) == '.') {
+	if (whole && whole_before && cur_left(&c) == 1 && cur_ahead(c, 0) == '.') {
 		message_end(s);
 		return;
 	}
-	if (whole_before && len > 1 && cur_ahead(c, 0) == '.')
+	if (whole_before && cur_left(&c) > 1 && cur_ahead(c, 0) == '.')
 		cur_skip(&c, 1);
 	mime_line(&s->mime, c.at, cur_left(&c), whole);
 	proto_tx_news(s->tx, 0);
 }
 
-/* A line of at most `max` bytes, its end cut off: how many bytes it used; 0: not there yet. */
-static size_t next_line(
-	const uint8_t *bytes, size_t len, size_t max, bool end, size_t *ret_len, bool *ret_whole)
-{
-	const uint8_t *stop = memchr(bytes, '\n', len);
-	size_t n = stop ? (size_t)(stop - bytes) : len;
-
-	*ret_whole = stop && n <= max;
-	if (n > max)
-		n = max;
-	else if (!stop && !end)
-		return 0;
-	*ret_len = n;
-	if (!*ret_whole)
-		return n;
-	if (n && cur_ahead(cur_make(bytes, len), n - 1) == '\r')
-		*ret_len = n - 1;
-	return n + 1;
-}
-
 /* Bytes of a BDAT chunk are lines of the message, too; it may end within one. */
 static size_t take_chunk(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
 {
-	size_t here = len < s->chunk ? len : (size_t)s->chunk, line = 0, used = 0;
+	size_t here = len < s->chunk ? len : (size_t)s->chunk, used = 0;
+	struct cur line = { 0 };
 	bool whole = false;
 
 	if (here)
-		used = next_line(
+		used = text_line(
 			bytes, here, SMTP_TEXT_MAX, end || here == s->chunk, &line, &whole);
 	if (here && !used)
 		return 0;
 	if (here) {
-		mime_line(&s->mime, bytes, line, whole);
+		mime_line(&s->mime, line.at, cur_left(&line), whole);
 		proto_tx_news(s->tx, 0);
 	}
 	s->chunk -= used;
@@ -305,26 +289,27 @@ static size_t take_chunk(struct smtp *s, const uint8_t *bytes, size_t len, bool 
 
 static size_t take_client(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
 {
-	size_t line = 0, used;
+	struct cur line = { 0 };
 	bool whole = false;
+	size_t used;
 
 	if (s->mode == M_MAYBE_DATA)
 		s->mode = M_DATA; /* not refused so far: it goes ahead */
 	if (s->mode == M_CHUNK && begin_message(s))
 		return take_chunk(s, bytes, len, end);
-	used = next_line(
+	used = text_line(
 		bytes, len, s->mode == M_DATA ? SMTP_TEXT_MAX : SMTP_LINE_MAX, end, &line, &whole);
 	if (!used)
 		return 0;
 	if (s->mode == M_DATA) {
 		if (begin_message(s))
-			take_text(s, bytes, line, whole);
+			take_text(s, line, whole);
 		return used;
 	}
 	if (!whole && !s->partial && !end)
 		event(s, 0, "smtp.max_command_line_len_exceeded");
 	if (!s->partial)
-		take_command(s, cur_make(bytes, line));
+		take_command(s, line);
 	s->partial = !whole;
 	return used;
 }
@@ -359,6 +344,11 @@ static void take_answer(struct smtp *s, enum command command, unsigned code)
 	case C_BDAT:
 		if (s->message_done)
 			finish(s, 1);
+		break;
+	case C_AUTH:
+		s->sasl.expects = false;
+		proto_login_end(s->conn, &s->login,
+			code / 100 == 2 ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
 		break;
 	case C_STARTTLS:
 		s->over = code == 220;
@@ -413,7 +403,7 @@ static void take_reply(struct smtp *s, struct cur line)
 	}
 	command = (enum command)s->queue[s->first];
 	if (command == C_AUTH && code == 334) {
-		s->auth = true;
+		s->sasl.expects = true;
 		return;
 	}
 	s->first = (s->first + 1) % SMTP_QUEUE_MAX;
@@ -423,14 +413,15 @@ static void take_reply(struct smtp *s, struct cur line)
 
 static size_t take_server(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
 {
-	size_t line = 0, used;
+	struct cur line = { 0 };
 	bool whole = false;
+	size_t used;
 
-	used = next_line(bytes, len, SMTP_LINE_MAX, end, &line, &whole);
+	used = text_line(bytes, len, SMTP_LINE_MAX, end, &line, &whole);
 	if (used && !whole && !end)
 		event(s, 1, "smtp.max_reply_line_len_exceeded");
 	if (used)
-		take_reply(s, cur_make(bytes, line));
+		take_reply(s, line);
 	return used;
 }
 
@@ -483,6 +474,7 @@ static void smtp_close(void *state)
 {
 	struct smtp *s = state;
 
+	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
 	proto_free(s->conn, s, sizeof(*s));
 }
 
@@ -559,8 +551,7 @@ static bool smtp_json(struct proto_tx *tx, struct out *o)
 		json_close(o, ']');
 	}
 	json_close(o, '}');
-	if (proto_fields_get(f, BUFFER_EMAIL_STATUS, 0, &bytes))
-		mime_json(f, o);
+	mime_json(f, o);
 	return true;
 }
 

@@ -24,6 +24,17 @@ static const struct proto_buffer_info numbers[NUMBER_COUNT] = {
 #undef NUMBER
 };
 
+static const struct {
+	enum proto_number_id id;
+	uint64_t value;
+	const char *word;
+} number_words[] = {
+#define NUMBER_WORD(ID, value, word) { NUMBER_##ID, value, word },
+#include "proto/number_word.def"
+#undef NUMBER_WORD
+};
+#define NUMBER_WORDS (sizeof(number_words) / sizeof(number_words[0]))
+
 static bool is_word(const char *word, const char *name, size_t len)
 {
 	return word && strlen(word) == len && memcmp(word, name, len) == 0;
@@ -53,6 +64,24 @@ enum proto_number_id proto_number_find(const char *name, size_t len)
 		if (is_word(numbers[id].name, name, len))
 			return (enum proto_number_id)id;
 	return NUMBER_NONE;
+}
+
+const char *proto_number_word(enum proto_number_id id, uint64_t value)
+{
+	for (size_t i = 0; i < NUMBER_WORDS; i++)
+		if (number_words[i].id == id && number_words[i].value == value)
+			return number_words[i].word;
+	return NULL;
+}
+
+bool proto_number_value(enum proto_number_id id, const char *word, size_t len, uint64_t *ret_value)
+{
+	for (size_t i = 0; i < NUMBER_WORDS; i++)
+		if (number_words[i].id == id && is_word(number_words[i].word, word, len)) {
+			*ret_value = number_words[i].value;
+			return true;
+		}
+	return false;
 }
 
 const char *proto_name(enum proto_id id)

@@ -147,6 +147,11 @@ const char *proto_tx_event(const struct proto_tx *tx, unsigned n)
 	return n < tx->state.events ? tx->event[n] : NULL;
 }
 
+bool proto_tx_chat(const struct proto_tx *tx, struct proto_chat *ret_chat)
+{
+	return tx->parser->chat && tx->parser->chat(tx, ret_chat);
+}
+
 bool proto_tx_json(struct proto_tx *tx, struct out *o)
 {
 	return tx->parser->json && tx->parser->json(tx, o);

@@ -78,6 +78,21 @@ static bool is_date(int number)
 	       number == NUMBER_TLS_CLIENT_NOT_BEFORE || number == NUMBER_TLS_CLIENT_NOT_AFTER;
 }
 
+/* WORD or !WORD, where the values of a number have names. */
+static bool read_word(int number, struct span s, struct rule_compare *compare)
+{
+	uint64_t value;
+	bool negated;
+
+	s = span_trim(reader_unquote(s));
+	negated = span_take(&s, '!');
+	if (!proto_number_value((enum proto_number_id)number, s.at, s.len, &value))
+		return false;
+	compare->op = negated ? RULE_NE : RULE_EQ;
+	compare->a.number = (int64_t)value;
+	return true;
+}
+
 int rule_read_number(struct rule_reader *reader, const struct rule_word *word)
 {
 	struct rule_option *option;
@@ -87,6 +102,8 @@ int rule_read_number(struct rule_reader *reader, const struct rule_word *word)
 		return r;
 	option->buffer = (uint16_t)word->argument;
 	option->list = ++reader->lists;
+	if (read_word(word->argument, reader->value, &option->compare))
+		return 0;
 	if (is_date(word->argument))
 		return read_dates(reader, reader_unquote(reader->value), &option->compare);
 	if (reader->value.len && memchr(reader->value.at, ',', reader->value.len))
@@ -232,17 +249,17 @@ int rule_read_ip_proto(struct rule_reader *reader, const struct rule_word *word)
 {
 	struct span s = reader_unquote(reader->value), name = s;
 	struct rule_option *option;
-	bool not ;
+	bool negated;
 	int r = reader_add(reader, RULE_IP_PROTO, false, &option);
 
 	(void)word;
 	if (r < 0)
 		return r;
-	not = span_take(&name, '!');
+	negated = span_take(&name, '!');
 	name = span_skip_space(name);
 	for (size_t i = 0; i < sizeof(ip_protocols) / sizeof(ip_protocols[0]); i++)
 		if (span_is_any_case(name, ip_protocols[i].name)) {
-			option->compare.op = not ? RULE_NE : RULE_EQ;
+			option->compare.op = negated ? RULE_NE : RULE_EQ;
 			option->compare.a.number = ip_protocols[i].number;
 			return 0;
 		}

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes HTTP conversations into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+"""Writes conversations into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+"""Writes conversations of HTTP and mail into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+"""Writes conversations of HTTP and SNMP into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+"""Writes conversations of HTTP and of small protocols over UDP into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+"""Writes conversations of HTTP and of databases into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
 import gzip
 import pathlib
 import struct
@@ -15,9 +19,9 @@ PORT_80 = 9  # its number in fuzz_proto.c
 SERVER, END, GAP = 1, 14 << 1, 15 << 1
 
 
-def conversation(name, *steps):
+def conversation(name, *steps, port=PORT_80):
     """`steps`: (what, bytes) - see piece() of fuzz_proto.c."""
-    data = bytes([PORT_80])
+    data = bytes([port])
     for what, said in steps:
         data += struct.pack('<BH', what, len(said)) + said
     (HERE / name).write_bytes(data)
@@ -59,6 +63,302 @@ def http():
     conversation('http-old', (0, b'GET /old\r\n'), (1, b'<html>plain</html>'))
 
 
+PORT_445, PORT_389, PORT_5060 = 4, 10, 13
+
+
+def setup(side, number, status, blob):
+    message = struct.pack('<4sHHIHHIIQIIQ16x', b'\xfeSMB', 64, 0, status, 1, 1, side, 0, number, 0, 0, 0) + blob
+    return side, struct.pack('>I', len(message)) + message
+
+
+def logins():
+    conversation('login-basic', (0, ASK[:-2] + b'Authorization: Basic YWRtaW46cw==\r\n\r\n'), (1, response(b'')))
+    conversation('login-digest', (0, ASK[:-2] + b'Proxy-Authorization: Digest username="u, v", response=f00\r\n\r\n'),
+                 (1, b'HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'))
+    conversation('login-ldap', (0, b'0\x14\2\1\1\x60\x0f\2\1\3\4\4cn=a\x80\4pass'), (1, b'0\x0c\2\1\1\x61\7\x0a\1\x31\4\0\4\0'),
+                 port=PORT_389)
+    conversation('login-sip', (0, b'REGISTER sip:h SIP/2.0\r\nAuthorization: Digest username="1",response="f"\r\n\r\n'),
+                 (1, b'SIP/2.0 403 No\r\n\r\n'), port=PORT_5060)
+    fields = b''.join(struct.pack('<HHI', size, size, at) for size, at in ((24, 64), (28, 88), (1, 116), (2, 117), (0, 0), (0, 0)))
+    type3 = b'NTLMSSP\0\3\0\0\0' + fields + struct.pack('<I', 2) + bytes(range(52)) + b'Dme'
+    conversation('login-ntlm', setup(0, 1, 0, b''), setup(1, 1, 0xc0000016, b'NTLMSSP\0\2\0\0\0' + bytes(12) + b'12345678'),
+                 setup(0, 2, 0, type3), setup(1, 2, 0xc000006d, b''), port=PORT_445)
+
+
+def remote():
+    challenge, screen = b'0123456789abcdef', b'\3\x20\2\x58\x20\x18\0\1\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\1x'
+    conversation('rfb-3.3', (1, b'RFB 003.003\n'), (0, b'RFB 003.003\n'), (1, b'\0\0\0\2' + challenge), (0, challenge),
+                 (1, bytes(4)), (0, b'\1'), (1, screen))
+    conversation('rfb-3.8', (1, b'RFB 003.008\n'), (0, b'RFB 003.008\n'), (1, b'\2\2\1'), (0, b'\2'), (1, challenge),
+                 (0, challenge), (1, b'\0\0\0\1\0\0\0\2no'))
+    conversation('rfb-none', (1, b'RFB 003.007\n'), (0, b'RFB 003.007\n'), (1, b'\1\1'), (0, b'\1\1'), (1, screen))
+
+    connect = b'\5\1\0\3\7h.local\0\x50'
+    conversation('socks-5', (0, b'\5\2\0\2'), (1, b'\5\2'), (0, b'\1\3joe\4pass'), (1, b'\1\0'), (0, connect),
+                 (1, b'\5\0\0\1\1\2\3\4\0\x50'), (0, ASK), (1, response(b'inner')))
+    conversation('socks-5-v6', (0, b'\5\1\0\5\2\0\4' + bytes(18)), (1, b'\5\0' + 2 * (b'\5\0\0\1' + bytes(6))), (0, ASK))
+    conversation('socks-4a', (0, b'\4\1\0\x50\0\0\0\1me\0h.local\0'), (1, b'\0\x5a' + bytes(6)), (0, ASK), (1, response(b'')))
+    conversation('socks-reverse', (0, b'NZ\x8d\x08'), (1, b'\5\1\0' + connect), (0, b'\5\0\5\0\0\1' + bytes(6)), (1, ASK))
+    cookie = b'Cookie: mstshash=admin\r\n\1\1\x08\0\3\0\0\0'
+    conversation('rdp-tls', (0, b'\3\0\0\x2b\x26\xe0\0\0\0\0\0' + cookie),
+                 (1, b'\3\0\0\x13\x0e\xd0\0\0\x12\x34\0\2\1\x08\0\2\0\0\0'), (0, ASK))
+    conversation('rdp-plain', (0, b'\3\0\0\x0b\6\xe0\0\0\0\0\0'), (1, b'\3\0\0\x0b\6\xd0\0\0\x12\x34\0'),
+                 (0, b'\3\0\0\x0c\2\xf0\x80\4\1\0\1\0'))
+def shell():
+    conversation('shell-telnet', (1, b'\xff\xfd\x18\xff\xfb\x01login: '), (0, b'\xff\xfa\x1f\0\x50\0\x18\xff\xf0ro\xff\xfd\x03t\bot\r\0'),
+                 (1, b'root\r\nPassword: '), (0, b'x\x15pw\r\0'), (1, b'\r\nLogin incorrect\r\nlogin: '), (0, b'a\r\nb\r\n'),
+                 (1, b'Password: '), (1, b'\r\n\x1b[1m$ \x1b[0m'), (0, b'ls -l\x17\r\nid\r\n'), (1, b'\xff\xffx\r\n$ '))
+    conversation('shell-bare', (1, b'Linux\r\nbox Login: '), (0, b'root\n'), (1, b'# '), (0, b'passwd\n'),
+                 (1, b'New password: '), (0, b'x\n'), (GAP | SERVER, b'xx'), (1, b'# '), (GAP, b'y'), (0, b'id\n'))
+    conversation('shell-environ', (1, b'\xff\xfd\x27'), (0, b'\xff\xfa\x27\0\0DISPLAY\1:0\0USER\1root\xff\xff\xff\xf0'),
+                 (1, b'Password: '), (0, b'p\r\0'), (1, b'% '), (0, b'w\r\0'), (END | SERVER, b''), (0, b'x\r\0'))
+    conversation('shell-rlogin', (0, b'\0al\0root\0xterm/38400\0'), (1, b'\0\x80Password: '),
+                 (0, b'\xff\xffss\0\x18\0\x50\0\0\0\0pw\r'), (1, b'\r\n# '), (0, b'ls\r'), (1, b'ls\r\nf\r\n# '))
+    conversation('shell-rsh', (0, b'1022\0'), (0, b'al\0root\0id\0in'), (1, b'\0uid=0\n'))
+    conversation('shell-rexec', (0, b'\0root\0pw\0id\0'), (1, b'\1no\n'))
+
+
+MAIL = (b'From: a\r\nTo: b, c\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: a/b; name=f\r\n'
+        b'Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--x--\r\n')
+
+
+def mail():
+    conversation('pop3-mail', (1, b'+OK hi <1@h>\r\n'), (0, b'USER u\r\n'), (1, b'+OK\r\n'), (0, b'PASS p\r\n'), (1, b'+OK\r\n'),
+                 (0, b'LIST\r\nRETR 1\r\n'), (1, b'+OK\r\n1 9\r\n.\r\n+OK\r\n' + MAIL + b'.\r\n'), (0, b'QUIT\r\n'))
+    conversation('pop3-auth', (1, b'+OK hi\r\n'), (0, b'AUTH\r\nAUTH LOGIN\r\n'), (1, b'-ERR\r\n+ x\r\n'), (0, b'dQ==\r\n'),
+                 (1, b'+ y\r\n'), (0, b'cA==\r\n'), (1, b'-ERR no\r\n'), (0, b'APOP u 0af1\r\nAUTH PLAIN AHUAcA==\r\n'),
+                 (1, b'-ERR no\r\n+OK\r\n'), (0, b'STLS\r\n'), (1, b'+OK\r\n'), (0, ASK))
+    conversation('pop3-gap', (1, b'+OK hi\r\n'), (0, b'TOP 1 2\r\n'), (1, b'+OK\r\n' + MAIL[:140]),
+                 (GAP | SERVER, b'x' * 20), (1, b'x\r\n.\r\n'))
+    conversation('imap-mail', (1, b'* OK hi\r\n'), (0, b'a LOGIN "u\\"" {1+}\r\np\r\nb UID FETCH 1 (BODY.PEEK[])\r\n'),
+                 (1, b'a OK in\r\n* 1 FETCH (BODY[] {%d}\r\n' % len(MAIL) + MAIL + b' FLAGS ())\r\nb OK\r\n'),
+                 (0, b'c APPEND {3}\r\nbox (x) {%d}\r\n' % len(MAIL) + MAIL + b'\r\n'), (1, b'+ \r\n+ \r\nc OK\r\n'))
+    conversation('imap-auth', (1, b'* OK hi\r\n'), (0, b'a AUTHENTICATE CRAM-MD5\r\n'), (1, b'+ PDE+\r\n'), (0, b'dSAwYWYx\r\n'),
+                 (1, b'a NO\r\n'), (0, b'b LOGIN u {3}\r\n'), (1, b'b BAD\r\n'), (0, b'c STARTTLS\r\n'), (1, b'c OK\r\n'), (0, ASK))
+    conversation('imap-gap', (1, b'* OK hi\r\n* 1 FETCH (RFC822 {300}\r\n' + MAIL), (GAP | SERVER, b'x' * 20), (1, MAIL))
+    conversation('smtp-auth', (1, b'220 ESMTP\r\n'), (0, b'AUTH PLAIN\r\n'), (1, b'334 \r\n'), (0, b'AHUAcA==\r\n'), (1, b'535\r\n'),
+                 (0, b'AUTH LOGIN dQ==\r\n'), (1, b'334 x\r\n'), (0, b'cA==\r\n'), (1, b'235\r\n'))
+def datagrams(name, kind, *steps):
+    """As conversation(), over UDP: `kind` is the number of the port in fuzz_proto.c."""
+    data = bytes([kind])
+    for side, said in steps:
+        data += struct.pack('<BH', side, len(said)) + said
+    (HERE / name).write_bytes(data)
+
+
+def ber(tag, *parts):
+    body = b''.join(parts)
+    return bytes([tag, len(body)]) + body
+
+
+def snmp():
+    def number(n):
+        return ber(2, bytes([n]))
+
+    def pdu(tag):
+        var = ber(0x30, ber(6, bytes([43, 6, 1, 2, 1, 1, 1, 0])), ber(5))
+        return ber(tag, number(1), number(0), number(0), ber(0x30, var))
+
+    def v2c(community, tag):
+        return ber(0x30, number(1), ber(4, community), pdu(tag))
+
+    def v3(flags, said):
+        usm = ber(0x30, ber(4, b'e'), number(0), number(0), ber(4, b'admin'), ber(4), ber(4))
+        head = ber(0x30, number(1), ber(2, b'\5\xdc'), ber(4, bytes([flags])), number(3))
+        return ber(0x30, number(3), head, ber(4, usm), said)
+
+    trap = ber(0xa4, ber(6, bytes([43, 6, 1, 4, 1, 9])), ber(0x40, bytes([10, 0, 0, 1])), number(6), number(1),
+               ber(0x43, b'\1'), ber(0x30))
+    datagrams('snmp-v2c', 12, (0, v2c(b'public', 0xa0)), (0, v2c(b'private', 0xa1)), (1, v2c(b'private', 0xa2)))
+    datagrams('snmp-trap', 12, (0, ber(0x30, number(0), ber(4, b'public'), trap)))
+    datagrams('snmp-v3', 12, (0, v3(0, ber(0x30, ber(4, b'e'), ber(4), pdu(0xa5)))), (1, v3(3, ber(4, b'xyz'))))
+
+
+def tftp():
+    read, data = b'\0\1f\0octet\0blksize\x008\0', b'\0\3\0\1abcdefgh'
+    datagrams('tftp-read', 11, (0, read), (1, b'\0\6blksize\x008\0'), (0, b'\0\4\0\0'), (1, data), (1, data),
+              (0, b'\0\4\0\1'), (1, b'\0\3\0\2ij'))
+    datagrams('tftp-write', 11, (0, b'\0\2up\0netascii\0'), (1, b'\0\4\0\0'), (0, data), (1, b'\0\5\0\3full\0'))
+    datagrams('tftp-lost', 11, (0, read), (1, data + b'longer'), (0, b'\0\4\0\2'), (1, b'\0\3\0\3'))
+
+
+def dhcp():
+    head = b'\1\6\0\0\0\0\1\0\0\0\0' + bytes(16) + b'\2\0\0\0\0\5' + bytes(202) + b'\x63\x82\x53\x63'
+    asks = (b'\x35\1\3\x3d\7\1\2\0\0\0\0\5\x0c\3pot\x32\4\x0a\0\0\2\x37\3\1\3\xfc\x3c\2v1\x34\1\3\xff')
+    says = (b'\x35\1\5\x33\4\0\0\x0e\x10\x3a\4\0\0\7\x08\x3b\4\0\0\x0c\x4e\1\4\xff\xff\xff\0'
+            b'\3\x08\x0a\0\0\1\x0a\0\0\xfe\6\4\x0a\0\0\1\xff')
+    datagrams('dhcp', 12, (0, b'\1' + head + asks), (1, b'\2' + head + says))
+    datagrams('dhcp-cut', 12, (0, b'\1' + head + b'\x0c\x09abc'), (0, b'\1' + head + b'\x33\2\0\1'))
+
+
+def ntp():
+    datagrams('ntp', 14, (0, b'\x23' + bytes(46) + b'\1'), (1, b'\x24\2' + bytes(10) + b'GPS' + bytes(33)),
+              (0, b'\x16\2\0\1' + bytes(8)), (0, b'\x17\0\3\x2a' + bytes(4)))
+
+
+def syslog():
+    datagrams('syslog', 12, (0, b'<34>Oct 11 22:14:15 host su: failed'), (0, b'<165>1 2003-10-11T22:14:15Z h a - - x'))
+def mysql_packet(number, body):
+    return struct.pack('<I', len(body))[:3] + bytes([number]) + body
+
+
+CHALLENGE, RESPONSE = b'abcdefgh' + b'ijklmnopqrst', bytes(range(0xa0, 0xb4))
+MYSQL_GREETING = mysql_packet(0, b'\x0a8.0.30\0' + struct.pack('<I', 8) + CHALLENGE[:8] + b'\0\xff\xff\xff\2\0\xff\xdf\x15' +
+                              bytes(10) + CHALLENGE[8:] + b'\0mysql_native_password\0')
+MYSQL_CAPS = 0x0008a20d  # PLUGIN_AUTH, SECURE_CONNECTION, TRANSACTIONS, PROTOCOL_41, CONNECT_WITH_DB, ...
+
+
+def mysql_login(caps, rest):
+    return mysql_packet(1, struct.pack('<IIB', caps, 1 << 24, 33) + bytes(23) + rest)
+
+
+MYSQL_NATIVE = mysql_login(MYSQL_CAPS, b'root\0\x14' + RESPONSE + b'shop\0mysql_native_password\0')
+MYSQL_OLD = mysql_packet(1, struct.pack('<H', 0x200d & ~0x200) + b'\0\0\1old\0IJKLMNOP\0test\0')
+MYSQL_OK = b'\0\0\0\2\0\0\0'
+MYSQL_DENIED = b'\xff\x15\x04#28000Access denied'
+
+
+def mysql():
+    conversation('mysql-login', (1, MYSQL_GREETING), (0, MYSQL_NATIVE), (1, mysql_packet(2, MYSQL_OK)),
+                 (0, mysql_packet(0, b'\3SELECT 1')), (1, mysql_packet(1, b'\1') + mysql_packet(2, b'def')),
+                 (0, mysql_packet(0, b'\2mysql')), (1, mysql_packet(1, MYSQL_DENIED)),
+                 (0, mysql_packet(0, b'\x11eve\0\x14' + RESPONSE + b'db\0\x21\0mysql_native_password\0')),
+                 (1, mysql_packet(1, MYSQL_DENIED)), (0, mysql_packet(0, b'\1')))
+    conversation('mysql-switch', (1, MYSQL_GREETING), (0, MYSQL_NATIVE),
+                 (1, mysql_packet(2, b'\xfemysql_clear_password\0')), (0, mysql_packet(3, b'secret\0')),
+                 (1, mysql_packet(4, MYSQL_DENIED)))
+    conversation('mysql-old', (1, MYSQL_GREETING), (0, MYSQL_OLD), (1, mysql_packet(2, MYSQL_OK)))
+    conversation('mysql-tls', (1, MYSQL_GREETING), (0, mysql_login(MYSQL_CAPS | 0x800, b'') + b'\x16\3\1\0\5\1\0\0\1\0'))
+
+
+def pg(kind, body=b''):
+    return kind + struct.pack('>I', len(body) + 4) + body
+
+
+def pg_auth(code, rest=b''):
+    return pg(b'R', struct.pack('>I', code) + rest)
+
+
+PG_ASKS_TLS = pg(b'', struct.pack('>I', 80877103))
+PG_STARTUP = pg(b'', b'\0\3\0\0user\0bob\0database\0shop\0application_name\0psql\0\0')
+PG_READY = pg(b'Z', b'I')
+PG_DENIED = pg(b'E', b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "bob"\0Fauth.c\0\0')
+PG_WELCOME = (pg_auth(0) + pg(b'S', b'TimeZone\0UTC\0') + pg(b'S', b'is_superuser\0on\0') +
+              pg(b'K', struct.pack('>II', 77, 88)) + PG_READY)
+PG_ROWS = (pg(b'T', b'\0\1a\0' + bytes(18)) + pg(b'D', b'\0\1\0\0\0\3abc') + pg(b'D', b'\0\1\xff\xff\xff\xff') +
+           pg(b'C', b'SELECT 2\0') + PG_READY)
+SCRAM_FIRST, SCRAM_FINAL = b'n,,n=,r=clientnonce', b'c=biws,r=clientnonceservernonce,p=cHJvb2Y='
+
+
+def pgsql():
+    conversation('pgsql-clear', (0, PG_ASKS_TLS), (1, b'N'), (0, PG_STARTUP), (1, pg_auth(3)),
+                 (0, pg(b'p', b'secret\0')), (1, PG_WELCOME), (0, pg(b'Q', b'SELECT a FROM t\0')), (1, PG_ROWS),
+                 (0, pg(b'P', b'\0SELECT $1\0\0\0') + pg(b'B', bytes(8)) + pg(b'E', bytes(5)) + pg(b'S')),
+                 (1, pg(b'1') + pg(b'2') + pg(b'E', b'SERROR\0C42601\0Msyntax error\0\0') + PG_READY), (0, pg(b'X')))
+    conversation('pgsql-md5', (0, PG_STARTUP), (1, pg_auth(5, b'\x88\'N5')),
+                 (0, pg(b'p', b'md5e4cfa9552468cae5d48ca2822ca36e22\0')), (1, PG_DENIED))
+    conversation('pgsql-scram', (0, PG_STARTUP), (1, pg_auth(10, b'SCRAM-SHA-256\0\0')),
+                 (0, pg(b'p', b'SCRAM-SHA-256\0' + struct.pack('>I', len(SCRAM_FIRST)) + SCRAM_FIRST)),
+                 (1, pg_auth(11, b'r=clientnonceservernonce,s=c2FsdA==,i=4096')), (0, pg(b'p', SCRAM_FINAL)),
+                 (1, pg_auth(12, b'v=c2lnbmF0dXJl') + PG_WELCOME))
+    conversation('pgsql-tls', (0, PG_ASKS_TLS), (1, b'S'), (0, b'\x16\3\1\0\5\1\0\0\1\0'))
+    conversation('pgsql-cancel', (0, pg(b'', struct.pack('>III', 80877102, 77, 88))))
+
+
+
+def tds(kind, body, status=1):
+    return struct.pack('>BBHHBB', kind, status, len(body) + 8, 0, 1, 0) + body
+
+
+def wide(text):
+    return text.encode('utf-16-le')
+
+
+def tds_login(host, user, password, app, server, library, database):
+    hidden = bytes(((b << 4 | b >> 4) & 255) ^ 0xa5 for b in wide(password))
+    parts = [(host, wide(host)), (user, wide(user)), (password, hidden), (app, wide(app)), (server, wide(server)), ('', b''),
+             (library, wide(library)), ('', b''), (database, wide(database))]
+    table, data, offset = b'', b'', 94
+    for text, part in parts:
+        table += struct.pack('<HH', offset + len(data), len(text))
+        data += part
+    table += bytes(6) + struct.pack('<HHHHHHI', offset + len(data), 0, offset + len(data), 0, offset + len(data), 0, 0)
+    fixed = struct.pack('<IIIIIBBBBiI', 0x74000004, 4096, 7, 100, 0, 0xe0, 3, 0, 0, 0, 0x409)
+    return tds(16, struct.pack('<I', 4 + len(fixed) + len(table) + len(data)) + fixed + table + data)
+
+
+def tds_options(encryption):
+    return b'\0\0\x10\0\6\1\0\x16\0\1\2\0\x17\0\1\xff' + b'\x0b\0\x08\x34\0\0' + bytes([encryption]) + b'\0'
+
+
+def tds_token(kind, body):
+    return bytes([kind]) + struct.pack('<H', len(body)) + body
+
+
+def tds_error(number, text):
+    return tds_token(0xaa, struct.pack('<IBBH', number, 1, 14, len(text)) + wide(text) + b'\1' + wide('S') + b'\0\1\0\0\0')
+
+
+TDS_DONE = b'\xfd' + bytes(12)
+TDS_PROGRAM = 'Microsoft SQL Server'
+TDS_ACK = tds_token(0xad, b'\1\x74\0\0\4' + bytes([len(TDS_PROGRAM)]) + wide(TDS_PROGRAM) + b'\x0b\0\x08\x34')
+TDS_CHANGE = tds_token(0xe3, b'\1\6' + wide('master') + b'\0')
+TDS_HEADERS = struct.pack('<IIHQI', 22, 18, 2, 0, 1)
+TDS_OPENING = (0, tds(18, tds_options(2))), (1, tds(4, tds_options(2)))
+
+
+def mssql():
+    conversation('mssql-login', *TDS_OPENING, (0, tds_login('pc', 'sa', 'P\u00e4ss1', 'app', 'srv', 'ODBC', 'master')),
+                 (1, tds(4, TDS_CHANGE + TDS_ACK + TDS_DONE)),
+                 (0, tds(1, TDS_HEADERS + wide("EXEC xp_cmdshell 'dir'"))), (1, tds(4, tds_error(15281, 'blocked') + TDS_DONE)),
+                 (0, tds(3, TDS_HEADERS + b'\xff\xff\x0a\0\0\0')), (1, tds(4, b'\x81\0\0', 0) + tds(4, TDS_DONE)))
+    conversation('mssql-denied', *TDS_OPENING, (0, tds_login('pc', 'sa', 'sa', 'app', 'srv', 'ODBC', '')),
+                 (1, tds(4, tds_error(18456, "Login failed for user 'sa'.") + TDS_DONE)))
+    conversation('mssql-tls', (0, tds(18, tds_options(1))), (1, tds(4, tds_options(1))),
+                 (0, tds(18, b'\x16\3\1\0\5\1\0\0\1\0')), (1, tds(18, b'\x16\3\1\0\5\2\0\0\1\0')))
+
+
+def resp(*words):
+    return b'*%d\r\n' % len(words) + b''.join(b'$%d\r\n%s\r\n' % (len(word), word) for word in words)
+
+
+def redis():
+    conversation('redis-login', (0, resp(b'AUTH', b'foobared')), (1, b'-WRONGPASS invalid password\r\n'),
+                 (0, resp(b'AUTH', b'admin', b'secret') + resp(b'CONFIG', b'SET', b'dir', b'/root/.ssh')),
+                 (1, b'+OK\r\n+OK\r\n'), (0, b'SET k v\r\n' + resp(b'KEYS', b'*') + resp(b'GET', b'k')),
+                 (1, b'+OK\r\n*2\r\n$1\r\nk\r\n*1\r\n:5\r\n$1\r\nv\r\n'))
+    conversation('redis-3', (0, resp(b'HELLO', b'3', b'AUTH', b'eve', b'pw')),
+                 (1, b'%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n'), (0, resp(b'GET', b'x')), (1, b'>2\r\n+a\r\n+b\r\n$-1\r\n'))
+
+
+def irc():
+    hello = b'PASS s\r\nNICK bob\r\nUSER b 0 * :B\r\n'
+    conversation('irc-chat', (0, hello), (1, b':s 001 bob :Hi\r\nPING :1\r\n'), (0, b'JOIN #a,#b k\r\n'),
+                 (1, b'@t=1 :bob!b@h JOIN :#a\r\n:s 332 bob #a :.scan\r\n:al!a@h PRIVMSG #a :hi\r\n:al KICK #a bob :x\r\n'),
+                 (0, b'PRIVMSG #a,al :one two\r\nMODE #a +o al\r\nNICK rob\r\nQUIT :bye\r\n'), (1, b':bob NICK rob\r\n'))
+    conversation('irc-logins', (0, hello), (1, b':s 433 * bob :In use\r\n'), (0, b'NICK b\r\n'), (1, b':s 001 b :Hi\r\n'),
+                 (0, b'OPER a b\r\nNS IDENTIFY c\r\nPRIVMSG NickServ :IDENTIFY d e\r\n'),
+                 (1, b':s 381 b :Yes\r\n:NickServ!s@s NOTICE b :Invalid password\r\n:s 670 b :TLS\r\n'), (0, b'\x16\3\1'))
+    offer = b'PRIVMSG bob :\1DCC SEND "a b" %s %d 9 7\1\r\n'
+    conversation('irc-dcc', (1, b'NOTICE AUTH :***\r\n:al!a@h ' + offer % (b'3221225985', 4000) + b':al ' + offer % (b'2001:db8::1', 0)),
+                 (0, hello + offer % (b'1', 4001)))
+    conversation('irc-long', (1, b':s NOTICE * :' + b'x' * 9000 + b'\r\n:a PRIVMSG b :c'), (GAP | SERVER, b'x'), (1, b'd\r\n:a QUIT\r\n'))
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
+    logins()
+    remote()
+    shell()
+    irc()
+    mail()
+    snmp()
+    tftp()
+    dhcp()
+    ntp()
+    syslog()
+    mysql()
+    pgsql()
+    mssql()
+    redis()

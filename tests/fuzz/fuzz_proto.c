@@ -60,6 +60,15 @@ static void on_file(void *context, const struct proto_file *file, const uint8_t 
 	read_bytes(&b);
 }
 
+static void on_login(void *context, enum proto_id proto, const struct proto_login *login)
+{
+	(void)context;
+	(void)proto;
+	sum += login->user.text[login->user.len / 2] +
+	       login->password.text[login->password.len / 2] +
+	       login->hash.text[login->hash.len / 2] + (unsigned)login->result;
+}
+
 static void piece(struct proto_conn *conn, struct cur *c)
 {
 	uint8_t what = cur_u8(c);
@@ -91,7 +100,9 @@ static void piece(struct proto_conn *conn, struct cur *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct proto_setup setup = { .on_tx = on_tx, .on_file = on_file };
+	static const struct proto_setup setup = {
+		.on_tx = on_tx, .on_file = on_file, .on_login = on_login
+	};
 	struct cur c = cur_make(data, size);
 	unsigned kind = cur_u8(&c) % (sizeof(kinds) / sizeof(kinds[0]));
 	struct proto_flow_info info = { .ip_proto = kinds[kind].ip_proto,

@@ -22,6 +22,7 @@ struct kit_part {
 static char kit_text[KIT_TEXT];
 static struct out kit_out;
 static bool kit_show_buffers;
+static bool kit_show_logins; /* as lines `login METHOD USER PASSWORD HASH RESULT` */
 
 static void kit_buffers(struct proto_tx *tx, unsigned side)
 {
@@ -90,11 +91,30 @@ static void kit_on_expect(void *context, const struct proto_expect *e)
 	out_char(&kit_out, '\n');
 }
 
+static void kit_on_login(void *context, enum proto_id proto, const struct proto_login *login)
+{
+	static const char *const results[] = { "unknown", "success", "failure" };
+	const struct proto_login_text *texts[] = { &login->user, &login->password, &login->hash };
+
+	(void)context;
+	(void)proto;
+	if (!kit_show_logins)
+		return;
+	out_fmt(&kit_out, "login %s", login->method ? login->method : "-");
+	for (unsigned i = 0; i < 3; i++) {
+		out_char(&kit_out, ' ');
+		out_quoted(&kit_out, texts[i]->len ? (const char *)texts[i]->text : "-",
+			texts[i]->len ? texts[i]->len : 1);
+	}
+	out_fmt(&kit_out, " %s\n", results[login->result]);
+}
+
 static struct proto_conn *kit_open(const struct proto_flow_info *info)
 {
-	static const struct proto_setup setup = {
-		.on_tx = kit_on_tx, .on_file = kit_on_file, .on_expect = kit_on_expect
-	};
+	static const struct proto_setup setup = { .on_tx = kit_on_tx,
+		.on_file = kit_on_file,
+		.on_expect = kit_on_expect,
+		.on_login = kit_on_login };
 	struct proto_conn *conn;
 
 	if (proto_conn_new(&setup, info, &conn))

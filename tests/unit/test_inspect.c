@@ -336,6 +336,41 @@ static void test_ftp(void **state)
 	bench_close(&b);
 }
 
+static enum proto_id app_of_connection(uint64_t flow, unsigned port)
+{
+	b.flow = flow;
+	b.port = port;
+	handshake();
+	send_tcp(1, 0, ACK, "GET / HTTP/1.0");
+	return inspect_app(b.inspect, flow);
+}
+
+static void hear_offers(const struct inspect_setup *setup)
+{
+	static const char offers[] =
+		":srv 001 bob :hi\r\n:al!a@h PRIVMSG bob :\1DCC SEND x 3221225993 4000 1\1\r\n"
+		":al!a@h PRIVMSG bob :\1DCC SEND y 3221225992 4001 1\1\r\n";
+
+	start("attack", setup);
+	b.port = 6667;
+	handshake();
+	send_tcp(1, 0, ACK, offers);
+	assert_int_equal(inspect_app(b.inspect, 1), PROTO_IRC);
+}
+
+/* A file that was offered in a chat comes from whom the offer names. Inline, no such offer counts. */
+static void test_dcc(void **state)
+{
+	(void)state;
+	hear_offers(&(struct inspect_setup){ .when_acked = false });
+	assert_int_equal(app_of_connection(2, 4000), PROTO_DCC);
+	assert_int_not_equal(app_of_connection(3, 4001), PROTO_DCC);
+	bench_close(&b);
+	hear_offers(&(struct inspect_setup){ .is_inline = true });
+	assert_int_not_equal(app_of_connection(2, 4000), PROTO_DCC);
+	bench_close(&b);
+}
+
 /* All memory in use: what was only looked back at goes first, and frames pass in any case. */
 static void test_memory(void **state)
 {
@@ -379,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_tunnel),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_ftp),
+		cmocka_unit_test(test_dcc),
 		cmocka_unit_test(test_memory),
 	};
 

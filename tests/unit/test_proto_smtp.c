@@ -122,6 +122,45 @@ static void test_limits(void **state)
 	assert_non_null(strstr(kit_run(&tcp, parts, 8, 1400, SIZE_MAX), "!smtp.mime_long_line"));
 }
 
+/* What AUTH says (RFC 4954), with the first line in the command or after 334, is a login. */
+static void test_logins(void **state)
+{
+	static const struct {
+		const char *client, *server, *rest, *end, *login;
+	} logins[] = {
+		{ "AUTH PLAIN AHUAcA==\r\n", "235 ok\r\n", "", "", "login plain u p - success\n" },
+		{ "AUTH PLAIN\r\n", "334 \r\n", "AHUAcA==\r\n", "535 no\r\n",
+			"login plain u p - failure\n" },
+		{ "auth login\r\n", "334 VXNlcm5hbWU6\r\n", "dQ==\r\ncA==\r\n",
+			"334 UGFzc3dvcmQ6\r\n535 no\r\n", "login login u p - failure\n" },
+		{ "AUTH LOGIN dQ==\r\n", "334 UGFzc3dvcmQ6\r\n", "cA==\r\n", "235 ok\r\n",
+			"login login u p - success\n" },
+		{ "AUTH CRAM-MD5\r\n", "334 PDE+\r\n", "dSAwYWYx\r\n", "235 ok\r\n",
+			"login cram-md5 u - 0af1 success\n" },
+		{ "AUTH PLAIN AHUA\r\n", "535 no\r\n", "", "", "login plain u - - failure\n" },
+		{ "AUTH PLAIN dQBw\r\n", "535 no\r\n", "", "", "login plain u p - failure\n" },
+		{ "AUTH PLAIN u:p\r\n", "535 no\r\n", "", "", "login plain - - u:p failure\n" },
+		{ "AUTH LOGIN dQ==\r\n", "334 UGFzc3dvcmQ6\r\n", "*\r\n", "501 no\r\n",
+			"login login u - - failure\n" },
+		{ "AUTH PLAIN AHUAcA==\r\n", "", "", "", "login plain u p - unknown\n" },
+	};
+
+	(void)state;
+	kit_show_logins = true;
+	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
+		const struct kit_part parts[] = { S("220 mx ESMTP\r\n"), C("EHLO me\r\n"),
+			S("250 mx\r\n"), { 0, logins[i].client, strlen(logins[i].client) },
+			{ 1, logins[i].server, strlen(logins[i].server) },
+			{ 0, logins[i].rest, strlen(logins[i].rest) },
+			{ 1, logins[i].end, strlen(logins[i].end) } };
+		size_t n = sizeof(parts) / sizeof(parts[0]);
+
+		kit_check(&tcp, parts, n, NULL);
+		assert_true(kit_has(&tcp, parts, n, logins[i].login));
+	}
+	kit_show_logins = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -539,6 +539,9 @@ static const struct {
 	{ "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003,<5,any_frag; sid:1;",
 		"; dcerpc.iface '367abb81-9844-35f1-ad32-98f038001003' 1 #2 #5" },
 	{ "http.stat_number:>399; sid:1;", "; number[http.stat_number]/1 >399" },
+	{ "snmp.pdu_type:get_next_request; snmp.pdu_type:!response; snmp.version:>=2; sid:1;",
+		"; number[snmp.pdu_type]/1 =1; number[snmp.pdu_type]/2 !=2; number[snmp.version]/3 "
+		">=2" },
 	{ "tls_cert_notafter:>2015; tls_cert_notbefore:2024<>2025-03-01T12:00:00; sid:1;",
 		"; number[tls_cert_notafter]/1 >1420070400; number[tls_cert_notbefore]/2 in "
 		"1704067200-1740830400" },

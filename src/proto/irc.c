@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IRC (RFC 1459, 2812; tags in front of a line as IRCv3 has them). What is said in it is a
+ * transaction of one side: messages, and who comes, goes, or changes what. What the server only
+ * repeats of what the client asked for is not told twice. A password is told as a login, and
+ * not as a message. An offer of a file (CTCP, DCC SEND) is told as an expectation.
+ */
+#include "proto/fields.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#define IRC_LINE_MAX    (8191u + 512u) /* with tags; RFC 2812, 2.3 allows 512 without */
+#define IRC_PARAMS_MAX  15             /* the last one takes all the rest */
+#define IRC_TARGETS_MAX 16             /* of one message; the last one takes all the rest */
+#define IRC_NAME_MAX    256u           /* bytes of a name that are told */
+#define IRC_TEXT_MAX    2560u          /* of what is said: it fits into a record */
+#define IRC_ASKED_MAX   255
+
+enum irc_kind {
+	IRC_MESSAGE,
+	IRC_NOTICE,
+	IRC_JOIN,
+	IRC_PART,
+	IRC_NICK,
+	IRC_TOPIC,
+	IRC_KICK,
+	IRC_QUIT,
+	IRC_MODE,
+	IRC_KINDS
+};
+
+static const struct {
+	const char *command, *name;
+	unsigned params; /* with fewer it says nothing: a question, or nonsense */
+} kinds[IRC_KINDS] = {
+	{ "PRIVMSG", "message", 2 },
+	{ "NOTICE", "notice", 2 },
+	{ "JOIN", "join", 1 },
+	{ "PART", "part", 1 },
+	{ "NICK", "nick", 1 },
+	{ "TOPIC", "topic", 2 },
+	{ "KICK", "kick", 2 },
+	{ "QUIT", "quit", 0 },
+	{ "MODE", "mode", 2 },
+};
+
+struct irc_line {
+	struct cur nick; /* of the prefix, or the server's name; empty: there was none */
+	struct cur command, param[IRC_PARAMS_MAX];
+	unsigned n;
+	bool trailing; /* the last one was marked with a colon */
+	bool cut;
+};
+
+struct irc {
+	struct proto_conn *conn;
+	bool registered, over;
+	bool skips[2]; /* what is left of a line that was too long, or incomplete */
+	struct proto_login_text nick, password;
+	struct proto_login login, oper, nickserv;
+	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
+};
+
+/* The data of a transaction. */
+struct said {
+	struct proto_conn *conn;
+	size_t size;
+	struct proto_chat chat; /* points into `kept` */
+	uint8_t kept[];
+};
+
+static bool is_word(struct cur c, const char *word)
+{
+	return cur_left(&c) == strlen(word) &&
+	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
+}
+
+static bool has(struct cur c, const char *text)
+{
+	return cur_left(&c) && memmem(c.at, cur_left(&c), text, strlen(text));
+}
+
+/* Up to the next `stop`, of which all that follow each other are skipped. */
+static struct cur before(struct cur *c, uint8_t stop)
+{
+	struct cur part = *c;
+
+	while (cur_left(c) && c->at[0] != stop)
+		cur_skip(c, 1);
+	part.end = c->at;
+	while (cur_left(c) && c->at[0] == stop)
+		cur_skip(c, 1);
+	return part;
+}
+
+/* nick!user@host, or a server's name */
+static struct cur nick_of(struct cur prefix)
+{
+	prefix = before(&prefix, '!');
+	return before(&prefix, '@');
+}
+
+/* RFC 2812, 2.3.1 */
+static struct irc_line read_line(struct cur c)
+{
+	struct irc_line line = { 0 };
+
+	if (cur_ahead(c, 0) == '@')
+		before(&c, ' ');
+	if (cur_ahead(c, 0) == ':') {
+		cur_skip(&c, 1);
+		line.nick = nick_of(before(&c, ' '));
+	}
+	line.command = before(&c, ' ');
+	while (cur_left(&c) && !line.trailing) {
+		line.trailing = c.at[0] == ':';
+		cur_skip(&c, line.trailing);
+		if (line.trailing || line.n == IRC_PARAMS_MAX - 1) {
+			line.param[line.n++] = c;
+			break;
+		}
+		line.param[line.n++] = before(&c, ' ');
+	}
+	return line;
+}
+
+/* The parameters from this one on, as they were sent. */
+static struct cur from_param(const struct irc_line *line, unsigned n)
+{
+	struct cur c = line->param[n];
+
+	if (n < line->n)
+		c.end = line->param[line->n - 1].end;
+	return c;
+}
+
+/* 0: it is none */
+static unsigned numeric_of(struct cur c)
+{
+	unsigned n = 0;
+
+	if (cur_left(&c) != 3)
+		return 0;
+	while (cur_left(&c) && isdigit(c.at[0]))
+		n = n * 10 + cur_u8(&c) - '0';
+	return cur_left(&c) ? 0 : n;
+}
+
+static enum irc_kind kind_of(const struct irc_line *line)
+{
+	enum irc_kind kind = 0;
+
+	while (kind < IRC_KINDS && !is_word(line->command, kinds[kind].command))
+		kind++;
+	return kind < IRC_KINDS && line->n < kinds[kind].params ? IRC_KINDS : kind;
+}
+
+/* RFC 2812, 1.3; in front of it, to whom of the channel. */
+static bool is_channel(struct cur c)
+{
+	uint8_t first = cur_ahead(c, 0);
+
+	if (first == '@' || first == '%' || first == '~')
+		first = cur_ahead(c, 1);
+	return first && strchr("#&+!", first);
+}
+
+/* ---- what is said ---- */
+
+static struct proto_bytes keep(struct said *said, struct cur c, size_t max)
+{
+	struct proto_bytes kept = { .at = said->kept + said->size, .complete = true };
+
+	said->chat.cut |= cur_left(&c) > max;
+	cur_limit(&c, max);
+	kept.len = (uint32_t)cur_left(&c);
+	said->size += kept.len;
+	cur_copy(&c, said->kept + said->size - kept.len, kept.len);
+	return kept;
+}
+
+static size_t room_of(struct cur c, size_t max)
+{
+	return cur_left(&c) < max ? cur_left(&c) : max;
+}
+
+static void tell(struct irc *irc, unsigned side, struct said *said, bool cut)
+{
+	struct proto_tx *tx = proto_tx_new(irc->conn, said);
+
+	if (!tx) {
+		if (said)
+			proto_free(irc->conn, said, sizeof(*said) + said->size);
+		return;
+	}
+	if (cut)
+		proto_tx_add_event(tx, "irc.line_too_long");
+	tx->state.done[!side] = true;
+	proto_tx_done(tx, side);
+}
+
+/* What a line says. */
+struct parts {
+	struct cur nick, target, to, text;
+};
+
+static void say(struct irc *irc, unsigned side, enum irc_kind kind, struct parts p, bool cut)
+{
+	struct cur channel = is_channel(p.target) ? p.target : (struct cur){ 0 };
+	struct cur to = is_channel(p.target) || cur_left(&p.to) ? p.to : p.target;
+	size_t room = room_of(p.nick, IRC_NAME_MAX) + room_of(channel, IRC_NAME_MAX) +
+		      room_of(to, IRC_NAME_MAX) + room_of(p.text, IRC_TEXT_MAX);
+	struct said *said = proto_alloc(irc->conn, sizeof(*said) + room);
+
+	if (!said)
+		return;
+	*said = (struct said){ .conn = irc->conn };
+	said->chat = (struct proto_chat){ .kind = kinds[kind].name, .cut = cut };
+	said->chat.nick = keep(said, p.nick, IRC_NAME_MAX);
+	said->chat.channel = keep(said, channel, IRC_NAME_MAX);
+	said->chat.to = keep(said, to, IRC_NAME_MAX);
+	said->chat.text = keep(said, p.text, IRC_TEXT_MAX);
+	tell(irc, side, said, said->chat.cut);
+}
+
+static struct cur text_of(const struct proto_login_text *text)
+{
+	return cur_make(text->text, text->len);
+}
+
+static void set_text(struct proto_login_text *text, struct cur c)
+{
+	cur_limit(&c, sizeof(text->text));
+	text->len = (uint16_t)cur_left(&c);
+	cur_copy(&c, text->text, text->len);
+}
+
+static bool is_own(const struct irc *irc, struct cur nick)
+{
+	struct cur own = text_of(&irc->nick);
+
+	return cur_left(&own) == cur_left(&nick) && cur_left(&nick) &&
+	       strncasecmp((const char *)own.at, (const char *)nick.at, cur_left(&nick)) == 0;
+}
+
+/* Whether the server only says that what the client asked for was done. Messages are never taken
+ * for that: orders could be hidden so. */
+static bool is_repeated(struct irc *irc, unsigned side, enum irc_kind kind, struct cur nick)
+{
+	if (kind == IRC_MESSAGE || kind == IRC_NOTICE)
+		return false;
+	if (side == 0) {
+		if (irc->asked[kind] < IRC_ASKED_MAX)
+			irc->asked[kind]++;
+		return false;
+	}
+	if (!is_own(irc, nick) || irc->asked[kind] == 0)
+		return false;
+	irc->asked[kind]--;
+	return true;
+}
+
+static struct parts parts_of(
+	const struct irc *irc, unsigned side, enum irc_kind kind, const struct irc_line *line)
+{
+	struct parts p = { .nick = side ? line->nick : text_of(&irc->nick) };
+
+	switch (kind) {
+	case IRC_QUIT:
+		p.text = line->param[0];
+		break;
+	case IRC_NICK:
+		p.to = line->param[0];
+		break;
+	case IRC_KICK:
+		p.target = line->param[0];
+		p.to = line->param[1];
+		p.text = line->param[2];
+		break;
+	case IRC_MODE:
+		p.target = line->param[0];
+		p.text = from_param(line, 1);
+		break;
+	default:
+		p.target = line->param[0];
+		if (kind != IRC_JOIN || side == 0) /* of others it is who they are */
+			p.text = line->param[1];
+	}
+	return p;
+}
+
+/* One transaction for each whom it is said to. */
+static void take_said(
+	struct irc *irc, unsigned side, enum irc_kind kind, const struct irc_line *line)
+{
+	struct parts p = parts_of(irc, side, kind, line);
+	struct cur targets = p.target;
+	unsigned n = 0;
+
+	do {
+		p.target = ++n < IRC_TARGETS_MAX ? before(&targets, ',') : targets;
+		if (!is_repeated(irc, side, kind, p.nick))
+			say(irc, side, kind, p, line->cut);
+	} while (cur_left(&targets) && n < IRC_TARGETS_MAX);
+}
+
+/* ---- logins ---- */
+
+/* What was asked before had no answer. */
+static void begin(struct irc *irc, struct proto_login *login, const char *method, struct cur user,
+	struct cur password)
+{
+	proto_login_end(irc->conn, login, PROTO_LOGIN_UNKNOWN);
+	login->method = method;
+	proto_login_user(login, user.at, cur_left(&user));
+	proto_login_password(login, password.at, cur_left(&password));
+}
+
+/* IDENTIFY [account] password */
+static bool take_identify(struct irc *irc, struct cur text)
+{
+	struct cur command = before(&text, ' '), one = before(&text, ' ');
+	struct cur two = before(&text, ' ');
+
+	if (!is_word(command, "IDENTIFY") || !cur_left(&one))
+		return false;
+	if (cur_left(&two))
+		begin(irc, &irc->nickserv, "nickserv", one, two);
+	else
+		begin(irc, &irc->nickserv, "nickserv", text_of(&irc->nick), one);
+	return true;
+}
+
+static bool is_nickserv(struct cur c)
+{
+	return is_word(before(&c, '@'), "NickServ");
+}
+
+/* RFC 2812, 3.1: PASS and NICK in any order; a new NICK when the first was refused. */
+static void register_as(struct irc *irc, const struct irc_line *line)
+{
+	bool password = is_word(line->command, "PASS");
+
+	set_text(password ? &irc->password : &irc->nick, line->param[0]);
+	if (irc->nick.len)
+		proto_login_user(&irc->login, irc->nick.text, irc->nick.len);
+	if (irc->password.len)
+		proto_login_password(&irc->login, irc->password.text, irc->password.len);
+}
+
+/* True: it was for the server alone. */
+static bool take_login(struct irc *irc, const struct irc_line *line)
+{
+	if (!irc->registered &&
+		(is_word(line->command, "PASS") || is_word(line->command, "NICK"))) {
+		register_as(irc, line);
+		return true;
+	}
+	if (is_word(line->command, "OPER") && line->n >= 2)
+		begin(irc, &irc->oper, "oper", line->param[0], line->param[1]);
+	else if (is_word(line->command, "PRIVMSG") && is_nickserv(line->param[0]))
+		return take_identify(irc, line->param[1]);
+	else if (is_word(line->command, "NICKSERV") || is_word(line->command, "NS"))
+		return take_identify(irc, from_param(line, 0));
+	return false;
+}
+
+/* Services have no numbers, only words. */
+static void nickserv_answered(struct irc *irc, struct cur text)
+{
+	static const char *const good[] = { "now identified", "now recognized", "accepted" };
+	static const char *const bad[] = { "nvalid", "ncorrect", "denied", "n't registered",
+		"not registered" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (has(text, good[i]))
+			proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_SUCCESS);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (has(text, bad[i]))
+			proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_FAILURE);
+}
+
+/* RFC 2812, 5.1, 5.2; 900 is of IRCv3. */
+static void login_answered(struct irc *irc, unsigned code)
+{
+	if (code == 1)
+		proto_login_end(irc->conn, &irc->login, PROTO_LOGIN_SUCCESS);
+	else if (code == 381)
+		proto_login_end(irc->conn, &irc->oper, PROTO_LOGIN_SUCCESS);
+	else if (code == 900)
+		proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_SUCCESS);
+	else if (code == 491 || (code == 464 && irc->oper.begun))
+		proto_login_end(irc->conn, &irc->oper, PROTO_LOGIN_FAILURE);
+	else if (code / 10 == 43 || code == 464 || code == 465)
+		proto_login_end(irc->conn, &irc->login, PROTO_LOGIN_FAILURE);
+}
+
+/* ---- files ---- */
+
+static struct ip address_of(struct cur c)
+{
+	char text[IP_TEXT_MAX] = "";
+	struct ip ip = { 0 };
+	uint64_t n = 0;
+
+	if (cur_left(&c) >= sizeof(text))
+		return ip;
+	cur_copy(&c, text, cur_left(&c));
+	if (ip_parse(text, &ip) == 0)
+		return ip;
+	for (const char *at = text; isdigit((unsigned char)*at) && n <= UINT32_MAX; at++)
+		n = n * 10 + (uint64_t)(*at - '0');
+	return n == 0 || n > UINT32_MAX
+		       ? (struct ip){ 0 }
+		       : ip_from_v4((const uint8_t[]){ (uint8_t)(n >> 24), (uint8_t)(n >> 16),
+				 (uint8_t)(n >> 8), (uint8_t)n });
+}
+
+static uint16_t port_of(struct cur c)
+{
+	unsigned n = 0;
+
+	while (cur_left(&c) && isdigit(c.at[0]) && n <= UINT16_MAX)
+		n = n * 10 + cur_u8(&c) - '0';
+	return cur_left(&c) || n > UINT16_MAX ? 0 : (uint16_t)n;
+}
+
+/* name, or "name with spaces" */
+static struct cur file_name(struct cur *c)
+{
+	struct cur name;
+
+	if (cur_ahead(*c, 0) != '"')
+		return before(c, ' ');
+	cur_skip(c, 1);
+	name = before(c, '"');
+	before(c, ' ');
+	return name;
+}
+
+/* DCC SEND name address port [size [token]]: who offers listens, and sends the file. Port 0 asks
+ * the other one to listen, who answers with the same line, a port and the token. The client's own
+ * address is known better than what it says of it. */
+static void take_offer(struct irc *irc, unsigned side, struct cur c)
+{
+	static const char begins[] = "\001DCC SEND ";
+	struct proto_expect e = { .proto = PROTO_DCC,
+		.ip_proto = IPPROTO_TCP,
+		.command = "SEND",
+		.listens = (uint8_t)side,
+		.elsewhere = true };
+	struct cur name, address, size;
+
+	if (cur_left(&c) < sizeof(begins) || memcmp(c.at, begins, sizeof(begins) - 1) != 0)
+		return;
+	cur_skip(&c, sizeof(begins) - 1);
+	c = before(&c, 1);
+	name = file_name(&c);
+	address = before(&c, ' ');
+	e.port = port_of(before(&c, ' '));
+	size = before(&c, ' ');
+	e.sender = (uint8_t)(cur_left(&size) && cur_left(&c) ? !side : side);
+	if (side)
+		e.other = address_of(address);
+	if (e.port == 0 || (side && ip_is_unset(&e.other)))
+		return;
+	cur_limit(&name, sizeof(e.name));
+	e.name_len = (uint32_t)cur_left(&name);
+	cur_copy(&name, e.name, e.name_len);
+	proto_conn_expect(irc->conn, &e);
+}
+
+/* ---- lines ---- */
+
+static void take_numeric(struct irc *irc, const struct irc_line *line, unsigned code)
+{
+	struct parts topic = {
+		.nick = line->nick, .target = line->param[1], .text = line->param[2]
+	};
+
+	login_answered(irc, code);
+	irc->registered |= code == 1;
+	if (code == 1 || irc->nick.len == 0)
+		set_text(&irc->nick, line->param[0]);
+	if (code == 332 && line->n >= 3) {
+		say(irc, 1, IRC_TOPIC, topic, line->cut); /* bots take orders from it */
+	} else if (code == 670) {
+		irc->over = true;
+		proto_conn_start_over(irc->conn); /* STARTTLS */
+	} else if (code / 100 == 4 || code / 100 == 5) {
+		memset(irc->asked, 0, sizeof(irc->asked));
+	}
+}
+
+static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
+{
+	struct irc_line line = read_line(c);
+	enum irc_kind kind = kind_of(&line);
+	unsigned code = side ? numeric_of(line.command) : 0;
+	bool own = side == 1 && is_own(irc, line.nick);
+
+	line.cut = cut;
+	if (side == 0 && take_login(irc, &line))
+		return;
+	if (kind == IRC_MESSAGE && !own)
+		take_offer(irc, side, line.param[1]);
+	if (side == 1 && kind == IRC_NOTICE && is_nickserv(line.nick))
+		nickserv_answered(irc, line.param[1]);
+	if (kind < IRC_KINDS)
+		take_said(irc, side, kind, &line);
+	else if (cut)
+		tell(irc, side, NULL, true);
+	if (code)
+		take_numeric(irc, &line, code);
+	if (kind == IRC_NICK && own)
+		set_text(&irc->nick, line.param[0]);
+}
+
+/* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
+static size_t take_next(struct irc *irc, unsigned side, struct cur c, bool end)
+{
+	const uint8_t *stop = memchr(c.at, '\n', cur_left(&c));
+	size_t len = stop ? (size_t)(stop - c.at) : cur_left(&c);
+	bool cut = len > IRC_LINE_MAX;
+	size_t used = stop ? len + 1 : len;
+
+	if (!stop && !cut && !end && !irc->skips[side])
+		return 0;
+	if (!irc->skips[side]) {
+		cur_limit(&c, cut ? IRC_LINE_MAX : len);
+		while (cur_left(&c) && c.end[-1] == '\r')
+			c.end--;
+		take_line(irc, side, c, cut);
+	}
+	irc->skips[side] = !stop;
+	return used;
+}
+
+static size_t irc_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct irc *irc = state;
+	struct cur c = cur_make(bytes, len);
+
+	(void)conn;
+	while (cur_left(&c) && !irc->over) {
+		size_t used = take_next(irc, side, c, end);
+
+		if (!used)
+			break;
+		cur_skip(&c, used);
+	}
+	return len - cur_left(&c);
+}
+
+static void irc_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
+{
+	(void)conn;
+	(void)len;
+	((struct irc *)state)->skips[side] = true;
+}
+
+static void *irc_open(struct proto_conn *conn)
+{
+	struct irc *irc = proto_alloc(conn, sizeof(*irc));
+
+	if (irc)
+		*irc = (struct irc){ .conn = conn };
+	return irc;
+}
+
+static void irc_close(void *state)
+{
+	struct irc *irc = state;
+
+	proto_login_end(irc->conn, &irc->login, PROTO_LOGIN_UNKNOWN);
+	proto_login_end(irc->conn, &irc->oper, PROTO_LOGIN_UNKNOWN);
+	proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_UNKNOWN);
+	proto_free(irc->conn, irc, sizeof(*irc));
+}
+
+static void irc_free_tx(void *data)
+{
+	struct said *said = data;
+
+	proto_free(said->conn, said, sizeof(*said) + said->size);
+}
+
+static bool irc_chat(const struct proto_tx *tx, struct proto_chat *ret_chat)
+{
+	const struct said *said = tx->data;
+
+	if (said)
+		*ret_chat = said->chat;
+	return said;
+}
+
+static void json_part(struct out *o, const char *name, struct proto_bytes bytes)
+{
+	if (bytes.len)
+		json_text(o, name, bytes.at, bytes.len);
+}
+
+static bool irc_json(struct proto_tx *tx, struct out *o)
+{
+	struct proto_chat chat;
+
+	if (!irc_chat(tx, &chat))
+		return false;
+	out_str(o, "\"chat\":{");
+	json_str(o, "kind", chat.kind);
+	json_part(o, "nick", chat.nick);
+	json_part(o, "channel", chat.channel);
+	json_part(o, "to", chat.to);
+	json_part(o, "text", chat.text);
+	if (chat.cut)
+		json_bool(o, "cut", true);
+	json_close(o, '}');
+	return true;
+}
+
+/* ---- whose the bytes are ---- */
+
+/* PASS alone may be of other protocols: the next line tells. USER is FTP's and POP3's, too, but
+ * not with four parameters. */
+static enum proto_guess guess_client(const struct irc_line *line)
+{
+	static const char *const caps[] = { "LS", "REQ", "LIST", "END" };
+	struct cur command = line->command;
+
+	if (is_word(command, "PASS") && line->n > 0)
+		return PROTO_MAY_BE;
+	if (is_word(command, "USER"))
+		return line->n >= 4 ? PROTO_IS : PROTO_IS_NOT;
+	if (is_word(command, "NICK"))
+		return line->n == 1 || line->n == 2 ? PROTO_IS : PROTO_IS_NOT;
+	if (is_word(command, "JOIN"))
+		return is_channel(line->param[0]) ? PROTO_IS : PROTO_IS_NOT;
+	if (is_word(command, "PRIVMSG"))
+		return line->n == 2 ? PROTO_IS : PROTO_IS_NOT;
+	if (is_word(command, "PONG"))
+		return line->trailing ? PROTO_IS : PROTO_IS_NOT;
+	for (size_t i = 0; is_word(command, "CAP") && i < sizeof(caps) / sizeof(caps[0]); i++)
+		if (is_word(line->param[0], caps[i]))
+			return PROTO_IS;
+	return PROTO_IS_NOT;
+}
+
+static enum proto_guess guess_server(const struct irc_line *line)
+{
+	struct cur command = line->command;
+	bool is = false;
+
+	if (cur_left(&line->nick))
+		is = kind_of(line) < IRC_KINDS || (numeric_of(command) && line->n) ||
+		     is_word(command, "CAP") || is_word(command, "PING") ||
+		     is_word(command, "PONG");
+	else if (is_word(command, "NOTICE"))
+		is = line->n == 2 && line->trailing;
+	else if (is_word(command, "PING") || is_word(command, "ERROR"))
+		is = line->n == 1 && line->trailing;
+	return is ? PROTO_IS : PROTO_IS_NOT;
+}
+
+/* Of a line that has not ended. */
+static enum proto_guess guess_beginning(unsigned side, struct cur c)
+{
+	static const char *const words[2][8] = { { "PASS ", "USER ", "NICK ", "JOIN ", "PRIVMSG ",
+							 "PONG ", "CAP ", "" },
+		{ ":", "@", "NOTICE ", "PING :", "ERROR :", "", "", "" } };
+
+	for (size_t i = 0; words[side][i][0]; i++) {
+		size_t n = strlen(words[side][i]);
+
+		n = n < cur_left(&c) ? n : cur_left(&c);
+		if (n == 0 || strncasecmp((const char *)c.at, words[side][i], n) == 0)
+			return PROTO_MAY_BE;
+	}
+	return PROTO_IS_NOT;
+}
+
+static enum proto_guess irc_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	struct cur c = cur_make(bytes, len);
+	enum proto_guess answer = PROTO_MAY_BE;
+
+	(void)info;
+	while (answer == PROTO_MAY_BE && cur_left(&c)) {
+		const uint8_t *stop = memchr(c.at, '\n', cur_left(&c));
+		struct irc_line line;
+
+		if (!stop)
+			return guess_beginning(side, c);
+		line = read_line(text_trim(cur_sub(&c, (size_t)(stop - c.at) + 1)));
+		answer = side ? guess_server(&line) : guess_client(&line);
+	}
+	return answer;
+}
+
+const struct proto_parser proto_irc = { .id = PROTO_IRC,
+	.ip_proto = IPPROTO_TCP,
+	.guess = irc_guess,
+	.open = irc_open,
+	.close = irc_close,
+	.feed = irc_feed,
+	.gap = irc_gap,
+	.json = irc_json,
+	.chat = irc_chat,
+	.free_tx = irc_free_tx };

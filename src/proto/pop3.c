@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POP3 (RFC 1939), with AUTH (RFC 1734, 5034), CAPA (RFC 2449) and STLS (RFC 2595). A transaction
+ * is a command and the answer to it; a mail in the answer is read as SMTP's are.
+ */
+#include "proto/mime.h"
+#include "proto/sasl.h"
+
+#include <strings.h>
+
+#define POP3_LINE_MAX  1024        /* of commands and answers; the rest is left out */
+#define POP3_TEXT_MAX  4096        /* a longer line of a mail is taken in pieces */
+#define POP3_QUEUE_MAX 64          /* commands without an answer; then it is overrun */
+#define POP3_JSON_MAX  (12u << 10) /* of a command, of an answer; lines beyond are left out */
+
+enum command { C_OTHER, C_USER, C_PASS, C_APOP, C_AUTH, C_STLS, C_LISTS, C_MAY_LIST, C_MAIL };
+
+static const struct {
+	const char *word;
+	enum command command;
+} words[] = {
+	{ "USER", C_USER },
+	{ "PASS", C_PASS },
+	{ "APOP", C_APOP },
+	{ "AUTH", C_AUTH },
+	{ "STLS", C_STLS },
+	{ "CAPA", C_LISTS },
+	{ "LIST", C_MAY_LIST }, /* without arguments it lists all */
+	{ "UIDL", C_MAY_LIST },
+	{ "LANG", C_MAY_LIST },
+	{ "RETR", C_MAIL },
+	{ "TOP", C_MAIL },
+};
+
+struct asked {
+	struct proto_tx *tx; /* NULL: it has been ended from outside */
+	enum command command;
+	bool args;
+};
+
+struct pop3 {
+	struct proto_conn *conn;
+	struct asked queue[POP3_QUEUE_MAX];
+	unsigned first, n;
+	struct asked now; /* whose answer is being read */
+	bool lists;       /* more lines of it come, until a dot */
+	bool list_begun;  /* one of them is in the reply */
+	bool partial;     /* of such a line, there was a piece */
+	bool skip[2];     /* the rest of a line is left out */
+	bool over;        /* TLS begins */
+	struct sasl sasl;
+	struct proto_login login;
+	struct proto_tx *login_tx; /* whose answer decides */
+	struct mime mime;
+	struct out reply;
+	char reply_text[POP3_JSON_MAX];
+};
+
+static enum command command_of(struct cur word)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_is(word, words[i].word))
+			return words[i].command;
+	return C_OTHER;
+}
+
+/* A password may have spaces. */
+static void say_request(struct proto_tx *tx, enum command command, struct cur word, struct cur rest)
+{
+	char text[POP3_JSON_MAX];
+	struct out o = out_make(text, sizeof(text));
+
+	json_open(&o, "request", '{');
+	json_upper(&o, "command", word);
+	json_open(&o, "args", '[');
+	while (cur_left(&rest)) {
+		struct cur arg = command == C_PASS ? cur_sub(&rest, cur_left(&rest))
+						   : text_until(&rest, ' ');
+
+		if (cur_left(&arg))
+			json_item(&o, arg);
+	}
+	json_close(&o, ']');
+	json_close(&o, '}');
+	proto_fields_say(tx->data, &o);
+}
+
+static void take_apop(struct pop3 *p, struct cur rest)
+{
+	struct cur user = text_until(&rest, ' ');
+
+	proto_login_begin(p->conn, &p->login, "apop");
+	proto_login_user(&p->login, user.at, cur_left(&user));
+	proto_login_hash(&p->login, rest.at, cur_left(&rest));
+}
+
+static void take_login(struct pop3 *p, const struct asked *asked, struct cur rest)
+{
+	switch (asked->command) {
+	case C_USER:
+		proto_login_begin(p->conn, &p->login, "password");
+		proto_login_user(&p->login, rest.at, cur_left(&rest));
+		break;
+	case C_PASS:
+		p->login.method = "password";
+		proto_login_password(&p->login, rest.at, cur_left(&rest));
+		break;
+	case C_APOP:
+		take_apop(p, rest);
+		break;
+	case C_AUTH:
+		sasl_begin(p->conn, &p->sasl, &p->login, rest);
+		break;
+	default:
+		return;
+	}
+	p->login_tx = asked->tx;
+}
+
+static void take_command(struct pop3 *p, struct cur line)
+{
+	struct asked asked = { .tx = NULL };
+	struct cur rest = line, word;
+
+	if (p->sasl.expects) {
+		sasl_line(&p->sasl, &p->login, line);
+		return;
+	}
+	if (p->n < POP3_QUEUE_MAX)
+		asked.tx = proto_fields_tx(p->conn, "pop3");
+	if (!asked.tx) {
+		proto_conn_give_up(p->conn);
+		return;
+	}
+	word = text_until(&rest, ' ');
+	asked.command = command_of(word);
+	asked.args = cur_left(&rest);
+	p->queue[(p->first + p->n++) % POP3_QUEUE_MAX] = asked;
+	say_request(asked.tx, asked.command, word, rest);
+	take_login(p, &asked, rest);
+	proto_tx_done(asked.tx, 0);
+}
+
+static void login_answered(struct pop3 *p, bool good)
+{
+	if (p->now.command == C_AUTH)
+		p->sasl.expects = false;
+	if (!p->now.tx || p->now.tx != p->login_tx)
+		return;
+	if (good && p->now.command == C_USER) /* it asks for the password */
+		return;
+	p->login_tx = NULL;
+	proto_login_end(p->conn, &p->login, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+}
+
+/* What there is of the answer goes into the record. */
+static void say_reply(struct pop3 *p, bool cut)
+{
+	struct proto_tx *tx = p->now.tx;
+
+	if (p->list_begun)
+		json_close(&p->reply, ']');
+	json_close(&p->reply, '}');
+	if (tx && p->lists && p->now.command == C_MAIL)
+		mime_end(&p->mime, cut);
+	if (tx) {
+		proto_fields_say(tx->data, &p->reply);
+		proto_tx_done(tx, 1);
+	}
+	p->lists = p->list_begun = false;
+	p->now.tx = NULL;
+}
+
+/* Nobody asked for what greets. */
+static struct asked next_asked(struct pop3 *p)
+{
+	struct asked asked = { .tx = NULL };
+
+	if (p->n) {
+		asked = p->queue[p->first];
+		p->first = (p->first + 1) % POP3_QUEUE_MAX;
+		p->n--;
+		return asked;
+	}
+	asked.tx = proto_fields_tx(p->conn, "pop3");
+	if (asked.tx)
+		asked.tx->state.done[0] = true;
+	return asked;
+}
+
+static bool is_list(const struct asked *asked)
+{
+	return asked->command == C_LISTS || asked->command == C_MAIL ||
+	       ((asked->command == C_MAY_LIST || asked->command == C_AUTH) && !asked->args);
+}
+
+static void begin_reply(struct pop3 *p, bool good, struct cur header)
+{
+	p->now = next_asked(p);
+	p->reply = out_make(p->reply_text, sizeof(p->reply_text));
+	out_str(&p->reply, p->now.tx && proto_fields_said(p->now.tx->data) ? ",\"response\":{"
+									   : "\"response\":{");
+	json_bool(&p->reply, "success", good);
+	json_str(&p->reply, "status", good ? "OK" : "ERR");
+	json_text(&p->reply, "header", header.at, cur_left(&header));
+	login_answered(p, good);
+	p->lists = good && is_list(&p->now);
+	if (p->now.tx && p->lists && p->now.command == C_MAIL)
+		mime_begin(&p->mime, p->now.tx, 1);
+}
+
+static bool starts(struct cur c, const char *word)
+{
+	cur_limit(&c, strlen(word));
+	return text_is(c, word);
+}
+
+/* RFC 5034: `+ ` asks for the next line. */
+static void take_status(struct pop3 *p, struct cur line)
+{
+	bool good = starts(line, "+OK");
+
+	if (!good && !starts(line, "-ERR")) {
+		if (starts(line, "+") && p->n && p->queue[p->first].command == C_AUTH)
+			p->sasl.expects = true;
+		return;
+	}
+	cur_skip(&line, good ? 3 : 4);
+	begin_reply(p, good, text_trim(line));
+	if (p->lists)
+		return;
+	if (good && p->now.command == C_STLS) {
+		p->over = true;
+		proto_conn_start_over(p->conn);
+	}
+	say_reply(p, false);
+}
+
+static void take_item(struct pop3 *p, struct cur line)
+{
+	if (!p->list_begun)
+		json_open(&p->reply, "data", '[');
+	p->list_begun = true;
+	json_item(&p->reply, line);
+}
+
+/* A dot alone ends what has several lines, a dot in front of another is not part of it. */
+static void take_text(struct pop3 *p, struct cur line, bool whole)
+{
+	bool begins = !p->partial;
+
+	p->partial = !whole;
+	if (begins && starts(line, ".")) {
+		cur_skip(&line, 1);
+		if (whole && !cur_left(&line)) {
+			say_reply(p, false);
+			return;
+		}
+	}
+	if (p->now.tx && p->now.command == C_MAIL) {
+		mime_line(&p->mime, line.at, cur_left(&line), whole);
+		proto_tx_news(p->now.tx, 1);
+	} else if (begins) {
+		take_item(p, line);
+	}
+}
+
+static void take_line(struct pop3 *p, unsigned side, struct cur line, bool whole)
+{
+	bool skip = p->skip[side];
+
+	p->skip[side] = !whole;
+	if (skip)
+		return;
+	if (side == 0) {
+		take_command(p, line);
+	} else if (p->lists) {
+		p->skip[1] = false;
+		take_text(p, line, whole);
+	} else {
+		take_status(p, line);
+	}
+}
+
+static size_t pop3_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct pop3 *p = state;
+	struct cur c = cur_make(bytes, len), line;
+	bool whole;
+
+	(void)conn;
+	while (cur_left(&c) && !p->over) {
+		size_t used = text_line(c.at, cur_left(&c),
+			side && p->lists ? POP3_TEXT_MAX : POP3_LINE_MAX, end, &line, &whole);
+
+		if (!used)
+			break;
+		take_line(p, side, line, whole);
+		cur_skip(&c, used);
+	}
+	if (end && side == 1 && p->lists)
+		say_reply(p, true);
+	return len - cur_left(&c);
+}
+
+/* A mail is cut where bytes were not seen; all else is found again at the next line. */
+static void pop3_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
+{
+	struct pop3 *p = state;
+
+	(void)conn;
+	(void)len;
+	if (side == 1)
+		p->partial = false;
+	if (side == 1 && p->lists && p->now.tx && p->now.command == C_MAIL)
+		mime_end(&p->mime, true);
+	p->skip[side] = true;
+}
+
+static void *pop3_open(struct proto_conn *conn)
+{
+	struct pop3 *p = proto_alloc(conn, sizeof(*p));
+
+	if (p)
+		p->conn = conn;
+	return p;
+}
+
+static void pop3_close(void *state)
+{
+	struct pop3 *p = state;
+
+	proto_login_end(p->conn, &p->login, PROTO_LOGIN_UNKNOWN);
+	proto_free(p->conn, p, sizeof(*p));
+}
+
+static void pop3_free_tx(void *data)
+{
+	struct pop3 *p = proto_conn_state(((struct proto_fields *)data)->conn);
+
+	for (unsigned i = 0; p && i < p->n; i++) {
+		struct asked *asked = &p->queue[(p->first + i) % POP3_QUEUE_MAX];
+
+		if (asked->tx && asked->tx->data == data)
+			asked->tx = NULL;
+	}
+	if (p && p->now.tx && p->now.tx->data == data)
+		p->now.tx = NULL;
+	if (p && p->login_tx && p->login_tx->data == data)
+		p->login_tx = NULL;
+	proto_fields_free(data);
+}
+
+/* FTP knows many of the words; the port must speak for the others. */
+static enum proto_guess guess_client(bool port, const uint8_t *bytes, size_t len)
+{
+	static const char *const first[] = { "APOP ", "CAPA\r\n", "STLS\r\n", "UIDL\r\n", "USER ",
+		"PASS ", "AUTH", "QUIT\r\n", "STAT\r\n", "LIST", "RETR ", "TOP ", "NOOP\r\n" };
+	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 4;
+	enum proto_guess best = PROTO_IS_NOT;
+
+	for (size_t i = 0; i < n_first && best != PROTO_IS; i++) {
+		size_t all = strlen(first[i]), n = all < len ? all : len;
+
+		if (strncasecmp((const char *)bytes, first[i], n) == 0)
+			best = n == all ? PROTO_IS : PROTO_MAY_BE;
+	}
+	return best;
+}
+
+/* Others answer with a bare +OK, Redis for one. */
+static enum proto_guess pop3_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	const char *greeting = info->port[1] == 110 ? "+OK" : "+OK ";
+	size_t all = strlen(greeting), n = all < len ? all : len;
+
+	if (side == 0)
+		return guess_client(info->port[1] == 110, bytes, len);
+	if (memcmp(bytes, greeting, n) != 0)
+		return PROTO_IS_NOT;
+	return n == all ? PROTO_IS : PROTO_MAY_BE;
+}
+
+const struct proto_parser proto_pop3 = { .id = PROTO_POP3,
+	.ip_proto = 6,
+	.guess = pop3_guess,
+	.open = pop3_open,
+	.close = pop3_close,
+	.feed = pop3_feed,
+	.gap = pop3_gap,
+	.buffer = proto_fields_buffer,
+	.json = mime_tx_json,
+	.free_tx = pop3_free_tx };

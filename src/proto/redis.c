@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Redis: RESP2 and 3 ("Redis serialization protocol specification"), and commands as plain lines. A
+ * transaction is a command and its reply. What AUTH and HELLO say is in logins alone.
+ */
+#include "proto/talk.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+#define REDIS_LINE_MAX      4096u     /* of a command as a line, of a reply */
+#define REDIS_ARGUMENTS_MAX 64        /* of a command, its name among them, that are kept */
+#define REDIS_KEEP_MAX      4096u     /* bytes of all of them */
+#define REDIS_REPLY_MAX     1024u     /* bytes of a reply that are kept */
+#define REDIS_COUNT_MAX     (1 << 20) /* arguments, elements still to come; as of the server */
+
+struct redis {
+	struct proto_conn *conn;
+	struct talk_queue queue;
+	struct proto_login login;
+	const struct proto_tx *auth; /* whose reply says whether the login was good */
+	uint64_t skip[2];
+	/* The command that comes. */
+	uint64_t arguments_left;
+	unsigned n_arguments, n_dropped;
+	uint16_t at[REDIS_ARGUMENTS_MAX + 1];
+	uint8_t kept[REDIS_KEEP_MAX];
+	/* The reply that comes. */
+	uint64_t elements_left;
+	bool answers; /* and belongs to a command */
+};
+
+/* A number that a line says, -1 for none; of one that is too large, the first digits. */
+static int64_t number_of(struct cur c)
+{
+	int64_t n = 0;
+
+	if (!cur_left(&c))
+		return -1;
+	while (cur_left(&c)) {
+		uint8_t digit = cur_u8(&c);
+
+		if (!isdigit(digit))
+			return -1;
+		if (n <= INT32_MAX)
+			n = n * 10 + digit - '0';
+	}
+	return n;
+}
+
+/* Up to the end of the line, which is skipped; false: it is not here yet. */
+static bool read_line(struct cur *c, struct cur *ret_line)
+{
+	if (!memchr(c->at, '\n', cur_left(c)))
+		return false;
+	*ret_line = talk_until(c, '\n');
+	if (cur_left(ret_line) && ret_line->end[-1] == '\r')
+		ret_line->end--;
+	return true;
+}
+
+static struct cur argument(const struct redis *r, unsigned n)
+{
+	struct cur c = cur_make(r->kept, sizeof(r->kept));
+
+	if (n >= r->n_arguments)
+		return cur_make(NULL, 0);
+	cur_skip(&c, r->at[n]);
+	return cur_sub(&c, (size_t)(r->at[n + 1] - r->at[n]));
+}
+
+static size_t room_left(const struct redis *r)
+{
+	return r->n_arguments < REDIS_ARGUMENTS_MAX ? REDIS_KEEP_MAX - r->at[r->n_arguments] : 0;
+}
+
+static void add_argument(struct redis *r, struct cur c)
+{
+	uint16_t at = r->at[r->n_arguments];
+
+	if (r->n_arguments == REDIS_ARGUMENTS_MAX) {
+		r->n_dropped++;
+		return;
+	}
+	cur_limit(&c, room_left(r));
+	r->at[++r->n_arguments] = (uint16_t)(at + cur_left(&c));
+	if (cur_left(&c))
+		memcpy(&r->kept[at], c.at, cur_left(&c));
+}
+
+static bool is_word(struct cur c, const char *word)
+{
+	return cur_left(&c) == strlen(word) &&
+	       strncasecmp((const char *)c.at, word, cur_left(&c)) == 0;
+}
+
+/* AUTH [user] password; HELLO version AUTH user password ... */
+static bool take_login(struct redis *r)
+{
+	struct cur command = argument(r, 0), user = cur_make(NULL, 0), password;
+	unsigned first = 1;
+
+	if (is_word(command, "HELLO"))
+		first = is_word(argument(r, 2), "AUTH") ? 3 : 0;
+	else if (!is_word(command, "AUTH"))
+		first = 0;
+	if (!first || r->n_arguments <= first)
+		return false;
+	proto_login_end(r->conn, &r->login, PROTO_LOGIN_UNKNOWN); /* another one did not wait */
+	if (r->n_arguments > first + 1)
+		user = argument(r, first++);
+	password = argument(r, first);
+	proto_login_user(&r->login, user.at, cur_left(&user));
+	proto_login_password(&r->login, password.at, cur_left(&password));
+	return true;
+}
+
+static void say_command(const struct redis *r, struct out *o, bool login)
+{
+	talk_text(o, "command", argument(r, 0));
+	if (r->n_arguments < 2 || login)
+		return;
+	json_open(o, "arguments", '[');
+	for (unsigned i = 1; i < r->n_arguments; i++)
+		talk_text(o, NULL, argument(r, i));
+	json_close(o, ']');
+	if (r->n_dropped)
+		json_u64(o, "arguments_left_out", r->n_dropped);
+}
+
+static void take_command(struct redis *r)
+{
+	char json[TALK_JSON_MAX];
+	struct out o = out_make(json, sizeof(json));
+	struct proto_tx *tx = r->n_arguments ? proto_fields_tx(r->conn, "redis") : NULL;
+	bool login = take_login(r);
+
+	if (tx) {
+		talk_queue_add(&r->queue, tx);
+		say_command(r, &o, login);
+		talk_say(tx->data, &o);
+		proto_tx_done(tx, 0);
+	}
+	if (login)
+		r->auth = tx;
+	r->n_arguments = r->n_dropped = 0;
+}
+
+static bool take_plain(struct redis *r, struct cur line)
+{
+	if (cur_left(&line) > REDIS_LINE_MAX)
+		return false;
+	while (cur_left(&line)) {
+		struct cur word = talk_until(&line, ' ');
+
+		if (cur_left(&word))
+			add_argument(r, word);
+	}
+	take_command(r);
+	return true;
+}
+
+/* A bulk string: what fits is kept, the rest is skipped. false: not here yet. */
+static bool take_argument(struct redis *r, struct cur *c, size_t len)
+{
+	size_t kept = len < room_left(r) ? len : room_left(r);
+
+	if (cur_left(c) < kept)
+		return false;
+	add_argument(r, cur_sub(c, kept));
+	r->skip[0] = len - kept + 2;
+	if (--r->arguments_left == 0)
+		take_command(r);
+	return true;
+}
+
+enum took { TOOK, WAITS, CANNOT };
+
+/* A command's head, one of its arguments, or all of it in a line. */
+static enum took take_client(struct redis *r, struct cur *c)
+{
+	struct cur rest = *c, line;
+	int64_t n;
+	uint8_t type = cur_ahead(*c, 0);
+
+	if (!read_line(&rest, &line))
+		return cur_left(c) > REDIS_LINE_MAX ? CANNOT : WAITS;
+	if (!r->arguments_left && type != '*') {
+		*c = rest;
+		return take_plain(r, line) ? TOOK : CANNOT;
+	}
+	cur_skip(&line, cur_left(&line) ? 1 : 0);
+	n = number_of(line);
+	if (r->arguments_left) {
+		if (type != '$' || n < 0)
+			return CANNOT;
+		if (!take_argument(r, &rest, (size_t)n))
+			return WAITS;
+	} else if (n > REDIS_COUNT_MAX) {
+		return CANNOT;
+	} else {
+		r->arguments_left = n > 0 ? (uint64_t)n : 0;
+	}
+	*c = rest;
+	return TOOK;
+}
+
+static void say_reply(struct redis *r, const char *name, struct cur text)
+{
+	char json[TALK_JSON_MAX];
+	struct proto_tx *tx = talk_queue_first(&r->queue);
+	struct out o;
+
+	if (!tx || !r->answers)
+		return;
+	o = talk_out(tx->data, json, sizeof(json));
+	cur_limit(&text, REDIS_REPLY_MAX);
+	talk_text(&o, name, text);
+	talk_say(tx->data, &o);
+}
+
+/* The reply to a command has begun: its first byte says whether it was good. */
+static void begin_reply(struct redis *r, uint8_t type)
+{
+	const struct proto_tx *tx = talk_queue_first(&r->queue);
+
+	r->elements_left = 1;
+	r->answers = type != '>'; /* nobody asked */
+	if (!r->answers || !tx || tx != r->auth)
+		return;
+	proto_login_end(r->conn, &r->login,
+		type == '-' || type == '!' ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+	r->auth = NULL;
+}
+
+/* How many elements follow that one of this type has. */
+static uint64_t elements_of(uint8_t type, int64_t n)
+{
+	if (n <= 0)
+		return 0;
+	if (type == '*' || type == '~' || type == '>')
+		return (uint64_t)n;
+	if (type == '%')
+		return 2 * (uint64_t)n;
+	return type == '|' ? 2 * (uint64_t)n + 1 : 0;
+}
+
+/* One element of a reply; of an array only its length is shown. */
+static enum took take_server(struct redis *r, struct cur *c)
+{
+	static const char types[] = "+-:$*_,#!=(%~>|";
+	struct cur rest = *c, line;
+	uint8_t type = cur_ahead(*c, 0);
+	bool bulk = type == '$' || type == '!' || type == '=';
+	bool first = !r->elements_left;
+	int64_t n;
+	size_t kept;
+
+	if (!type || !strchr(types, type))
+		return CANNOT;
+	if (!read_line(&rest, &line))
+		return cur_left(c) > REDIS_LINE_MAX ? CANNOT : WAITS;
+	cur_skip(&line, 1);
+	n = number_of(line);
+	kept = bulk && n > 0 ? (size_t)(n < REDIS_REPLY_MAX ? n : REDIS_REPLY_MAX) : 0;
+	if (cur_left(&rest) < kept)
+		return WAITS;
+	if (first)
+		begin_reply(r, type);
+	if (bulk)
+		line = n < 0 ? cur_make("(nil)", 5) : cur_sub(&rest, kept);
+	if (bulk && n >= 0)
+		r->skip[1] = (uint64_t)n - kept + 2;
+	if (first)
+		say_reply(r, elements_of(type, 1) ? "reply_elements" : "reply", line);
+	r->elements_left += elements_of(type, n) - 1;
+	*c = rest;
+	if (!r->elements_left && r->answers)
+		talk_queue_next(&r->queue);
+	return r->elements_left > REDIS_COUNT_MAX ? CANNOT : TOOK;
+}
+
+static size_t redis_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
+	size_t len, bool end)
+{
+	struct redis *r = state;
+	struct cur c = cur_make(bytes, len);
+	enum took took = TOOK;
+
+	(void)conn;
+	(void)end;
+	while (took == TOOK) {
+		talk_skip(&r->skip[side], &c);
+		if (!cur_left(&c))
+			break;
+		took = side ? take_server(r, &c) : take_client(r, &c);
+	}
+	return took == CANNOT ? SIZE_MAX : len - cur_left(&c);
+}
+
+static void *redis_open(struct proto_conn *conn)
+{
+	struct redis *r = proto_alloc(conn, sizeof(*r));
+
+	if (r)
+		r->conn = conn;
+	return r;
+}
+
+static void redis_close(void *state)
+{
+	struct redis *r = state;
+
+	proto_login_end(r->conn, &r->login, PROTO_LOGIN_UNKNOWN);
+	proto_free(r->conn, r, sizeof(*r));
+}
+
+static void redis_free_tx(void *data)
+{
+	struct redis *r = proto_conn_state(((struct proto_fields *)data)->conn);
+
+	if (r->auth && r->auth->data == data)
+		r->auth = NULL;
+	talk_queue_forget(&r->queue, data);
+	proto_fields_free(data);
+}
+
+/* "*3\r\n$": an array of strings. */
+static enum proto_guess guess_array(struct cur c)
+{
+	struct cur line;
+
+	cur_skip(&c, 1);
+	for (struct cur digits = c; cur_left(&digits);) {
+		uint8_t digit = cur_u8(&digits);
+
+		if (digit == '\r')
+			break;
+		if (!isdigit(digit))
+			return PROTO_IS_NOT;
+	}
+	if (cur_left(&c) > 12)
+		cur_limit(&c, 12);
+	else if (!cur_left(&c) || !memchr(c.at, '\n', cur_left(&c)))
+		return PROTO_MAY_BE;
+	line = talk_until(&c, '\n');
+	if (cur_left(&line) < 2)
+		return PROTO_IS_NOT;
+	if (!cur_left(&c))
+		return PROTO_MAY_BE;
+	return cur_u8(&c) == '$' ? PROTO_IS : PROTO_IS_NOT;
+}
+
+/* Words of other protocols, too, are believed on its own port. */
+static enum proto_guess guess_plain(struct cur c, bool port)
+{
+	static const char *const first[] = { "CONFIG GET ", "CONFIG SET ", "SLAVEOF ", "REPLICAOF ",
+		"FLUSHALL\r\n", "FLUSHDB\r\n", "CLIENT LIST", "CLUSTER ", "INFO\r\n", "PING\r\n",
+		"AUTH ", "COMMAND\r\n", "KEYS ", "SET ", "GET ", "EVAL ", "MODULE ", "QUIT\r\n" };
+	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 8;
+	enum proto_guess best = PROTO_IS_NOT;
+
+	for (size_t i = 0; i < n_first; i++) {
+		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
+
+		if (strncasecmp((const char *)c.at, first[i], n) != 0)
+			continue;
+		if (n == all)
+			return PROTO_IS;
+		best = PROTO_MAY_BE;
+	}
+	return best;
+}
+
+/* A server speaks second: this only gives its side the name. */
+static enum proto_guess guess_server(struct cur c)
+{
+	static const char *const first[] = { "-NOAUTH ", "-WRONGPASS ", "+PONG\r\n", "$", ":" };
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (cur_left(&c) >= strlen(first[i]) &&
+			memcmp(c.at, first[i], strlen(first[i])) == 0)
+			return i < 3 || isdigit(cur_ahead(c, 1)) ? PROTO_IS : PROTO_MAY_BE;
+	return cur_ahead(c, 0) && strchr("+-$:*", cur_ahead(c, 0)) ? PROTO_MAY_BE : PROTO_IS_NOT;
+}
+
+static enum proto_guess redis_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	struct cur c = cur_make(bytes, len);
+
+	if (side)
+		return guess_server(c);
+	if (!len)
+		return PROTO_MAY_BE;
+	return cur_ahead(c, 0) == '*' ? guess_array(c) : guess_plain(c, info->port[1] == 6379);
+}
+
+const struct proto_parser proto_redis = { .id = PROTO_REDIS,
+	.ip_proto = 6,
+	.guess = redis_guess,
+	.open = redis_open,
+	.close = redis_close,
+	.feed = redis_feed,
+	.buffer = proto_fields_buffer,
+	.json = proto_fields_json,
+	.free_tx = redis_free_tx };

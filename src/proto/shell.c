@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/shell.h"
+
+#include <strings.h>
+
+#include "proto/fields.h"
+
+enum {
+	ESCAPE = 0x1b,
+	BACKSPACE = 0x08,
+	DELETE = 0x7f,
+	INTERRUPT = 'C' & 31,
+	KILL_LINE = 'U' & 31,
+	KILL_WORD = 'W' & 31
+};
+
+struct shell_tx {
+	struct shell *shell;
+	uint16_t len;
+	bool cut;
+	uint8_t command[];
+};
+
+static bool is_word_at(struct cur c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return cur_left(&c) >= len && strncasecmp((const char *)c.at, word, len) == 0;
+}
+
+static bool has_word(struct cur c, const char *word)
+{
+	while (cur_left(&c) && !is_word_at(c, word))
+		cur_skip(&c, 1);
+	return cur_left(&c);
+}
+
+static bool ends_with(struct cur c, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (cur_left(&c) < len)
+		return false;
+	cur_skip(&c, cur_left(&c) - len);
+	return is_word_at(c, word);
+}
+
+static bool is_same(struct cur a, struct cur b)
+{
+	return cur_left(&a) == cur_left(&b) && memcmp(a.at, b.at, cur_left(&a)) == 0;
+}
+
+/* ESC [ and a last byte from 0x40 on, or ESC and one from 0x30 on. */
+static void skip_escape(struct shell_prompt *prompt, uint8_t byte)
+{
+	if (prompt->escape == 1 && byte == '[')
+		prompt->escape = 2;
+	else if (byte >= (prompt->escape == 1 ? 0x30 : 0x40))
+		prompt->escape = 0;
+}
+
+void shell_prompt_add(struct shell_prompt *prompt, uint8_t byte)
+{
+	if (prompt->escape) {
+		skip_escape(prompt, byte);
+	} else if (byte == ESCAPE) {
+		prompt->escape = 1;
+	} else if (byte == '\r' || byte == '\n') {
+		prompt->over = true;
+	} else if (byte > ' ' || (byte == ' ' && !prompt->over)) {
+		if (prompt->over)
+			prompt->len = 0;
+		prompt->over = false;
+		if (prompt->len == SHELL_PROMPT_MAX) {
+			prompt->len = SHELL_PROMPT_MAX / 2;
+			memmove(prompt->at, prompt->at + SHELL_PROMPT_MAX / 2, prompt->len);
+		}
+		prompt->at[prompt->len++] = byte;
+	}
+}
+
+static struct cur prompt_text(const struct shell_prompt *prompt)
+{
+	return text_trim(cur_make(prompt->at, prompt->len));
+}
+
+bool shell_prompt_asks_user(const struct shell_prompt *prompt)
+{
+	struct cur text = prompt_text(prompt);
+
+	if (ends_with(text, "last login:"))
+		return false;
+	return ends_with(text, "login:") || ends_with(text, "username:") ||
+	       ends_with(text, "user:");
+}
+
+static bool ends_with_one_of(const struct shell_prompt *prompt, const char *ends)
+{
+	struct cur text = prompt_text(prompt);
+
+	return cur_left(&text) && memchr(ends, text.end[-1], strlen(ends));
+}
+
+static bool at_shell(const struct shell *s)
+{
+	return ends_with_one_of(&s->prompt, "$#>%");
+}
+
+static enum shell_asked asks(const struct shell *s)
+{
+	struct cur text = prompt_text(&s->prompt);
+
+	if (shell_prompt_asks_user(&s->prompt))
+		return SHELL_USER;
+	if (!ends_with(text, "password:"))
+		return SHELL_COMMAND;
+	return has_word(text, "new ") || has_word(text, "retype ") ? SHELL_NEW_PASSWORD
+								   : SHELL_PASSWORD;
+}
+
+static struct cur said_text(const struct shell *s)
+{
+	return text_trim(cur_make(s->said, s->said_len));
+}
+
+/* Nothing has been said to the last line but its echo. */
+static bool is_quiet(const struct shell *s)
+{
+	struct cur said = said_text(s);
+
+	return !cur_left(&said) || is_same(said, text_trim(cur_make(s->line, s->line_len)));
+}
+
+static bool has_refused(const struct shell *s)
+{
+	static const char *const words[] = { "incorrect", "failed", "denied", "invalid" };
+	bool has = false;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		has |= has_word(said_text(s), words[i]);
+	return has;
+}
+
+/* Whoever has come to a shell was let in, whatever was said before ("last failed login: ..."). */
+static enum proto_login_result judge(const struct shell *s, bool goes_on)
+{
+	enum shell_asked asked = asks(s);
+
+	if (asked == SHELL_USER || (asked == SHELL_PASSWORD && s->took != SHELL_USER))
+		return PROTO_LOGIN_FAILURE;
+	if (at_shell(s))
+		return PROTO_LOGIN_SUCCESS;
+	if (has_refused(s))
+		return PROTO_LOGIN_FAILURE;
+	return goes_on ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_UNKNOWN;
+}
+
+static void end_login(struct shell *s, bool goes_on)
+{
+	enum proto_login_result result = judge(s, goes_on);
+
+	proto_login_end(s->conn, &s->login, result);
+	if (result == PROTO_LOGIN_SUCCESS)
+		s->user.len = 0;
+	s->took = SHELL_COMMAND;
+}
+
+static void begin_line(struct shell *s)
+{
+	enum shell_asked asked = asks(s);
+
+	/* However a password is asked for, it must not become a line. */
+	if (asked == SHELL_COMMAND && s->took == SHELL_USER && !at_shell(s))
+		asked = SHELL_PASSWORD;
+	if (s->login.begun && !is_quiet(s) && !(asked == SHELL_PASSWORD && s->took == SHELL_USER))
+		end_login(s, true);
+	s->asked = asked;
+	s->typing = true;
+	s->line_len = 0;
+	s->line_cut = false;
+}
+
+static void end_tx(struct shell *s)
+{
+	if (!s->tx)
+		return;
+	proto_tx_done(s->tx, 1);
+	proto_tx_tell(s->tx); /* `said` is used again */
+	s->tx = NULL;
+}
+
+static void new_tx(struct shell *s)
+{
+	struct shell_tx *data = proto_alloc(s->conn, sizeof(*data) + s->line_len);
+
+	if (!data)
+		return;
+	*data = (struct shell_tx){ .shell = s, .len = s->line_len, .cut = s->line_cut };
+	memcpy(data->command, s->line, s->line_len);
+	s->tx = proto_tx_new(s->conn, data);
+	if (s->tx)
+		proto_tx_done(s->tx, 0);
+	else
+		proto_free(s->conn, data, sizeof(*data) + data->len);
+}
+
+static void keep_user(struct shell *s, const uint8_t *bytes, size_t len)
+{
+	proto_login_user(&s->login, bytes, len);
+	s->user = s->login.user;
+}
+
+static void take_password(struct shell *s)
+{
+	if (!s->login.begun && s->user.len)
+		proto_login_user(&s->login, s->user.text, s->user.len);
+	proto_login_password(&s->login, s->line, s->line_len);
+	s->login.method = s->by_password;
+}
+
+static void end_line(struct shell *s)
+{
+	if (!s->line_len && (s->asked == SHELL_COMMAND || s->asked == SHELL_USER)) {
+		s->typing = false;
+		return;
+	}
+	end_tx(s);
+	s->typing = false;
+	if (s->asked == SHELL_USER)
+		keep_user(s, s->line, s->line_len);
+	else if (s->asked == SHELL_PASSWORD)
+		take_password(s);
+	else if (s->asked == SHELL_COMMAND)
+		new_tx(s);
+	s->took = s->asked;
+	s->said_len = 0;
+	s->said_cut = false;
+	s->prompt = (struct shell_prompt){ 0 };
+}
+
+static void erase(struct shell *s)
+{
+	while (s->line_len && (s->line[s->line_len - 1] & 0xc0) == 0x80) /* UTF-8 */
+		s->line_len--;
+	if (s->line_len)
+		s->line_len--;
+}
+
+static void erase_word(struct shell *s)
+{
+	while (s->line_len && s->line[s->line_len - 1] == ' ')
+		s->line_len--;
+	while (s->line_len && s->line[s->line_len - 1] != ' ')
+		s->line_len--;
+}
+
+static void edit(struct shell *s, uint8_t byte)
+{
+	if (byte == BACKSPACE || byte == DELETE)
+		erase(s);
+	else if (byte == KILL_WORD)
+		erase_word(s);
+	else if (byte == KILL_LINE || byte == INTERRUPT)
+		s->line_len = 0;
+	else if (s->line_len < SHELL_LINE_MAX)
+		s->line[s->line_len++] = byte;
+	else
+		s->line_cut = true;
+	s->typing = s->line_len; /* an empty line has not begun: what is asked may change */
+}
+
+static void type(struct shell *s, uint8_t byte)
+{
+	bool ended = s->cr && byte == '\n';
+
+	s->cr = byte == '\r';
+	if (ended || !byte)
+		return;
+	if (!s->typing)
+		begin_line(s);
+	if (byte == '\r' || byte == '\n')
+		end_line(s);
+	else
+		edit(s, byte);
+}
+
+/* Before a line: whether the question to it may still come. */
+static bool must_wait(const struct shell *s)
+{
+	if (s->typing || s->over || s->took == SHELL_COMMAND || s->took == SHELL_NEW_PASSWORD)
+		return false;
+	return is_quiet(s) || (s->n_ahead && !ends_with_one_of(&s->prompt, ":?$#>%"));
+}
+
+/* `all`: nothing waits any more. */
+static void go_on(struct shell *s, bool all)
+{
+	struct cur c = cur_make(s->ahead, s->n_ahead);
+
+	while (cur_left(&c) && (all || !must_wait(s)))
+		type(s, cur_u8(&c));
+	s->n_ahead = (uint16_t)cur_left(&c);
+	memmove(s->ahead, c.at, s->n_ahead);
+}
+
+void shell_typed(struct shell *s, uint8_t byte)
+{
+	bool of_line_end = !byte || (s->cr && byte == '\n');
+	/* Whoever has read an answer and types on does not wait for a question. */
+	bool reacts = s->n_ahead && s->took != SHELL_NOTHING && !is_quiet(s);
+
+	if (reacts || s->n_ahead == SHELL_AHEAD_MAX)
+		go_on(s, true);
+	if (s->n_ahead || (!of_line_end && must_wait(s)))
+		s->ahead[s->n_ahead++] = byte;
+	else
+		type(s, byte);
+}
+
+void shell_said(struct shell *s, uint8_t byte)
+{
+	if (!byte)
+		return;
+	s->heard |= byte > ' ';
+	shell_prompt_add(&s->prompt, byte);
+	if (s->said_len < SHELL_OUTPUT_MAX)
+		s->said[s->said_len++] = byte;
+	else
+		s->said_cut = true;
+}
+
+void shell_said_all(struct shell *s)
+{
+	go_on(s, false);
+}
+
+void shell_said_end(struct shell *s)
+{
+	s->over = true;
+	go_on(s, true);
+	if (s->login.begun)
+		end_login(s, false);
+	end_tx(s);
+}
+
+void shell_lost(struct shell *s, unsigned side)
+{
+	if (side)
+		return;
+	s->typing = false;
+	s->line_len = s->n_ahead = 0;
+}
+
+void shell_user(struct shell *s, const uint8_t *bytes, size_t len, const char *method, bool asks)
+{
+	if (s->heard || !len)
+		return;
+	keep_user(s, bytes, len);
+	s->login.method = method;
+	s->took = asks ? SHELL_USER : SHELL_NOTHING;
+}
+
+void shell_init(struct shell *s, struct proto_conn *conn, const char *by_password)
+{
+	*s = (struct shell){ .conn = conn, .by_password = by_password };
+}
+
+void shell_close(struct shell *s)
+{
+	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
+}
+
+/* What was said, without the echo of this line in front and of the next one behind. */
+static struct cur output(const struct shell *s, const struct shell_tx *data)
+{
+	struct cur said = said_text(s), first = said, last = said;
+	struct cur command = text_trim(cur_make(data->command, data->len));
+	struct cur next = cur_make(s->line, s->line_len);
+
+	cur_limit(&first, cur_left(&command));
+	if (is_same(first, command) && cur_ahead(said, cur_left(&first)) < ' ')
+		cur_skip(&said, cur_left(&first));
+	if (s->typing && cur_left(&said) > cur_left(&next)) {
+		cur_skip(&last, cur_left(&last) - cur_left(&next));
+		if (is_same(last, next))
+			said.end = last.at;
+	}
+	return text_trim(said);
+}
+
+bool shell_json(struct proto_tx *tx, struct out *o)
+{
+	const struct shell_tx *data = tx->data;
+	const struct shell *s = data->shell;
+	struct cur said = tx == s->tx ? output(s, data) : cur_make(s->said, 0);
+
+	out_fmt(o, "\"%s\":{", proto_name(tx->state.proto));
+	json_text(o, "command", data->command, data->len);
+	json_text(o, "output", said.at, cur_left(&said));
+	if (data->cut || (tx == s->tx && s->said_cut))
+		json_bool(o, "truncated", true);
+	json_close(o, '}');
+	return true;
+}
+
+/* A transaction may be ended from outside. */
+void shell_free_tx(void *memory)
+{
+	struct shell_tx *data = memory;
+	struct shell *s = data->shell;
+
+	if (s->tx && s->tx->data == data)
+		s->tx = NULL;
+	proto_free(s->conn, data, sizeof(*data) + data->len);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shell - somebody types lines, a host answers: what Telnet and rlogin have in common, once their
+ * own bytes are taken out. A line and what is said until the next one is a transaction; what is
+ * typed where a user name or a password is asked for is a login instead, and never a line.
+ *
+ * What a byte means is decided when it is typed: by the line that was said last. What is typed
+ * ahead of the question waits for it (SHELL_AHEAD_MAX).
+ */
+#pragma once
+
+#include "proto/inside.h"
+
+#define SHELL_LINE_MAX   1024u /* bytes of a typed line; the rest is left out */
+#define SHELL_OUTPUT_MAX 4096u /* bytes of what is said to a line; the rest is left out */
+#define SHELL_PROMPT_MAX 128u  /* last bytes of the line that was said last */
+#define SHELL_AHEAD_MAX  512u  /* bytes that wait; with more, all of them go on */
+
+enum shell_asked { SHELL_NOTHING, SHELL_COMMAND, SHELL_USER, SHELL_PASSWORD, SHELL_NEW_PASSWORD };
+
+/* The line that was said last, without control sequences (ECMA-48, 5.4). Zero at first. */
+struct shell_prompt {
+	uint8_t at[SHELL_PROMPT_MAX];
+	uint8_t len, escape;
+	bool over; /* it was ended, and nothing has been said since */
+};
+void shell_prompt_add(struct shell_prompt *prompt, uint8_t byte);
+bool shell_prompt_asks_user(const struct shell_prompt *prompt);
+
+struct shell {
+	struct proto_conn *conn;
+	const char *by_password; /* method of a login with a password */
+	struct proto_login login;
+	struct proto_login_text user; /* as given last, while it is not let in */
+	struct proto_tx *tx;          /* of the last line; NULL: none */
+	struct shell_prompt prompt;
+	enum shell_asked asked, took; /* of the line that is being typed; of the one before */
+	bool heard;                   /* something has been said */
+	bool over;                    /* nothing will be said any more */
+	bool typing, cr, line_cut, said_cut;
+	uint16_t line_len, said_len, n_ahead;
+	uint8_t line[SHELL_LINE_MAX];
+	uint8_t said[SHELL_OUTPUT_MAX]; /* since that line */
+	uint8_t ahead[SHELL_AHEAD_MAX];
+};
+
+void shell_init(struct shell *shell, struct proto_conn *conn, const char *by_password);
+void shell_close(struct shell *shell);
+/* A name was given by the protocol itself; `asks`: a password may follow. Of no effect once
+ * something was said. */
+void shell_user(
+	struct shell *shell, const uint8_t *bytes, size_t len, const char *method, bool asks);
+void shell_typed(struct shell *shell, uint8_t byte);
+void shell_said(struct shell *shell, uint8_t byte);
+void shell_said_all(struct shell *shell); /* of what came together */
+void shell_said_end(struct shell *shell);
+void shell_lost(struct shell *shell, unsigned side); /* bytes are missing */
+
+/* Of the parser. */
+bool shell_json(struct proto_tx *tx, struct out *o);
+void shell_free_tx(void *data);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logins of protocols that are about more than that: HTTP, LDAP, SIP, SMB. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "packets.h"
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+
+static const struct proto_flow_info http = { .ip_proto = 6, .port = { 4000, 8000 } };
+static const struct proto_flow_info ldap = { .ip_proto = 6, .port = { 4000, 389 } };
+static const struct proto_flow_info sip = { .ip_proto = 6, .port = { 4000, 5060 } };
+static const struct proto_flow_info smb = { .ip_proto = 6, .port = { 4000, 445 } };
+
+/* What was told of logins alone: their place among the transactions is nobody's concern. */
+static const char *logins_of(const char *told)
+{
+	static char text[KIT_TEXT];
+	struct out o = out_make(text, sizeof(text));
+
+	while (*told) {
+		size_t len = strcspn(told, "\n") + 1;
+
+		if (strncmp(told, "login ", 6) == 0)
+			out_bytes(&o, told, len);
+		told += len;
+	}
+	return text;
+}
+
+/* Whole, and in pieces the same; a prefix must only be safe. */
+static void check_logins(const struct proto_flow_info *info, const struct kit_part *parts, size_t n,
+	const char *expected)
+{
+	for (size_t piece = 0; piece < 8; piece++)
+		assert_string_equal(logins_of(kit_run(info, parts, n, piece, SIZE_MAX)), expected);
+	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
+		kit_run(info, parts, n, 0, limit);
+}
+
+static void test_http_basic(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YWRtaW46czNjOnJldA==\r\n\r\n"),
+		S("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+		C("GET / HTTP/1.1\r\nHost: h\r\nauthorization: basic  cm9vdDo=\r\n"
+		  "Proxy-Authorization: Basic eDp5\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n"
+		  "Proxy-Authorization: Basic eDp5\r\n\r\n"),
+		S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+		  "HTTP/1.1 407 Proxy\r\nContent-Length: 0\r\n\r\n"),
+		C("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic bm9jb2xvbg==\r\n\r\n"
+		  "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer abc\r\n\r\n"
+		  "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic\r\n\r\n"
+		  "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n"),
+	};
+
+	(void)state;
+	check_logins(&http, parts, 5,
+		"login basic admin s3c:ret - failure\nlogin basic root - - success\n"
+		"login basic x y - failure\nlogin basic a b - unknown\n");
+}
+
+/* Once for a request, whatever is said before its answer. */
+static void test_http_continue(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("PUT / HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\nContent-Length: 3\r\n"
+		  "Expect: 100-continue\r\n\r\n"),
+		S("HTTP/1.1 100 Continue\r\n\r\n"), C("abc"),
+		S("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+	};
+
+	(void)state;
+	check_logins(&http, parts, 4, "login basic a b - failure\n");
+}
+
+static void test_http_digest(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Digest realm=\"a, username=no\", "
+		  "username=\"Mufasa\", qop=auth, response=\"8ca523f5e9506fed\"\r\n\r\n"),
+		S("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
+		C("GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Digest username=\"open, "
+		  "response\r\n\r\n"),
+		S("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+	};
+
+	(void)state;
+	check_logins(&http, parts, 4,
+		"login digest Mufasa - 8ca523f5e9506fed success\n"
+		"login digest open, response - - failure\n");
+}
+
+static void test_ldap(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("\x30\x14\2\1\1\x60\x0f\2\1\3\4\4cn=a\x80\4pass"), /* refused: 49 */
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\x31\4\0\4\0"),
+		C("\x30\x14\2\1\2\x60\x0f\2\1\3\4\4cn=b\x80\4word"),
+		S("\x30\x0c\2\1\2\x61\7\x0a\1\0\4\0\4\0"),
+		C("\x30\x0c\2\1\3\x60\7\2\1\3\4\0\x80\0"), /* anonymous */
+		S("\x30\x0c\2\1\3\x61\7\x0a\1\0\4\0\4\0"),
+		C("\x30\x14\2\1\4\x60\x0f\2\1\3\4\4cn=c\x80\4last"),
+		S("\x30\x0c\2\1\5\x61\7\x0a\1\0\4\0\4\0") /* of another message */
+	};
+
+	(void)state;
+	check_logins(&ldap, parts, 8,
+		"login simple cn=a pass - failure\nlogin simple cn=b word - success\n"
+		"login simple cn=c last - unknown\n");
+}
+
+static void test_sip(void **state)
+{
+	static const struct kit_part parts[] = { C("REGISTER sip:h SIP/2.0\r\n\r\n"),
+		S("SIP/2.0 401 Who\r\n\r\n"),
+		C("REGISTER sip:h SIP/2.0\r\nAuthorization: Digest "
+		  "username=\"100\",response=\"f00\""
+		  "\r\n\r\n"),
+		S("SIP/2.0 100 Trying\r\n\r\nSIP/2.0 403 No\r\n\r\n"),
+		C("REGISTER sip:h SIP/2.0\r\nAuthorization: Digest response=\"f01\", "
+		  "username=\"101\"\r\n\r\n"),
+		S("SIP/2.0 200 OK\r\n\r\n") };
+
+	(void)state;
+	check_logins(
+		&sip, parts, 6, "login digest 100 - f00 failure\nlogin digest 101 - f01 success\n");
+}
+
+static void le16(struct bytes *b, unsigned v)
+{
+	put8(b, v & 255);
+	put8(b, v >> 8);
+}
+
+static void le32(struct bytes *b, uint32_t v)
+{
+	le16(b, v & 0xffff);
+	le16(b, v >> 16);
+}
+
+/* A session setup of SMB2 that carries `blob`. */
+static struct bytes setup(unsigned side, unsigned id, uint32_t status, const struct bytes *blob)
+{
+	struct bytes b = { 0 };
+
+	put32(&b, 64 + blob->len);
+	put(&b, "\xfeSMB\x40\0\0\0", 8);
+	le32(&b, status);
+	le16(&b, 1);
+	le16(&b, 1);
+	le32(&b, side);
+	le32(&b, 0);
+	le32(&b, id);
+	put_zero(&b, 4 + 8 + 8 + 16);
+	put(&b, blob->at, blob->len);
+	return b;
+}
+
+static struct bytes challenge(void)
+{
+	struct bytes b = { 0 };
+
+	put(&b, "NTLMSSP\0\2\0\0\0", 12);
+	put_zero(&b, 12);
+	put(&b, "\1\2\3\4\5\6\7\x8", 8);
+	return b;
+}
+
+static void put_field(struct bytes *b, unsigned len, unsigned *offset)
+{
+	le16(b, len);
+	le16(b, len);
+	le32(b, *offset);
+	*offset += len;
+}
+
+/* An authentication of user "me" in domain "D", with an answer of `len` bytes. */
+static struct bytes authenticate(const char *user, unsigned len)
+{
+	struct bytes b = { 0 };
+	unsigned offset = 64;
+
+	put(&b, "NTLMSSP\0\3\0\0\0", 12);
+	put_field(&b, 24, &offset);
+	put_field(&b, len, &offset);
+	put_field(&b, 1, &offset);
+	put_field(&b, (unsigned)strlen(user), &offset);
+	put_field(&b, 0, &offset);
+	put_field(&b, 0, &offset);
+	le32(&b, 2); /* no UTF-16 */
+	for (unsigned i = 0; i < 24; i++)
+		put8(&b, 0xaa);
+	for (unsigned i = 0; i < len; i++)
+		put8(&b, i);
+	put(&b, "D", 1);
+	put(&b, user, strlen(user));
+	return b;
+}
+
+static void check_ntlm(const char *user, unsigned len, uint32_t status, const char *expected)
+{
+	struct bytes type2 = challenge(), type3 = authenticate(user, len), none = { 0 };
+	struct bytes said[] = { setup(0, 1, 0, &none), setup(1, 1, 0xc0000016, &type2),
+		setup(0, 2, 0, &type3), setup(1, 2, status, &none) };
+	struct kit_part parts[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		parts[i] = (struct kit_part){ i & 1, said[i].at, said[i].len };
+	check_logins(&smb, parts, 4, expected);
+}
+
+static void test_smb(void **state)
+{
+	(void)state;
+	check_ntlm("me", 15, 0xc000006d, "login ntlm D\\x5cme - - failure\n");
+	check_ntlm("me", 28, 0xc000006d,
+		"login ntlm D\\x5cme - me::D:0102030405060708:000102030405060708090a0b0c0d0e0f:"
+		"101112131415161718191a1b failure\n");
+	check_ntlm("me", 24, 0,
+		"login ntlm D\\x5cme - me::D:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:"
+		"000102030405060708090a0b0c0d0e0f1011121314151617:0102030405060708 success\n");
+	check_ntlm("", 24, 0, "");
+	check_ntlm("me", 28, 0xc0000016,
+		"login ntlm D\\x5cme - me::D:0102030405060708:000102030405060708090a0b0c0d0e0f:"
+		"101112131415161718191a1b unknown\n");
+}
+
+static int show_logins(void **state)
+{
+	(void)state;
+	kit_show_logins = true;
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_http_basic),
+		cmocka_unit_test(test_http_continue),
+		cmocka_unit_test(test_http_digest),
+		cmocka_unit_test(test_ldap),
+		cmocka_unit_test(test_sip),
+		cmocka_unit_test(test_smb),
+	};
+
+	return cmocka_run_group_tests(tests, show_logins, NULL);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POP3 and IMAP4. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+#define N(parts) (sizeof(parts) / sizeof((parts)[0]))
+
+/* Of neither's own port: what is said must be enough. */
+static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 4001 } };
+static const struct proto_flow_info pop3 = { .ip_proto = 6, .port = { 4000, 110 } };
+
+#define MAIL                                                                         \
+	"From: A <a@b>\r\nTo: c@d\r\nSubject: one\r\n"                               \
+	"Content-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n"               \
+	"Content-Type: application/zip; name=a.zip\r\n"                              \
+	"Content-Transfer-Encoding: base64\r\n\r\naGVsbG8g\r\nd29ybGQ=\r\n--cut\r\n" \
+	"\r\nsee http://x.example/y\r\n--cut--\r\n"
+#define MAIL_SIZE "234"
+#define EMAIL                                                                         \
+	"\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"A <a@b>\",\"to\":[\"c@d\"]," \
+	"\"subject\":\"one\",\"attachment\":[\"a.zip\"],\"url\":[\"http://x.example/y\"]}"
+
+static void test_pop3(void **state)
+{
+	static const struct kit_part parts[] = { S("+OK ready <1@h>\r\n"), C("CAPA\r\n"),
+		S("+OK these\r\nTOP\r\n..x\r\n.\r\n"), C("user a b\r\n"), S("+OK\r\n"),
+		C("PASS p  w \r\n"), S("+OK in\r\n"), C("LIST 1\r\nLIST\r\nRETR 1\r\n"),
+		S("+OK 1 9\r\n+OK\r\n1 9\r\n.\r\n"), S("+OK it is\r\n" MAIL ".\r\n"),
+		C("DELE 9\r\n"), S("-ERR no such\r\n"), C("QUIT\r\n") };
+
+	(void)state;
+	kit_show_logins = true;
+	kit_check(&tcp, parts, N(parts),
+		"pop3 \"pop3\":{\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
+		"\"ready <1@h>\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"CAPA\",\"args\":[]},\"response\":"
+		"{\"success\":true,\"status\":\"OK\",\"header\":\"these\",\"data\":[\"TOP\",\".x\"]"
+		"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"USER\",\"args\":[\"a\",\"b\"]},"
+		"\"response\":{\"success\":true,\"status\":\"OK\",\"header\":\"\"}}\n"
+		"login password a b p  w  - success\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"PASS\",\"args\":[\"p  w \"]},"
+		"\"response\":{\"success\":true,\"status\":\"OK\",\"header\":\"in\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"LIST\",\"args\":[\"1\"]},"
+		"\"response\":{\"success\":true,\"status\":\"OK\",\"header\":\"1 9\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"LIST\",\"args\":[]},\"response\":"
+		"{\"success\":true,\"status\":\"OK\",\"header\":\"\",\"data\":[\"1 9\"]}}\n"
+		"file a.zip 11\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"RETR\",\"args\":[\"1\"]},\"response\":"
+		"{\"success\":true,\"status\":\"OK\",\"header\":\"it is\"}}," EMAIL "\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"DELE\",\"args\":[\"9\"]},\"response\":"
+		"{\"success\":false,\"status\":\"ERR\",\"header\":\"no such\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"QUIT\",\"args\":[]}}\n");
+	kit_show_logins = false;
+	assert_true(kit_has(&tcp, parts, N(parts), "file.data=hello world\n"));
+}
+
+/* Logins alone: whole or in pieces, transactions between them are told sooner or later. */
+static const char *logins_of(const struct kit_part *parts, size_t n, size_t piece)
+{
+	static char text[4096];
+	struct out o = out_make(text, sizeof(text));
+	const char *said = kit_run(&tcp, parts, n, piece, SIZE_MAX);
+
+	for (const char *line = strstr(said, "login "); line; line = strstr(line, "\nlogin ")) {
+		line += *line == '\n';
+		out_bytes(&o, line, (size_t)(strchr(line, '\n') - line) + 1);
+	}
+	return text;
+}
+
+struct attempt {
+	const char *client, *server, *rest, *end, *login;
+};
+
+static void check_logins(const char *greeting, const struct attempt *attempts, size_t n)
+{
+	kit_show_logins = true;
+	for (size_t i = 0; i < n; i++) {
+		const struct attempt *a = &attempts[i];
+		const struct kit_part parts[] = { { 1, greeting, strlen(greeting) },
+			{ 0, a->client, strlen(a->client) }, { 1, a->server, strlen(a->server) },
+			{ 0, a->rest, strlen(a->rest) }, { 1, a->end, strlen(a->end) } };
+
+		for (size_t piece = 0; piece < 8; piece++)
+			assert_string_equal(logins_of(parts, N(parts), piece), a->login);
+		for (size_t limit = 0; limit < kit_size(parts, N(parts)); limit++)
+			kit_run(&tcp, parts, N(parts), 0, limit);
+	}
+	kit_show_logins = false;
+}
+
+static void test_pop3_logins(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ "USER u\r\n", "-ERR who\r\n", "", "", "login password u - - failure\n" },
+		{ "USER u\r\nPASS p\r\n", "+OK\r\n-ERR no\r\n", "", "",
+			"login password u p - failure\n" },
+		{ "USER u\r\nPASS p\r\nUSER v\r\n", "+OK\r\n", "PASS q\r\n",
+			"-ERR no\r\n+OK\r\n+OK\r\n",
+			"login password u p - unknown\nlogin password v q - success\n" },
+		{ "APOP u c4c9334bac560ecc\r\n", "+OK\r\n", "", "",
+			"login apop u - c4c9334bac560ecc success\n" },
+		{ "AUTH PLAIN\r\n", "+ \r\n", "AHUAcA==\r\n", "-ERR no\r\n",
+			"login plain u p - failure\n" },
+		{ "AUTH PLAIN AHUAcA==\r\n", "+OK\r\n", "", "", "login plain u p - success\n" },
+		{ "AUTH LOGIN\r\n", "+ VXNlcm5hbWU6\r\n", "dQ==\r\ncA==\r\n", "+ x\r\n+OK\r\n",
+			"login login u p - success\n" },
+		{ "AUTH CRAM-MD5\r\n", "+ PDE+\r\n", "dSAwYWYx\r\n", "-ERR no\r\n",
+			"login cram-md5 u - 0af1 failure\n" },
+		{ "AUTH\r\nUSER u\r\n", "-ERR\r\n+OK\r\n", "PASS p\r\n", "",
+			"login password u p - unknown\n" },
+	};
+
+	(void)state;
+	check_logins("+OK hello\r\n", attempts, N(attempts));
+}
+
+static void test_imap_logins(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ "1 LOGIN u p\r\n", "1 OK in\r\n", "", "", "login password u p - success\n" },
+		{ "1 login \"u \\\"x\\\\\" \"\"\r\n", "1 NO out\r\n", "", "",
+			"login password u \"x\\x5c - - failure\n" },
+		{ "1 LOGIN {1}\r\n", "+ go on\r\n", "u {3+}\r\np q\r\n", "1 NO out\r\n",
+			"login password u p q - failure\n" },
+		{ "1 LOGIN u {1}\r\n", "1 BAD no literals\r\n", "2 LOGIN u p\r\n", "2 OK in\r\n",
+			"login password u - - failure\nlogin password u p - success\n" },
+		{ "1 AUTHENTICATE PLAIN\r\n", "+ \r\n", "AHUAcA==\r\n", "1 NO out\r\n",
+			"login plain u p - failure\n" },
+		{ "1 AUTHENTICATE PLAIN AHUAcA==\r\n", "1 OK in\r\n", "", "",
+			"login plain u p - success\n" },
+		{ "1 AUTHENTICATE LOGIN\r\n", "+ VXNlcm5hbWU6\r\n", "dQ==\r\ncA==\r\n",
+			"+ x\r\n1 OK in\r\n", "login login u p - success\n" },
+		{ "1 AUTHENTICATE CRAM-MD5\r\n", "+ PDE+\r\n", "dSAwYWYx\r\n", "1 OK in\r\n",
+			"login cram-md5 u - 0af1 success\n" },
+		{ "1 LOGIN u p\r\n2 NOOP\r\n", "2 OK\r\n", "", "",
+			"login password u p - unknown\n" },
+	};
+
+	(void)state;
+	check_logins("* OK hello\r\n", attempts, N(attempts));
+}
+
+static void test_imap(void **state)
+{
+	static const struct kit_part parts[] = { S("* OK [X] ready\r\n"),
+		C("a1 SELECT \"in box\"\r\n"), S("* 1 EXISTS\r\na1 OK [RW] done\r\n"),
+		C("a2 UID FETCH 1:* (FLAGS BODY.PEEK[])\r\na3 NOOP\r\n"),
+		S("* 1 FETCH (UID 7 BODY[] {" MAIL_SIZE "}\r\n" MAIL " FLAGS ())\r\n"),
+		S("* 2 FETCH (BODY[1] {5}\r\nxx\r\nx FLAGS () RFC822.HEADER {11}\r\nSubject: "
+		  "x\n)\r\n"),
+		S("a3 OK\r\n"), S("a2 NO some\r\n"),
+		C("a4 APPEND box (\\Seen) {" MAIL_SIZE "}\r\n"), S("+ go on\r\n"), C(MAIL "\r\n"),
+		S("a4 OK it is\r\n"), C("DONE\r\na5 LOGOUT\r\n"), S("* BYE now\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, N(parts),
+		"imap \"imap\":{\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
+		"\"[X] ready\"}}\n"
+		"imap \"imap\":{\"request\":{\"tag\":\"a1\",\"command\":\"SELECT\",\"args\":"
+		"[\"in box\"]},\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
+		"\"[RW] done\",\"data\":[\"1 EXISTS\"]}}\n"
+		"file a.zip 11\n"
+		"imap \"imap\":{\"response\":{\"data\":[\"1 FETCH (UID 7 BODY[]\"]}}," EMAIL "\n"
+		"imap \"imap\":{\"response\":{\"data\":[\"FLAGS () RFC822.HEADER\"]}},"
+		"\"email\":{\"status\":\"PARSE_DONE\",\"subject\":\"x\"}\n"
+		"imap \"imap\":{\"request\":{\"tag\":\"a3\",\"command\":\"NOOP\",\"args\":[]},"
+		"\"response\":{\"success\":true,\"status\":\"OK\",\"header\":\"\",\"data\":"
+		"[\"1 FETCH (UID 7 BODY[]\",\"2 FETCH (BODY[1]\"]}}\n"
+		"imap \"imap\":{\"request\":{\"tag\":\"a2\",\"command\":\"UID FETCH\",\"args\":"
+		"[\"1:*\",\"(FLAGS BODY.PEEK[])\"]},\"response\":{\"success\":false,\"status\":"
+		"\"NO\",\"header\":\"some\"}}\n"
+		"file a.zip 11\n"
+		"imap \"imap\":{\"request\":{\"tag\":\"a4\",\"command\":\"APPEND\",\"args\":"
+		"[\"box\",\"(\\\\Seen)\"]},\"response\":{\"success\":true,\"status\":\"OK\","
+		"\"header\":\"it is\"}}," EMAIL "\n"
+		"imap "
+		"\"imap\":{\"request\":{\"tag\":\"a5\",\"command\":\"LOGOUT\",\"args\":[]}}\n");
+	assert_true(kit_has(&tcp, parts, N(parts), "file.data=hello world\n"));
+}
+
+/* TLS, or here HTTP, begins behind the answer. */
+static void test_another_protocol_begins(void **state)
+{
+	static const struct kit_part by_pop3[] = { S("+OK hi\r\n"), C("STLS\r\n"),
+		S("+OK begin\r\n"), C("GET / HTTP/1.0\r\n\r\n") };
+	static const struct kit_part by_imap[] = { S("* OK hi\r\n"), C("1 STARTTLS\r\n"),
+		S("1 OK begin\r\n"), C("GET / HTTP/1.0\r\n\r\n") };
+
+	(void)state;
+	kit_check(&tcp, by_pop3, N(by_pop3), NULL);
+	assert_true(kit_has(&tcp, by_pop3, N(by_pop3), "http \"http\":{"));
+	kit_check(&tcp, by_imap, N(by_imap), NULL);
+	assert_true(kit_has(&tcp, by_imap, N(by_imap), "http \"http\":{"));
+}
+
+/* Whose it is: "-", when it is neither's. */
+static const char *whose(const struct proto_flow_info *info, unsigned side, const char *said)
+{
+	struct proto_conn *conn = kit_open(info);
+	enum proto_id id;
+
+	kit_feed(conn, side, (const uint8_t *)said, strlen(said));
+	id = proto_conn_app(conn);
+	proto_conn_free(conn);
+	return id == PROTO_NONE || id == PROTO_FAILED ? "-" : proto_name(id);
+}
+
+static void test_who_begins(void **state)
+{
+	static const struct proto_flow_info ftp = { .ip_proto = 6, .port = { 4000, 21 } };
+
+	(void)state;
+	assert_string_equal(whose(&tcp, 1, "+OK ready\r\n"), "pop3");
+	assert_string_equal(whose(&tcp, 1, "+OK\r\n"), "-"); /* Redis says this */
+	assert_string_equal(whose(&pop3, 1, "+OK\r\n"), "pop3");
+	assert_string_equal(whose(&tcp, 0, "CAPA\r\n"), "pop3");
+	assert_string_equal(whose(&pop3, 0, "USER x\r\n"), "pop3");
+	assert_string_equal(whose(&ftp, 0, "USER login\r\n"), "ftp");
+	assert_string_equal(whose(&tcp, 1, "* OK IMAP\r\n"), "imap");
+	assert_string_equal(whose(&tcp, 0, "a001 login x y\r\n"), "imap");
+	assert_string_equal(whose(&tcp, 0, "USER LOGIN x\r\n"), "ftp");
+	assert_string_equal(whose(&tcp, 0, "say LOGIN x\r\n"), "-");
+}
+
+/* Lengths that lie, lines without end, more commands than anybody answers: safe, and over. */
+static void test_limits(void **state)
+{
+	static char bytes[200000];
+	struct out o;
+	struct kit_part parts[] = { S("+OK hi\r\n"), { 0, bytes, 0 }, { 1, bytes, 0 } };
+	static const char *const hostile[] = { "1 LOGIN {99999999999999999999}\r\nu",
+		"1 LOGIN {999999999999999999}\r\nu", "1 LOGIN {-1}\r\n1 LOGIN {}\r\n",
+		"1 APPEND x {0}\r\n {0+}\r\n\r\n", "* 1 FETCH (BODY[] {999999999}\r\nSubject: x",
+		"* 1 FETCH (BODY[]<0> {9}\r\nSubject: x)\r\n", "{1}\r\n+ \r\n* \r\n\r\n] {1}\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < N(hostile); i++) {
+		const struct kit_part both[] = { S("* OK hi\r\n"),
+			{ 0, hostile[i], strlen(hostile[i]) },
+			{ 1, hostile[i], strlen(hostile[i]) } };
+
+		kit_check(&tcp, both, N(both), NULL);
+	}
+	for (unsigned kind = 0; kind < 4; kind++) {
+		parts[0] = (struct kit_part){ 1, kind & 1 ? "+OK hi\r\n" : "* OK hi\r\n",
+			kind & 1 ? 8 : 9 };
+		o = out_make(bytes, sizeof(bytes));
+		while (o.len < sizeof(bytes) - 100)
+			out_str(&o, kind & 2 ? "a1 LIST x {5}" : "a1 LIST x\r\n* a {3}\r\n+OK\r\n");
+		parts[1].len = parts[2].len = o.len;
+		kit_run(&tcp, parts, N(parts), 1400, SIZE_MAX);
+	}
+}
+
+static void test_gaps(void **state)
+{
+	static const char *const heads[] = { "* OK\r\n* 1 FETCH (BODY[] {500}\r\n", "+OK hi\r\n" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned len = 1; len < 1000; len += 499) {
+			struct proto_conn *conn = kit_open(&pop3);
+
+			kit_out = out_make(kit_text, sizeof(kit_text));
+			kit_feed(conn, 1, (const uint8_t *)heads[i], strlen(heads[i]));
+			kit_feed(conn, 0, (const uint8_t *)"RETR 1\r\n", 8);
+			kit_feed(conn, 1, (const uint8_t *)"+OK\r\n" MAIL, 150);
+			proto_gap(conn, 1, len);
+			kit_feed(conn, 1, (const uint8_t *)"x\r\n.\r\n+OK\r\n", 11);
+			proto_gap(conn, 0, len);
+			kit_feed(conn, 0, (const uint8_t *)"x\r\n1 LOGIN a b\r\n", 16);
+			proto_conn_free(conn);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pop3),
+		cmocka_unit_test(test_pop3_logins),
+		cmocka_unit_test(test_imap),
+		cmocka_unit_test(test_imap_logins),
+		cmocka_unit_test(test_another_protocol_begins),
+		cmocka_unit_test(test_who_begins),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_gaps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

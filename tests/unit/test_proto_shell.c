@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telnet, rlogin, rsh and rexec. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proto_kit.h"
+
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+#define CHECK(info, parts, expected) \
+	kit_check(info, parts, sizeof(parts) / sizeof((parts)[0]), expected)
+
+static const struct proto_flow_info any = { .ip_proto = 6, .port = { 4000, 7547 } };
+
+static int show_logins(void **state)
+{
+	(void)state;
+	kit_show_logins = true;
+	return 0;
+}
+
+/* Options in front of, between and inside of words; IAC IAC; the end of a subnegotiation; both
+ * ends of a line. */
+static void test_telnet(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x18\xff\xfb\x01\xff\xfd\x1f"),
+		C("\xff\xfb\x18\xff\xfd\x01\xff\xfa\x1f\0\x50\xff\xff\x18\xff\xf0"
+		  "\xff\xfa\x20\0"
+		  "38400,38400\xff\xf0"),
+		S("box\r\nlog\xff\xfb\x03in: "),
+		C("roo\xff\xfd\x03t\r\0"),
+		S("root\r\nPassword: "),
+		C("s3cret\r\0"),
+		S("\r\n\r\nBusyBox v1.31\r\n# "),
+		C("cat /pro\xff\xffx\x7f\x7f"
+		  "c/cpuinfo\r\n"),
+		S("cat /proc/cpuinfo\r\nmodel: \xff\xff\r\n# "),
+		C("\r\nid\r\n"),
+		S("uid=0\r\n# "),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - root s3cret - success\n"
+		"telnet \"telnet\":{\"command\":\"cat /proc/cpuinfo\",\"output\":\"model: "
+		"\\ufffd\\r\\n#\"}\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"uid=0\\r\\n#\"}\n");
+}
+
+static void test_telnet_refused(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfb\x01\xff\xfb\x03User Access\r\n\r\nUSERNAME: "),
+		C("admin\r\n"),
+		S("Password: "),
+		C("admin\r\n"),
+		S("\r\n% Login invalid\r\n\r\nUsername: "),
+		C("\r\n"),
+		S("\r\nUsername: "),
+		C("root\r\n"),
+		S("\r\npassword:"),
+		C("\r\n"),
+		S("\r\nPassword:"),
+		C("1234\r\n"),
+		S("\r\nAccess denied\r\n"),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - admin admin - failure\n"
+		"login - root - - failure\n"
+		"login - root 1234 - failure\n");
+}
+
+/* No options; the prompt alone says what it is. Control sequences do not hide it. */
+static void test_telnet_without_options(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\x1b[1mrouter\x1b[0m Login\x1b[K: \0"),
+		C("root\n"),
+		S("Password:"),
+		C("vizxv\n"),
+		S("\r\nLast failed login: Mon Nov 12\r\nLast login: Tue\r\n\x1b[32m~ $\x1b[0m "),
+		C("enable\nsh\n"),
+		S("sh: not found\r\n$ "),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - root vizxv - success\n"
+		"telnet \"telnet\":{\"command\":\"enable\",\"output\":\"\"}\n"
+		"telnet \"telnet\":{\"command\":\"sh\",\"output\":\"sh: not found\\r\\n$\"}\n");
+}
+
+static void test_telnet_editing(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("rot\bot\r\n"),
+		S("# "),
+		C("rm -rf /\x15"
+		  "ls  -l  /tmp/\x17/var\xff\xf7\r\n"),
+		S("none\r\n# "),
+		C("caf\xc3\xa9\x7f"
+		  "e\xff\xf8w\x03x\r\n"),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - root - - success\n"
+		"telnet \"telnet\":{\"command\":\"ls  -l  /va\",\"output\":\"none\\r\\n#\"}\n"
+		"telnet \"telnet\":{\"command\":\"x\",\"output\":\"\"}\n");
+}
+
+/* What is typed comes back by letters, before its line has ended. */
+static void test_telnet_echo(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfb\x01login: "),
+		C("a"),
+		S("a"),
+		C("b"),
+		S("b"),
+		C("\r\0"),
+		S("\r\nPassword: "),
+		C("x"),
+		C("y"),
+		C("\r\0"),
+		S("\r\n$ "),
+		C("i"),
+		S("i"),
+		C("d"),
+		S("d"),
+		C("\r\0"),
+		S("\r\nuid=1\r\n$ "),
+		C("w"),
+		S("w"),
+		C("\r\0"),
+		S("\r\nnobody\r\n$ "),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - ab xy - success\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"uid=1\\r\\n$\"}\n"
+		"telnet \"telnet\":{\"command\":\"w\",\"output\":\"nobody\\r\\n$\"}\n");
+}
+
+/* A bot that does not wait: its password is no line. */
+static void test_telnet_ahead(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("\xff\xfd\x01root\r\npa55\r\nid\r\n"),
+		S("login: "),
+		S("root\r\n"),
+		S("Password: "),
+		S("\r\nWelcome\r\n"),
+		S("$ "),
+		S("uid=0\r\n$ "),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - root pa55 - success\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"uid=0\\r\\n$\"}\n");
+}
+
+/* What waits does not wait for a prompt that never comes. */
+static void test_telnet_no_prompt(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("\xff\xfd\x01root\r\npa55\r\nid\r\n"),
+		S("login: "),
+		S("Password: "),
+		S("Hello\r\n"),
+		C("w\r\n"),
+		S("nobody\r\n"),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - root pa55 - success\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"\"}\n"
+		"telnet \"telnet\":{\"command\":\"w\",\"output\":\"nobody\"}\n");
+}
+
+static void test_telnet_new_password(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("u\r\n"),
+		S("password: "),
+		C("p\r\n"),
+		S("You must choose one.\r\nNew password: "),
+		C("q\r\n"),
+		S("Retype new password: "),
+		C("q\r\n"),
+		S("% "),
+		C("exit\r\n"),
+	};
+
+	(void)state;
+	CHECK(&any, parts,
+		"login - u p - success\n"
+		"telnet \"telnet\":{\"command\":\"exit\",\"output\":\"\"}\n");
+}
+
+static void test_telnet_environ(void **state)
+{
+	static const struct kit_part taken[] = {
+		S("\xff\xfd\x27\xff\xfa\x27\1\xff\xf0"),
+		C("\xff\xfb\x27\xff\xfa\x27\0\0USER\1-f root\xff\xf0"),
+		S("# "),
+		C("id\r\n"),
+	};
+	static const struct kit_part asked[] = {
+		S("\xff\xfd\x27"),
+		C("\xff\xfa\x27\0\0DISPLAY\1:0\0USER\1root\xff\xf0"),
+		S("Password: "),
+		C("toor\r\n"),
+		S("Login incorrect\r\n"),
+	};
+
+	(void)state;
+	CHECK(&any, taken,
+		"login - -f root - - success\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"\"}\n");
+	CHECK(&any, asked, "login - root toor - failure\n");
+}
+
+/* What looks a little like it. */
+static void test_not_telnet(void **state)
+{
+	static const struct kit_part utf16[] = { S("\xff\xfe<\0?\0x\0m\0l\0") };
+	static const struct kit_part mpeg[] = { S("\xff\xfb\x90\x44\0\0") };
+	static const struct kit_part text[] = { S("Please log in\r\nLast login: Mon\r\n# "),
+		C("id\r\n"), S("uid=0\r\n") };
+	static const struct kit_part binary[] = { S("\1\2\3login: "), C("id\r\n") };
+
+	(void)state;
+	CHECK(&any, utf16, "");
+	CHECK(&any, mpeg, "");
+	CHECK(&any, text, "");
+	CHECK(&any, binary, "");
+}
+
+/* Lines, answers, prompts, subnegotiations and what waits are all longer than their limits. */
+static void test_telnet_limits(void **state)
+{
+	static char line[6000], sub[9000];
+	const struct kit_part parts[] = { S("\xff\xfd\x01login: "), C("r\r\n"), S("# "),
+		{ 0, line, 2000 }, C("\r\n"), { 1, line, sizeof(line) }, C("\r\n\xff\xfa\x18"),
+		{ 0, sub, sizeof(sub) }, S("# "), C("\r\nid\r\n") };
+	const struct kit_part ahead[] = { C("\xff\xfd\x01"), { 0, line, 2000 }, C("\r\n"), S("x"),
+		S("\r\n# ") };
+
+	(void)state;
+	memset(line, 'a', sizeof(line));
+	memset(sub, '\r', sizeof(sub));
+	for (size_t piece = 0; piece < 9; piece++) {
+		kit_run(&any, parts, 10, piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "\"truncated\":true}\n"));
+		assert_non_null(strstr(kit_text, "{\"command\":\"id\",\"output\":\"\"}\n"));
+		kit_run(&any, ahead, 5, piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "aaa\",\"output\":\"x\\r\\n#\""));
+	}
+}
+
+/* More lines than transactions of a connection: nothing is overrun. */
+static void test_telnet_many_lines(void **state)
+{
+	static char lines[6000];
+	const struct kit_part parts[] = { S("\xff\xfd\x01$ "), { 0, lines, sizeof(lines) },
+		S("$ ") };
+	unsigned n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines); i += 2)
+		memcpy(lines + i, "a\n", 2);
+	kit_run(&any, parts, 3, 0, SIZE_MAX);
+	for (const char *at = kit_text; (at = strstr(at, "\"command\":\"a\"")); at++)
+		n++;
+	assert_int_equal(n, sizeof(lines) / 2);
+}
+
+static void test_rlogin(void **state)
+{
+	static const struct kit_part good[] = {
+		C("\0alice\0root\0xterm/38400\0"),
+		S("\0"),
+		S("\x80Last login: Mon from h\r\n# "),
+		C("\xff\xffss\0\x18\0\x50\0\0\0\0ls\r"),
+		S("\r\nfile\r\n# "),
+	};
+	static const struct kit_part asked[] = {
+		C("\0alice\0bob\0vt100/9600\0"),
+		S("\0Password: "),
+		C("pw\r"),
+		S("\r\nLogin incorrect\r\nlogin: "),
+		C("root\r"),
+		S("\r\nPassword: "),
+		C("toor\r"),
+		S("\r\n# "),
+	};
+	static const struct kit_part refused[] = { C("\0a\0b\0dumb/300\0"),
+		S("\1rlogind: Permission denied.\r\n") };
+
+	(void)state;
+	CHECK(&any, good,
+		"login rhosts root - - success\n"
+		"rlogin \"rlogin\":{\"command\":\"ls\",\"output\":\"file\\r\\n#\"}\n");
+	CHECK(&any, asked,
+		"login rhosts bob - - failure\n"
+		"login password bob pw - failure\n"
+		"login password root toor - success\n");
+	CHECK(&any, refused, "login rhosts b - - failure\n");
+}
+
+static void test_rsh(void **state)
+{
+	static const struct proto_flow_info shell = { .ip_proto = 6, .port = { 1023, 514 } };
+	static const struct proto_flow_info elsewhere = { .ip_proto = 6, .port = { 1023, 2000 } };
+	static const struct kit_part good[] = { C("1022\0"), C("al\0root\0echo \"a\"\0stdin"),
+		S("\0a\n") };
+	static const struct kit_part refused[] = { C("\0al\0root\0id\0"),
+		S("\1Permission denied.\n") };
+	static const struct kit_part alone[] = { C("0\0al\0root\0id\0") };
+
+	(void)state;
+	CHECK(&shell, good,
+		"login rhosts root - - success\n"
+		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":"
+		"\"echo \\\"a\\\"\"}\n");
+	CHECK(&elsewhere, refused,
+		"login rhosts root - - failure\n"
+		"rsh "
+		"\"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n");
+	CHECK(&shell, alone,
+		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n"
+		"login rhosts root - - unknown\n");
+}
+
+static void test_rexec(void **state)
+{
+	static const struct proto_flow_info exec = { .ip_proto = 6, .port = { 40000, 512 } };
+	static const struct kit_part good[] = { C("0\0root\0toor\0id\0"), S("\0uid=0\n") };
+
+	(void)state;
+	CHECK(&exec, good,
+		"login password root toor - success\n"
+		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\"}\n");
+	CHECK(&any, good,
+		"login password root toor - success\n"
+		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\"}\n");
+}
+
+static void test_not_rcmd(void **state)
+{
+	static char command[70000] = "1\0a\0b\0";
+	static const struct kit_part port[] = { C("70000\0a\0b\0c\0") };
+	static const struct kit_part name[] = { C("1\0a b\0b\0c\0") };
+	static const struct kit_part terminal[] = { C("\0a\0b\0xterm/\0\0") };
+	const struct kit_part endless[] = { { 0, command, sizeof(command) }, S("\0") };
+
+	(void)state;
+	memset(command + 6, 'c', sizeof(command) - 6);
+	CHECK(&any, port, "");
+	CHECK(&any, name, "");
+	CHECK(&any, terminal,
+		"rsh \"rsh\":{\"server_user\":\"a\",\"command\":\"xterm/\"}\nlogin "
+		"password a b - unknown\n");
+	kit_run(&any, endless, 2, 0, SIZE_MAX);
+	assert_string_equal(kit_text, "");
+	kit_run(&any, endless, 2, 1000, SIZE_MAX);
+	assert_string_equal(kit_text, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_telnet),
+		cmocka_unit_test(test_telnet_refused),
+		cmocka_unit_test(test_telnet_without_options),
+		cmocka_unit_test(test_telnet_editing),
+		cmocka_unit_test(test_telnet_echo),
+		cmocka_unit_test(test_telnet_ahead),
+		cmocka_unit_test(test_telnet_no_prompt),
+		cmocka_unit_test(test_telnet_new_password),
+		cmocka_unit_test(test_telnet_environ),
+		cmocka_unit_test(test_not_telnet),
+		cmocka_unit_test(test_telnet_limits),
+		cmocka_unit_test(test_telnet_many_lines),
+		cmocka_unit_test(test_rlogin),
+		cmocka_unit_test(test_rsh),
+		cmocka_unit_test(test_rexec),
+		cmocka_unit_test(test_not_rcmd),
+	};
+
+	return cmocka_run_group_tests(tests, show_logins, NULL);
+}
