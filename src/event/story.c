@@ -98,6 +98,10 @@ void record_story(struct out *o, const struct record *record)
 	case EVENT_ALERT:
 		alert_story(o, &record->alert);
 		break;
+	case EVENT_DECODED:
+		put_text(o, "", record->decoded.method);
+		put_text(o, ": ", record->decoded.text);
+		break;
 	case EVENT_NONE:
 	case EVENT_COUNT:
 		break;

@@ -34,6 +34,7 @@ struct side {
 	uint64_t shown;  /* offset: bytes before it are looked at, acknowledged or not */
 	uint8_t outside; /* segments in a row that were too far ahead */
 	bool syn, ended; /* ended: the protocol has been told */
+	uint8_t tried;   /* payloads that were tried to decode */
 	/* Of a side that leaves. */
 	bool guarded, closed;
 	uint16_t closed_by; /* enum reason */
@@ -98,6 +99,9 @@ struct inspect {
 	struct expected expected[EXPECTED_MAX];
 	uint32_t next_expected, n_expected;
 	struct proto_expect taken;
+	struct decode *decode; /* NULL: nothing is decoded */
+	int64_t decode_second; /* the trials of which are counted */
+	uint32_t decode_trials;
 	/* Inline. */
 	struct pool *held_pool;
 	struct held_list due[HELD_KINDS], ready; /* in the order of time */
@@ -140,6 +144,10 @@ proto_on_login look_on_login;
 proto_on_expect expect_on_told;
 /* Whether the conversation at hand was announced; NULL, or what was said, until the next call. */
 const struct proto_expect *expect_take(struct inspect *in);
+
+/* unveil.c: tries to decode what is of no known protocol: a packet that is not TCP, the beginning of a side. */
+void unveil_packet(struct inspect *in);
+void unveil_side(struct inspect *in, unsigned side);
 
 /* Whether a rule may drop or change what leaves of the conversation. */
 bool look_may_stop(struct inspect *in);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode/decode.h"
 #include "inspect/inside.h"
 
 int inspect_new(const struct inspect_setup *setup, struct inspect **ret_inspect)
@@ -18,6 +19,8 @@ int inspect_new(const struct inspect_setup *setup, struct inspect **ret_inspect)
 	error = pool_new(setup->pool_bytes ? setup->pool_bytes : INSPECT_POOL_BYTES, &in->pool);
 	if (error == 0 && setup->is_inline)
 		error = pool_new(INSPECT_HELD_BYTES, &in->held_pool);
+	if (error == 0 && setup->on_decoded)
+		error = decode_new(&in->decode);
 	if (error == 0)
 		error = talks_new(in);
 	if (error < 0) {
@@ -50,6 +53,7 @@ struct inspect *inspect_free(struct inspect *in)
 	}
 	pool_free(in->pool);
 	pool_free(in->held_pool);
+	decode_free(in->decode);
 	free(in);
 	return NULL;
 }
@@ -125,6 +129,7 @@ static void take_packet(struct inspect *in)
 
 	if (!t || !is_whole(now->packet)) {
 		look_packet(in);
+		unveil_packet(in);
 	} else if (now->packet->proto == IPPROTO_TCP) {
 		tcp_take(in);
 	} else {
@@ -135,6 +140,7 @@ static void take_packet(struct inspect *in)
 			look_feed(in, payload.at, payload.len);
 		}
 		look_packet(in);
+		unveil_packet(in);
 	}
 }
 

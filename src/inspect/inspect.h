@@ -85,6 +85,16 @@ struct inspect_hit {
 	bool dropped; /* what the frame's verdict became by it */
 };
 
+/* What a payload of no known protocol says, once undone. Pointers are valid during the call. */
+#define INSPECT_DECODED_TOLD 1024 /* bytes of the text, the first ones */
+struct inspect_decoded {
+	unsigned side;      /* whose it is */
+	const char *method; /* "rolling difference 0x17" */
+	uint32_t score;
+	const uint8_t *text;
+	uint32_t len;
+};
+
 struct inspect_setup {
 	struct rules *
 		rules; /* may be replaced, see inspect_set_rules(); NULL: no rules, protocols only */
@@ -106,6 +116,9 @@ struct inspect_setup {
 		const struct proto_file *file, const uint8_t *bytes, size_t len);
 	void (*on_login)(void *context, const struct inspect_frame *frame, enum proto_id proto,
 		const struct proto_login *login); /* may be NULL */
+	/* NULL: nothing is tried. Passive only: it takes its time. */
+	void (*on_decoded)(void *context, const struct inspect_frame *frame,
+		const struct inspect_decoded *decoded);
 	void *context;
 };
 
@@ -153,5 +166,6 @@ struct inspect_counts {
 	uint64_t hits, changed, dropped, undecided, no_room, early_dropped;
 	uint64_t evicted; /* conversations that made room for others */
 	uint64_t missed;  /* bytes never seen */
+	uint64_t untried; /* payloads that were not decoded: too many at a time */
 };
 void inspect_counts(const struct inspect *inspect, struct inspect_counts *ret_counts);

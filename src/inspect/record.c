@@ -535,6 +535,18 @@ void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto
 	*ret_record = record;
 }
 
+void inspect_record_decoded(const struct inspect_frame *frame,
+	const struct inspect_decoded *decoded, struct record *ret_record)
+{
+	struct record record = new_record(EVENT_DECODED, frame, PROTO_NONE);
+
+	fill_sides(frame, decoded->side, &record.head);
+	record.decoded.method = text_of(decoded->method);
+	record.decoded.text = (struct text){ (const char *)decoded->text, decoded->len };
+	record.decoded.score = decoded->score;
+	*ret_record = record;
+}
+
 void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record)
 {
 	record->head.app_proto = app_name(facts->app);

@@ -34,5 +34,8 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 /* An attempt to log in: from who tried. */
 void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,
 	const struct proto_login *login, struct record *ret_record);
+/* What a payload says: from who sent it. */
+void inspect_record_decoded(const struct inspect_frame *frame,
+	const struct inspect_decoded *decoded, struct record *ret_record);
 /* What was found in a conversation, into its flow record. */
 void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record);

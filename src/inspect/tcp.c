@@ -2,6 +2,7 @@
 /* TCP as a bystander puts it together: handshake, both streams in order, gaps. */
 #include <string.h>
 
+#include "decode/decode.h"
 #include "inspect/inside.h"
 
 enum {
@@ -122,6 +123,8 @@ void tcp_look_new(struct inspect *in, struct stream *s, bool packet)
 	else
 		stream_keep(s, 0);
 	stream_read_to(s, end);
+	if (end >= DECODE_TRY_BYTES)
+		unveil_side(in, in->now.side);
 }
 
 /* What the peer does not acknowledge is looked at all the same. */
@@ -145,8 +148,9 @@ void tcp_give_up_gap(struct inspect *in, struct stream *s)
 	tcp_look_new(in, s, false);
 }
 
-static void end_side(struct talk *t, unsigned side)
+static void end_side(struct inspect *in, unsigned side)
 {
+	struct talk *t = in->now.talk;
 	struct side *s = &t->side[side];
 
 	if (s->ended)
@@ -154,6 +158,7 @@ static void end_side(struct talk *t, unsigned side)
 	s->ended = true;
 	if (t->conn)
 		proto_end(t->conn, side);
+	unveil_side(in, side);
 	let_go(s);
 }
 
@@ -181,7 +186,7 @@ static void show_as(struct inspect *in, unsigned side, uint64_t shown)
 	in->now.side = side;
 	tcp_look_new(in, s->stream, false);
 	if (stream_read(s->stream) >= s->fin_at)
-		end_side(now.talk, side);
+		end_side(in, side);
 	in->now = now;
 }
 
@@ -201,7 +206,7 @@ static void end_both(struct inspect *in, unsigned side)
 	for (unsigned i = 0; i < 2; i++, side = !side) {
 		if (in->setup.when_acked && stream_started(in->now.talk->side[side].stream))
 			show_as(in, side, stream_end(in->now.talk->side[side].stream));
-		end_side(in->now.talk, side);
+		end_side(in, side);
 	}
 }
 
@@ -215,7 +220,7 @@ void tcp_see_end(struct inspect *in, unsigned side, const struct frame_packet *p
 		s->fin_at = (uint64_t)offset;
 	if (in->setup.when_acked ? stream_read(s->stream) >= s->fin_at
 				 : stream_end(s->stream) >= s->fin_at)
-		end_side(t, side);
+		end_side(in, side);
 	if (p->tcp_flags & TH_RST && offset >= (int64_t)stream_end(s->stream) &&
 		offset <= (int64_t)stream_end(s->stream) + UINT16_MAX)
 		end_both(in, side);
@@ -329,7 +334,7 @@ void tcp_finish(struct inspect *in, unsigned side)
 		show_all(in, s->stream);
 	while (s->stream && stream_early(s->stream) > 0)
 		tcp_give_up_gap(in, s->stream);
-	end_side(in->now.talk, side);
+	end_side(in, side);
 	if (!in->now.talk->side[!side].last.version) /* it never said anything, and will not */
-		end_side(in->now.talk, !side);
+		end_side(in, !side);
 }

@@ -103,6 +103,16 @@ static void on_login(void *context, const struct inspect_frame *frame, enum prot
 	emit(w, &record);
 }
 
+static void on_decoded(
+	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
+{
+	struct watch *w = context;
+	struct record record;
+
+	inspect_record_decoded(frame, decoded, &record);
+	emit(w, &record);
+}
+
 /* ---- setting up ---- */
 
 static int new_inspect(struct watch *w)
@@ -117,6 +127,7 @@ static int new_inspect(struct watch *w)
 		.on_tx = conf->top.application_records ? on_tx : NULL,
 		.on_file = conf->top.application_records ? on_file : NULL,
 		.on_login = on_login,
+		.on_decoded = on_decoded,
 		.context = w,
 	};
 

@@ -136,6 +136,14 @@ static int keep_tcp(struct payloads *p, struct talk *talk, unsigned side,
 	return r;
 }
 
+/* Of the protocols without ports all behind the IP header is payload. */
+static bool has_payload(const struct frame_packet *packet)
+{
+	return !packet->is_fragment &&
+	       (packet->has_transport ||
+		       (packet->proto != IPPROTO_TCP && packet->proto != IPPROTO_UDP));
+}
+
 int payloads_add(struct payloads *p, uint64_t flow, uint64_t written, unsigned side,
 	const struct frame *frame)
 {
@@ -144,7 +152,7 @@ int payloads_add(struct payloads *p, uint64_t flow, uint64_t written, unsigned s
 	struct talk *talk;
 	int r;
 
-	if (flow == 0 || frame->n_packets == 0 || !packet->has_transport || packet->is_fragment)
+	if (flow == 0 || frame->n_packets == 0 || !has_payload(packet))
 		return 0;
 	end = packet->end_at < frame->len ? packet->end_at : frame->len;
 	if (packet->payload_at > end)

@@ -92,6 +92,16 @@ static void on_login(void *context, const struct inspect_frame *frame, enum prot
 	emit(look, &record);
 }
 
+static void on_decoded(
+	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
+{
+	struct replay_look *look = context;
+	struct record record;
+
+	inspect_record_decoded(frame, decoded, &record);
+	emit(look, &record);
+}
+
 int replay_look_new(const struct replay_look_setup *setup, struct replay_look **ret_look)
 {
 	struct replay_look *look = calloc(1, sizeof(*look));
@@ -105,6 +115,7 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 		.on_tx = on_tx,
 		.on_file = on_file,
 		.on_login = on_login,
+		.on_decoded = on_decoded,
 		.context = look };
 	int r = -ENOMEM;
 

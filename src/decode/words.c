@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Words of shells, of paths, and the usual ones of English. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/inside.h"
+
+enum { WORD_MAX = 12 };
+
+/* In the order of strcmp(). */
+static const char words[][WORD_MAX] = {
+	"accept",
+	"address",
+	"adduser",
+	"admin",
+	"agent",
+	"all",
+	"an",
+	"and",
+	"any",
+	"are",
+	"as",
+	"at",
+	"attack",
+	"awk",
+	"base64",
+	"bash",
+	"be",
+	"bin",
+	"bind",
+	"bitsadmin",
+	"bot",
+	"busybox",
+	"by",
+	"can",
+	"cannot",
+	"case",
+	"cat",
+	"cd",
+	"certutil",
+	"channel",
+	"chattr",
+	"chmod",
+	"chown",
+	"client",
+	"close",
+	"cmd",
+	"com",
+	"command",
+	"config",
+	"connect",
+	"content",
+	"could",
+	"cp",
+	"cron",
+	"crontab",
+	"curl",
+	"dash",
+	"delete",
+	"dev",
+	"disabled",
+	"dll",
+	"dmesg",
+	"do",
+	"done",
+	"dos",
+	"download",
+	"echo",
+	"else",
+	"enabled",
+	"error",
+	"esac",
+	"etc",
+	"exe",
+	"exec",
+	"export",
+	"failed",
+	"false",
+	"fi",
+	"file",
+	"files",
+	"find",
+	"flood",
+	"for",
+	"free",
+	"from",
+	"ftp",
+	"function",
+	"gcc",
+	"get",
+	"grep",
+	"gunzip",
+	"gzip",
+	"have",
+	"head",
+	"hello",
+	"here",
+	"history",
+	"host",
+	"hostname",
+	"how",
+	"http",
+	"https",
+	"id",
+	"if",
+	"ifconfig",
+	"in",
+	"inetd",
+	"init",
+	"insmod",
+	"install",
+	"invoke",
+	"iptables",
+	"is",
+	"it",
+	"join",
+	"key",
+	"kill",
+	"killall",
+	"length",
+	"lib",
+	"linux",
+	"list",
+	"listen",
+	"login",
+	"ls",
+	"lsmod",
+	"lynx",
+	"make",
+	"message",
+	"mkdir",
+	"mode",
+	"more",
+	"most",
+	"mount",
+	"mozilla",
+	"mv",
+	"name",
+	"nc",
+	"net",
+	"netstat",
+	"new",
+	"nick",
+	"no",
+	"nohup",
+	"not",
+	"nslookup",
+	"null",
+	"of",
+	"ok",
+	"old",
+	"on",
+	"one",
+	"open",
+	"opt",
+	"or",
+	"org",
+	"other",
+	"our",
+	"passwd",
+	"password",
+	"payload",
+	"perl",
+	"php",
+	"ping",
+	"please",
+	"port",
+	"powershell",
+	"print",
+	"printf",
+	"privmsg",
+	"proc",
+	"process",
+	"program",
+	"ps",
+	"put",
+	"pwd",
+	"python",
+	"read",
+	"receive",
+	"reg",
+	"regsvr32",
+	"remove",
+	"return",
+	"rm",
+	"rmdir",
+	"rmmod",
+	"root",
+	"route",
+	"ruby",
+	"run",
+	"rundll32",
+	"scan",
+	"schtasks",
+	"scp",
+	"screen",
+	"sed",
+	"self",
+	"send",
+	"server",
+	"service",
+	"sh",
+	"shadow",
+	"shell",
+	"shellcode",
+	"sleep",
+	"socket",
+	"some",
+	"sort",
+	"source",
+	"ssh",
+	"start",
+	"status",
+	"stop",
+	"string",
+	"su",
+	"success",
+	"sudo",
+	"system32",
+	"systemctl",
+	"tail",
+	"tar",
+	"target",
+	"telnet",
+	"temp",
+	"test",
+	"tftp",
+	"tgz",
+	"that",
+	"the",
+	"their",
+	"then",
+	"there",
+	"they",
+	"this",
+	"time",
+	"tmp",
+	"to",
+	"touch",
+	"true",
+	"two",
+	"type",
+	"umount",
+	"uname",
+	"uniq",
+	"unset",
+	"unzip",
+	"update",
+	"uptime",
+	"url",
+	"user",
+	"useradd",
+	"usermod",
+	"users",
+	"usr",
+	"var",
+	"version",
+	"warning",
+	"was",
+	"were",
+	"wget",
+	"what",
+	"when",
+	"where",
+	"which",
+	"while",
+	"who",
+	"whoami",
+	"will",
+	"windows",
+	"with",
+	"world",
+	"would",
+	"write",
+	"www",
+	"xargs",
+	"xvzf",
+	"xzf",
+	"yes",
+	"you",
+	"your",
+	"zero",
+	"zxvf",
+};
+
+enum { WORDS = sizeof(words) / sizeof(words[0]) };
+
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+static bool is_letter(uint8_t c)
+{
+	return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* The next run of letters and digits, cut to WORD_MAX; its whole length. */
+static size_t next_word(struct cur *text, char ret_word[static WORD_MAX])
+{
+	size_t len = 0;
+
+	while (cur_left(text) > 0 && !is_letter(cur_ahead(*text, 0)))
+		cur_skip(text, 1);
+	memset(ret_word, 0, WORD_MAX);
+	for (; cur_left(text) > 0 && is_letter(cur_ahead(*text, 0)); len++) {
+		uint8_t c = lower(cur_u8(text));
+
+		if (len < WORD_MAX - 1)
+			ret_word[len] = (char)c;
+	}
+	return len;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+unsigned decode_words(struct cur text)
+{
+	bool seen[WORDS] = { false };
+	char word[WORD_MAX];
+	unsigned n = 0;
+
+	for (size_t len; (len = next_word(&text, word)) > 0;) {
+		const char(*found)[WORD_MAX] =
+			len > 1 && len < WORD_MAX
+				? bsearch(word, words, WORDS, sizeof(words[0]), compare)
+				: NULL;
+
+		if (found && !seen[found - words]) {
+			seen[found - words] = true;
+			n++;
+		}
+	}
+	return n < UINT8_MAX ? n : UINT8_MAX;
+}
