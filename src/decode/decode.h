@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define DECODE_MAX         (64u << 10) /* bytes of a payload, and of a result */
-#define DECODE_TRY_BYTES   2048        /* of a payload that are tried */
+#define DECODE_TRY_BYTES   1024        /* of a payload that are tried */
 #define DECODE_MIN         8           /* shorter ones are not tried */
 #define DECODE_BLOCK       64
 #define DECODE_STEPS_MAX   2

@@ -4,13 +4,11 @@
 #include "decode/decode.h"
 #include "inspect/inside.h"
 
-enum {
-	PACKETS_MAX =
-		8, /* of a side, of other IP protocols: there each may be a message of its own */
-	TRIALS_MAX =
-		100, /* a second, by the packets' clock: a trial takes up to some milliseconds */
-};
-#define NS_PER_S 1000000000
+/* Packets of a side, of other IP protocols: there each may be a message of its own. */
+#define PACKETS_MAX 8
+/* A second, by the packets' clock: a trial takes up to some milliseconds. */
+#define TRIALS_MAX 50
+#define NS_PER_S   1000000000
 
 static bool may_try(struct inspect *in)
 {
