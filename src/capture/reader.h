@@ -59,6 +59,14 @@ struct capture_packet {
 	uint32_t block_len;
 };
 
+/* Sums and differences of times must fit, whatever a capture says: the years 1896 to 2116. */
+static inline int64_t capture_sane_time(int64_t time_ns)
+{
+	const int64_t first = -(INT64_C(1) << 61), last = INT64_C(1) << 62;
+
+	return time_ns < first ? first : time_ns > last ? last : time_ns;
+}
+
 /* A pcapng block that is not a packet, for who asks for it. */
 struct capture_block {
 	uint32_t type;

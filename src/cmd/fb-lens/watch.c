@@ -299,12 +299,14 @@ static void look_at_part(struct watch *w, const struct frame *frame, const struc
 	look_at(w, &datagram, note, packet, true);
 }
 
-void watch_packet(struct watch *w, const struct capture_packet *packet,
+void watch_packet(struct watch *w, const struct capture_packet *read,
 	const struct capture_interface *interface)
 {
+	struct capture_packet own = *read, *packet = &own;
 	struct frame frame;
 	struct note note;
 
+	own.time_ns = capture_sane_time(read->time_ns);
 	if (packet->link != CAPTURE_LINK_ETHERNET || !arrived(packet)) {
 		w->setup.counts->not_looked++;
 		return;

@@ -16,10 +16,6 @@
 #define TICK_NS   100000000
 #define TICKS_MAX 64
 
-/* The years 1896 to 2116. */
-#define TIME_MIN_NS (-(INT64_C(1) << 61))
-#define TIME_MAX_NS (INT64_C(1) << 62)
-
 enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, PORT_INSIDE = 1, ND_ADVERTISEMENT = 136 };
 
 struct replay {
@@ -196,17 +192,11 @@ struct replay *replay_free(struct replay *r)
 	return NULL;
 }
 
-/* Sums and differences of times must fit, whatever a capture says. */
-static int64_t sane_time(int64_t time_ns)
-{
-	return time_ns < TIME_MIN_NS ? TIME_MIN_NS : time_ns > TIME_MAX_NS ? TIME_MAX_NS : time_ns;
-}
-
 static void advance(struct replay *r, int64_t time_ns)
 {
 	struct replay_counts *c = &r->counts;
 
-	time_ns = sane_time(time_ns);
+	time_ns = capture_sane_time(time_ns);
 	if (c->frames == 0 || time_ns < c->first_ns)
 		c->first_ns = time_ns;
 	if (c->frames == 0 || time_ns > c->last_ns)
