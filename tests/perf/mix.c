@@ -50,7 +50,7 @@ static void keep(struct source *s, const struct capture_packet *packet)
 
 static void load(const char *path, struct source *ret_source)
 {
-	struct capture_reader *reader;
+	struct capture_reader *reader = NULL;
 	struct capture_packet packet;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
