@@ -137,16 +137,17 @@ def written(status):
 
 class Resets:
     """Frames of connections that the outside has reset before: what was on its way when the reset came,
-    and what the honeypot sends until it hears of it, belongs to no connection any more."""
+    and what the honeypot sends until it hears of it, belongs to no connection any more (repeated), or, once a
+    client has begun another one from the same port, not to that (out-of-window)."""
 
     def __init__(self, life):
         self.life, self.from_packet = life, written(life.status())
 
     def __call__(self):
-        """repeated: how many there were. Fails when one of them is anything else."""
+        """How many there were of each. Fails when one of them is anything else."""
         frames = written(self.life.status())
         wait_for(lambda: self.life.status()["capture"]["frames"] == frames, 20)
-        reset, found = set(), 0
+        reset, found = set(), {"repeated": 0, "out-of-window": 0}
         paths = sorted(pathlib.Path(plan.path("gateway", "state", "capture")).glob("*.pcapng"))
         for n, (nic, frame, comment) in enumerate(raw.pcapng_packets(paths)):
             if n < self.from_packet or frame[12:14] not in (b"\x08\0", b"\x86\xdd"):
@@ -157,10 +158,11 @@ class Resets:
                 continue
             if nic == "outside" and frame[at + 13] & 4:
                 reset.add((dst, src, frame[at + 2:at + 4], frame[at:at + 2]))
-            elif comment.startswith("drop repeated"):
+            reason = comment.split()[1] if comment.startswith("drop ") else ""
+            if reason in found:
                 assert (src, dst, frame[at:at + 2], frame[at + 2:at + 4]) in reset, comment
-                found += 1
-        return {"repeated": found}
+                found[reason] += 1
+        return found
 
 
 @pytest.fixture(scope="module")
