@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What somebody gave to be let in, kept until the other side says whether it was good. */
 #include <string.h>
-#include <strings.h>
 
 #include "proto/conn.h"
 #include "proto/fields.h"
@@ -41,46 +40,30 @@ void proto_login_end(
 	memset(login, 0, sizeof(*login));
 }
 
-/* Up to the next `stop`, which is skipped. */
-static struct cur before(struct cur *c, uint8_t stop)
-{
-	const uint8_t *at = memchr(c->at, stop, cur_left(c));
-	struct cur part = cur_sub(c, at ? (size_t)(at - c->at) : cur_left(c));
-
-	cur_skip(c, at ? 1 : 0);
-	return part;
-}
-
 static struct cur param_value(struct cur *c)
 {
-	struct cur value = before(c, ','), rest;
+	struct cur value = text_until(c, ','), rest;
 
 	if (!cur_left(&value) || *value.at != '"')
 		return text_trim(value);
 	rest = cur_make(value.at, (size_t)(c->end - value.at)); /* a comma may be in it */
 	cur_skip(&rest, 1);
-	value = before(&rest, '"');
-	before(&rest, ',');
+	value = text_until(&rest, '"');
+	text_until(&rest, ',');
 	*c = rest;
 	return value;
-}
-
-static bool is_word(struct cur c, const char *word)
-{
-	return cur_left(&c) == strlen(word) &&
-	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
 }
 
 void proto_login_digest(struct proto_login *login, struct cur c)
 {
 	login->method = "digest";
 	while (cur_left(&c)) {
-		struct cur name = text_trim(before(&c, '='));
+		struct cur name = text_trim(text_until(&c, '='));
 		struct cur value = param_value(&c);
 
-		if (is_word(name, "username"))
+		if (text_is(name, "username"))
 			proto_login_user(login, value.at, cur_left(&value));
-		else if (is_word(name, "response"))
+		else if (text_is(name, "response"))
 			proto_login_hash(login, value.at, cur_left(&value));
 	}
 }
