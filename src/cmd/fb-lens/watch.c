@@ -126,8 +126,8 @@ static int new_inspect(struct watch *w)
 		.on_hit = on_hit,
 		.on_tx = conf->top.application_records ? on_tx : NULL,
 		.on_file = conf->top.application_records ? on_file : NULL,
-		.on_login = on_login,
-		.on_decoded = on_decoded,
+		.on_login = conf->top.application_records ? on_login : NULL,
+		.on_decoded = conf->top.application_records ? on_decoded : NULL,
 		.context = w,
 	};
 
