@@ -11,23 +11,20 @@
 #include "conf/conf.h"
 #include "control/whole.h"
 #include "frame/frame.h"
-#include "inspect/files.h"
-#include "inspect/inspect.h"
-#include "inspect/record.h"
+#include "recover/recover.h"
+#include "rules/rules.h"
 
 enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, SIDES_PER_FLOW = 4 };
 
 struct watch {
 	struct watch_setup setup;
-	struct inspect *inspect;
+	struct recover *recover;
 	struct rules *rules;
 	const void *image;
 	size_t image_size;
-	struct inspect_files *files;
 	struct whole *whole;
 	struct sides *sides;
 	int64_t steady_ns; /* time of the packets, that does not go back */
-	struct inspect_text text;
 };
 
 /* ---- what was found ---- */
@@ -52,86 +49,36 @@ static void name_honeypot(const struct watch *w, struct record_head *head)
 		head->honeypot = text_of(honeypot->name);
 }
 
-static void emit(struct watch *w, struct record *record)
-{
-	name_honeypot(w, &record->head);
-	w->setup.emit(w->setup.context, record);
-}
-
-static void on_hit(void *context, const struct inspect_hit *hit)
+static void on_record(void *context, const struct record *record)
 {
 	struct watch *w = context;
-	struct record record;
+	struct record own = *record;
 
-	/* What leaves is the gate's to tell of. */
-	if (!hit->hit->alert || hit->hit->tired || hit->frame->direction == DIRECTION_OUTBOUND)
-		return;
-	inspect_record_hit(hit, &w->text, &record);
-	record.head.reason = REASON_RULE_HIT;
-	w->setup.counts->alerts++;
-	emit(w, &record);
-}
-
-static void on_tx(void *context, const struct inspect_frame *frame, struct proto_tx *tx)
-{
-	struct watch *w = context;
-	struct record record;
-
-	for (unsigned n = 0; inspect_record_event(frame, tx, n, &w->text, &record); n++)
-		emit(w, &record);
-	if (inspect_record_tx(frame, tx, &w->text, &record))
-		emit(w, &record);
-}
-
-static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *file,
-	const uint8_t *bytes, size_t len)
-{
-	struct watch *w = context;
-	struct record record;
-
-	if (inspect_files_take(w->files, frame, file, bytes, len, &w->text, &record))
-		emit(w, &record);
-}
-
-static void on_login(void *context, const struct inspect_frame *frame, enum proto_id proto,
-	const struct proto_login *login)
-{
-	struct watch *w = context;
-	struct record record;
-
-	inspect_record_login(frame, proto, login, &record);
-	emit(w, &record);
-}
-
-static void on_decoded(
-	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
-{
-	struct watch *w = context;
-	struct record record;
-
-	inspect_record_decoded(frame, decoded, &record);
-	emit(w, &record);
+	name_honeypot(w, &own.head);
+	if (own.type == EVENT_ALERT) {
+		own.head.reason = REASON_RULE_HIT;
+		w->setup.counts->alerts++;
+	}
+	w->setup.emit(w->setup.context, &own);
 }
 
 /* ---- setting up ---- */
 
-static int new_inspect(struct watch *w)
+static int new_recover(struct watch *w)
 {
 	const struct conf *conf = w->setup.conf;
-	const struct inspect_setup setup = {
-		.midstream = true,
-		.pool_bytes = conf->rules.streams,
-		.flows_max = (uint32_t)conf->rules.conversations,
-		.depth = conf->rules.depth,
-		.on_hit = on_hit,
-		.on_tx = conf->top.application_records ? on_tx : NULL,
-		.on_file = conf->top.application_records ? on_file : NULL,
-		.on_login = conf->top.application_records ? on_login : NULL,
-		.on_decoded = conf->top.application_records ? on_decoded : NULL,
+	const struct recover_setup setup = {
+		.inspect = { .midstream = true,
+			.pool_bytes = conf->rules.streams,
+			.flows_max = (uint32_t)conf->rules.conversations,
+			.depth = conf->rules.depth },
+		.records = conf->top.application_records,
+		.gate_tells = true,
+		.emit = on_record,
 		.context = w,
 	};
 
-	return inspect_new(&setup, &w->inspect);
+	return recover_new(&setup, &w->recover);
 }
 
 int watch_new(const struct watch_setup *setup, struct watch **ret_watch)
@@ -142,13 +89,11 @@ int watch_new(const struct watch_setup *setup, struct watch **ret_watch)
 	if (!w)
 		return -ENOMEM;
 	w->setup = *setup;
-	r = inspect_files_new(&w->files);
-	if (r == 0)
-		r = whole_new(&w->whole);
+	r = whole_new(&w->whole);
 	if (r == 0)
 		r = sides_new((size_t)setup->conf->rules.conversations * SIDES_PER_FLOW, &w->sides);
 	if (r == 0)
-		r = new_inspect(w);
+		r = new_recover(w);
 	if (r < 0) {
 		watch_free(w);
 		return r;
@@ -168,8 +113,7 @@ static void forget_rules(struct watch *w)
 struct watch *watch_free(struct watch *w)
 {
 	if (w) {
-		inspect_free(w->inspect);
-		inspect_files_free(w->files);
+		recover_free(w->recover);
 		forget_rules(w);
 		whole_free(w->whole);
 		sides_free(w->sides);
@@ -185,7 +129,7 @@ int watch_use_rules(struct watch *w, const void *image, size_t size)
 
 	if (r < 0)
 		return r;
-	inspect_set_rules(w->inspect, rules);
+	inspect_set_rules(recover_inspect(w->recover), rules);
 	forget_rules(w);
 	w->rules = rules;
 	w->image = image;
@@ -271,7 +215,7 @@ static void look_at(struct watch *w, const struct frame *frame, const struct not
 		.side = sides.side,
 		.midstream = sides.midstream,
 		.reassembled = reassembled,
-		.quiet = note->direction == DIRECTION_OUTBOUND, /* see on_hit() */
+		.quiet = note->direction == DIRECTION_OUTBOUND, /* see recover_setup.gate_tells */
 		.direction = note->direction,
 		.wall_ns = packet->time_ns,
 		.steady_ns = w->steady_ns,
@@ -279,7 +223,7 @@ static void look_at(struct watch *w, const struct frame *frame, const struct not
 	};
 
 	w->setup.counts->looked++;
-	(void)inspect_take(w->inspect, &f, NULL, 0);
+	(void)recover_take(w->recover, &f, NULL, 0);
 }
 
 /* A part of a datagram; with the last one, all of it. */

@@ -8,9 +8,7 @@
 #include "base/cur.h"
 #include "control/whole.h"
 #include "frame/frame.h"
-#include "inspect/files.h"
-#include "inspect/inspect.h"
-#include "inspect/record.h"
+#include "recover/recover.h"
 
 enum {
 	FRAME_MAX = 80 << 10,
@@ -36,12 +34,10 @@ struct blocks {
 
 struct replay_look {
 	struct replay_look_setup setup;
-	struct inspect *inspect;
-	struct inspect_files *files;
+	struct recover *recover;
 	struct whole *whole;
 	struct blocks blocks[BLOCKS_MAX]; /* of the last datagrams in fragments */
 	unsigned next_blocks;
-	struct inspect_text text;
 	uint8_t bytes[FRAME_MAX];
 };
 
@@ -50,83 +46,26 @@ static void emit(struct replay_look *look, const struct record *record)
 	look->setup.emit(look->setup.context, record);
 }
 
-static void on_hit(void *context, const struct inspect_hit *hit)
-{
-	struct replay_look *look = context;
-	struct record record;
-
-	if (!hit->hit->alert || hit->hit->tired)
-		return;
-	inspect_record_hit(hit, &look->text, &record);
-	emit(look, &record);
-}
-
-static void on_tx(void *context, const struct inspect_frame *frame, struct proto_tx *tx)
-{
-	struct replay_look *look = context;
-	struct record record;
-
-	for (unsigned n = 0; inspect_record_event(frame, tx, n, &look->text, &record); n++)
-		emit(look, &record);
-	if (inspect_record_tx(frame, tx, &look->text, &record))
-		emit(look, &record);
-}
-
-static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *file,
-	const uint8_t *bytes, size_t len)
-{
-	struct replay_look *look = context;
-	struct record record;
-
-	if (inspect_files_take(look->files, frame, file, bytes, len, &look->text, &record))
-		emit(look, &record);
-}
-
-static void on_login(void *context, const struct inspect_frame *frame, enum proto_id proto,
-	const struct proto_login *login)
-{
-	struct replay_look *look = context;
-	struct record record;
-
-	inspect_record_login(frame, proto, login, &record);
-	emit(look, &record);
-}
-
-static void on_decoded(
-	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
-{
-	struct replay_look *look = context;
-	struct record record;
-
-	inspect_record_decoded(frame, decoded, &record);
-	emit(look, &record);
-}
-
 int replay_look_new(const struct replay_look_setup *setup, struct replay_look **ret_look)
 {
 	struct replay_look *look = calloc(1, sizeof(*look));
-	struct inspect_setup inspect = { .rules = setup->rules,
-		.is_inline = setup->is_inline,
-		.when_acked = !setup->is_inline,
-		.midstream = setup->midstream,
-		.flows_max = setup->flows_max,
-		.hold_ns = HOLD_NS,
-		.on_hit = on_hit,
-		.on_tx = on_tx,
-		.on_file = on_file,
-		.on_login = on_login,
-		.on_decoded = on_decoded,
-		.context = look };
+	struct recover_setup recover = { .inspect = { .rules = setup->rules,
+						 .is_inline = setup->is_inline,
+						 .when_acked = !setup->is_inline,
+						 .midstream = setup->midstream,
+						 .flows_max = setup->flows_max,
+						 .hold_ns = HOLD_NS },
+		.records = true,
+		.emit = setup->emit,
+		.context = setup->context };
 	int r = -ENOMEM;
 
 	if (!look)
 		return -ENOMEM;
 	look->setup = *setup;
-	r = inspect_files_new(&look->files);
+	r = whole_new(&look->whole);
 	if (r == 0)
-		r = whole_new(&look->whole);
-	if (r == 0)
-		r = inspect_new(&inspect, &look->inspect);
+		r = recover_new(&recover, &look->recover);
 	if (r < 0) {
 		replay_look_free(look);
 		return r;
@@ -138,8 +77,7 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 struct replay_look *replay_look_free(struct replay_look *look)
 {
 	if (look) {
-		inspect_free(look->inspect);
-		inspect_files_free(look->files);
+		recover_free(look->recover);
 		whole_free(look->whole);
 		free(look);
 	}
@@ -191,7 +129,7 @@ static void take_released(struct replay_look *look, int64_t steady_ns)
 {
 	struct inspect_released released;
 
-	while (inspect_next(look->inspect, steady_ns, &released)) {
+	while (inspect_next(recover_inspect(look->recover), steady_ns, &released)) {
 		struct frame frame;
 		struct tag tag;
 
@@ -367,7 +305,7 @@ static void look_at(struct replay_look *look, const struct frame *frame,
 		own.data = look->bytes;
 		f.leaves = !frame->packet[0].is_fragment;
 	}
-	said = inspect_take(look->inspect, &f, &tag, sizeof(tag));
+	said = recover_take(look->recover, &f, &tag, sizeof(tag));
 	if (is_stopped(&said))
 		tell_drop(look, &tag, &own, &said);
 	take_released(look, now->steady_ns);
@@ -399,10 +337,7 @@ void replay_look_frame(struct replay_look *look, const struct frame *frame,
 
 void replay_look_flow(struct replay_look *look, struct record *record)
 {
-	struct inspect_flow_facts facts;
-
-	inspect_end_flow(look->inspect, record->head.flow_id, &facts);
-	inspect_record_flow(&facts, record);
+	recover_end_flow(look->recover, record);
 }
 
 void replay_look_finish(struct replay_look *look)

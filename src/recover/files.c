@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "inspect/files.h"
+#include "recover/files.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,20 +15,20 @@ struct open_file {
 	EVP_MD_CTX *md5; /* NULL: not known */
 };
 
-struct inspect_files {
+struct recover_files {
 	uint64_t clock;
-	struct open_file open[INSPECT_FILES_MAX];
+	struct open_file open[RECOVER_FILES_MAX];
 };
 
-int inspect_files_new(struct inspect_files **ret_files)
+int recover_files_new(struct recover_files **ret_files)
 {
 	*ret_files = calloc(1, sizeof(**ret_files));
 	return *ret_files ? 0 : -ENOMEM;
 }
 
-struct inspect_files *inspect_files_free(struct inspect_files *files)
+struct recover_files *recover_files_free(struct recover_files *files)
 {
-	for (unsigned i = 0; files && i < INSPECT_FILES_MAX; i++)
+	for (unsigned i = 0; files && i < RECOVER_FILES_MAX; i++)
 		EVP_MD_CTX_free(files->open[i].md5);
 	free(files);
 	return NULL;
@@ -70,12 +70,12 @@ static bool is_it(const struct open_file *open, const struct inspect_frame *fram
 }
 
 /* Of a file that has begun before it was taken up there is no hash: NULL. */
-static struct open_file *find(struct inspect_files *files, const struct inspect_frame *frame,
+static struct open_file *find(struct recover_files *files, const struct inspect_frame *frame,
 	const struct proto_file *file, size_t len)
 {
 	struct open_file *idle = &files->open[0];
 
-	for (unsigned i = 0; i < INSPECT_FILES_MAX; i++) {
+	for (unsigned i = 0; i < RECOVER_FILES_MAX; i++) {
 		struct open_file *open = &files->open[i];
 
 		if (is_it(open, frame, file)) {
@@ -97,7 +97,7 @@ static struct open_file *find(struct inspect_files *files, const struct inspect_
 	return idle;
 }
 
-bool inspect_files_take(struct inspect_files *files, const struct inspect_frame *frame,
+bool recover_files_take(struct recover_files *files, const struct inspect_frame *frame,
 	const struct proto_file *file, const uint8_t *bytes, size_t len, struct inspect_text *text,
 	struct record *ret_record)
 {

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recover/recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "inspect/record.h"
+#include "recover/files.h"
+
+struct recover {
+	struct recover_setup setup;
+	struct inspect *inspect;
+	struct recover_files *files;
+	struct inspect_text text; /* of the record that is being made */
+};
+
+static void emit(struct recover *r, const struct record *record)
+{
+	r->setup.emit(r->setup.context, record);
+}
+
+static void on_hit(void *context, const struct inspect_hit *hit)
+{
+	struct recover *r = context;
+	struct record record;
+
+	if (!hit->hit->alert || hit->hit->tired ||
+		(r->setup.gate_tells && hit->frame->direction == DIRECTION_OUTBOUND))
+		return;
+	inspect_record_hit(hit, &r->text, &record);
+	emit(r, &record);
+}
+
+static void on_tx(void *context, const struct inspect_frame *frame, struct proto_tx *tx)
+{
+	struct recover *r = context;
+	struct record record;
+
+	for (unsigned n = 0; inspect_record_event(frame, tx, n, &r->text, &record); n++)
+		emit(r, &record);
+	if (inspect_record_tx(frame, tx, &r->text, &record))
+		emit(r, &record);
+}
+
+static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *file,
+	const uint8_t *bytes, size_t len)
+{
+	struct recover *r = context;
+	struct record record;
+
+	if (r->setup.keep)
+		r->setup.keep(r->setup.context, frame, file, bytes, len);
+	if (recover_files_take(r->files, frame, file, bytes, len, &r->text, &record))
+		emit(r, &record);
+}
+
+static void on_login(void *context, const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_login *login)
+{
+	struct record record;
+
+	inspect_record_login(frame, proto, login, &record);
+	emit(context, &record);
+}
+
+static void on_decoded(
+	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
+{
+	struct record record;
+
+	inspect_record_decoded(frame, decoded, &record);
+	emit(context, &record);
+}
+
+static int new_inspect(struct recover *r)
+{
+	struct inspect_setup setup = r->setup.inspect;
+
+	setup.on_hit = on_hit;
+	if (r->setup.records) {
+		setup.on_tx = on_tx;
+		setup.on_file = on_file;
+		setup.on_login = on_login;
+		setup.on_decoded = on_decoded;
+	}
+	setup.context = r;
+	return inspect_new(&setup, &r->inspect);
+}
+
+int recover_new(const struct recover_setup *setup, struct recover **ret_recover)
+{
+	struct recover *r = calloc(1, sizeof(*r));
+	int result;
+
+	if (!r)
+		return -ENOMEM;
+	r->setup = *setup;
+	result = recover_files_new(&r->files);
+	if (result == 0)
+		result = new_inspect(r);
+	if (result < 0) {
+		recover_free(r);
+		return result;
+	}
+	*ret_recover = r;
+	return 0;
+}
+
+struct recover *recover_free(struct recover *r)
+{
+	if (r) {
+		inspect_free(r->inspect);
+		recover_files_free(r->files);
+		free(r);
+	}
+	return NULL;
+}
+
+struct inspect_answer recover_take(
+	struct recover *r, struct inspect_frame *frame, const void *tag, size_t tag_len)
+{
+	return inspect_take(r->inspect, frame, tag, tag_len);
+}
+
+void recover_end_flow(struct recover *r, struct record *record)
+{
+	struct inspect_flow_facts facts;
+
+	inspect_end_flow(r->inspect, record->head.flow_id, &facts);
+	inspect_record_flow(&facts, record);
+}
+
+struct inspect *recover_inspect(struct recover *r)
+{
+	return r->inspect;
+}
