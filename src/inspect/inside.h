@@ -99,9 +99,7 @@ struct inspect {
 	struct expected expected[EXPECTED_MAX];
 	uint32_t next_expected, n_expected;
 	struct proto_expect taken;
-	struct decode *decode; /* NULL: nothing is decoded */
-	int64_t decode_second; /* the trials of which are counted */
-	uint32_t decode_trials;
+	struct unveil *unveil; /* NULL: nothing is decoded */
 	/* Inline. */
 	struct pool *held_pool;
 	struct held_list due[HELD_KINDS], ready; /* in the order of time */
@@ -146,6 +144,8 @@ proto_on_expect expect_on_told;
 const struct proto_expect *expect_take(struct inspect *in);
 
 /* unveil.c: tries to decode what is of no known protocol: a packet that is not TCP, the beginning of a side. */
+int unveil_new(struct unveil **ret_unveil); /* -ENOMEM */
+struct unveil *unveil_free(struct unveil *unveil);
 void unveil_packet(struct inspect *in);
 void unveil_side(struct inspect *in, unsigned side);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode/decode.h"
 #include "inspect/inside.h"
 
 int inspect_new(const struct inspect_setup *setup, struct inspect **ret_inspect)
@@ -20,7 +19,7 @@ int inspect_new(const struct inspect_setup *setup, struct inspect **ret_inspect)
 	if (error == 0 && setup->is_inline)
 		error = pool_new(INSPECT_HELD_BYTES, &in->held_pool);
 	if (error == 0 && setup->on_decoded)
-		error = decode_new(&in->decode);
+		error = unveil_new(&in->unveil);
 	if (error == 0)
 		error = talks_new(in);
 	if (error < 0) {
@@ -53,7 +52,7 @@ struct inspect *inspect_free(struct inspect *in)
 	}
 	pool_free(in->pool);
 	pool_free(in->held_pool);
-	decode_free(in->decode);
+	unveil_free(in->unveil);
 	free(in);
 	return NULL;
 }

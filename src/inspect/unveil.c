@@ -1,29 +1,88 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is of no protocol that we know may be made unreadable: each side is tried to decode, once. */
+/* What is of no protocol that we know may be made unreadable: each side is tried to decode, once.
+ * Worms and scanners send the same to everybody, so what came of the payloads tried last is kept. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
 #include "base/cur.h"
 #include "decode/decode.h"
 #include "inspect/inside.h"
 
 /* Packets of a side, of other IP protocols: there each may be a message of its own. */
 #define PACKETS_MAX 8
-/* A second, by the packets' clock: a trial takes up to some milliseconds. */
-#define TRIALS_MAX 50
+/* Bytes that are tried in a second, by the packets' clock: each takes some microseconds. */
+#define TRIED_MAX  (32u << 10)
 #define NS_PER_S   1000000000
+#define TRIALS_LOG 10 /* log2 of how many are kept */
 
-static bool may_try(struct inspect *in)
+struct trial {
+	uint64_t hash; /* of the payload; 0: none */
+	bool is_clear;
+	struct decode_result result; /* valid when it is clear */
+};
+
+struct unveil {
+	struct decode *decode;
+	int64_t second; /* in which `tried` bytes were tried */
+	size_t tried;
+	struct trial trial[1 << TRIALS_LOG];
+};
+
+int unveil_new(struct unveil **ret_unveil)
 {
+	struct unveil *u = calloc(1, sizeof(*u));
+	int r = u ? decode_new(&u->decode) : -ENOMEM;
+
+	if (r < 0)
+		free(u);
+	else
+		*ret_unveil = u;
+	return r;
+}
+
+struct unveil *unveil_free(struct unveil *u)
+{
+	if (u)
+		decode_free(u->decode);
+	free(u);
+	return NULL;
+}
+
+static bool may_try(struct inspect *in, size_t len)
+{
+	struct unveil *u = in->unveil;
 	int64_t second = in->now.frame->steady_ns / NS_PER_S;
 
-	if (second != in->decode_second) {
-		in->decode_second = second;
-		in->decode_trials = 0;
+	if (second != u->second) {
+		u->second = second;
+		u->tried = 0;
 	}
-	if (in->decode_trials == TRIALS_MAX) {
+	if (u->tried + len > TRIED_MAX) {
 		in->counts.untried++;
 		return false;
 	}
-	in->decode_trials++;
+	u->tried += len;
 	return true;
+}
+
+/* What comes of the payload; NULL: there was too much to try. */
+static const struct trial *try_once(struct inspect *in, const uint8_t *bytes, size_t len)
+{
+	struct trial *trial;
+	uint64_t hash;
+
+	crypto_shorthash((unsigned char *)&hash, bytes, len, in->hash_key);
+	hash = hash ? hash : 1;
+	trial = &in->unveil->trial[hash >> (64 - TRIALS_LOG)];
+	if (trial->hash == hash)
+		return trial;
+	if (!may_try(in, len))
+		return NULL;
+	trial->hash = hash;
+	trial->is_clear = decode_try(in->unveil->decode, bytes, len, 1, &trial->result) > 0 &&
+			  trial->result.is_clear;
+	return trial;
 }
 
 static void tell(struct inspect *in, unsigned side, const struct decode_result *result,
@@ -31,7 +90,7 @@ static void tell(struct inspect *in, unsigned side, const struct decode_result *
 {
 	char name[DECODE_NAME_MAX];
 	size_t decoded_len;
-	const uint8_t *decoded = decode_bytes(in->decode, result, bytes, len, &decoded_len);
+	const uint8_t *decoded = decode_bytes(in->unveil->decode, result, bytes, len, &decoded_len);
 	struct cur text = cur_make(decoded, decoded_len);
 	struct inspect_decoded told = {
 		.side = side, .method = name, .score = (uint32_t)result->score
@@ -48,13 +107,14 @@ static void tell(struct inspect *in, unsigned side, const struct decode_result *
 /* True: something was found. */
 static bool try_bytes(struct inspect *in, unsigned side, const uint8_t *bytes, size_t len)
 {
-	struct decode_result result;
+	const struct trial *trial;
 
 	if (len > DECODE_TRY_BYTES)
 		len = DECODE_TRY_BYTES;
-	if (!may_try(in) || decode_try(in->decode, bytes, len, 1, &result) == 0 || !result.is_clear)
+	trial = try_once(in, bytes, len);
+	if (!trial || !trial->is_clear)
 		return false;
-	tell(in, side, &result, bytes, len);
+	tell(in, side, &trial->result, bytes, len);
 	return true;
 }
 
@@ -92,7 +152,7 @@ void unveil_packet(struct inspect *in)
 	unsigned max = now->packet->proto == IPPROTO_UDP ? 1 : PACKETS_MAX;
 	struct side *s;
 
-	if (!in->decode || !now->talk || now->packet->is_fragment || payload.len < DECODE_MIN)
+	if (!in->unveil || !now->talk || now->packet->is_fragment || payload.len < DECODE_MIN)
 		return;
 	s = &now->talk->side[now->side];
 	if (s->tried >= max || !is_tried(now))
@@ -107,7 +167,7 @@ void unveil_side(struct inspect *in, unsigned side)
 	struct talk *t = in->now.talk;
 	struct side *s = &t->side[side];
 
-	if (!in->decode || s->tried > 0 || !s->stream || !is_unknown(t, side))
+	if (!in->unveil || s->tried > 0 || !s->stream || !is_unknown(t, side))
 		return;
 	if (stream_kept(s->stream) > 0 || stream_read(s->stream) < DECODE_MIN)
 		return;

@@ -73,12 +73,17 @@ def test_conversations(tmp_path):
     assert {r['decoded']['text'] for r in found} == {OTHER.decode(), COMMAND.decode()}
 
 
+def test_the_same_again(tmp_path):
+    """A worm's payload is tried once, and told of each conversation."""
+    frames = [p.udp(A, H, 5000 + n, 6000, bytes(c ^ 0x99 for c in OTHER.ljust(1024, b'!'))) for n in range(60)]
+    assert len(decoded(write(tmp_path, frames))) == 60
+
+
 def test_too_many(tmp_path):
-    """A flood of conversations does not stop the rest: so many payloads a second are tried."""
-    frames = [p.udp(A, H, 5000 + n, 6000, bytes(c ^ 0x99 for c in OTHER)) for n in range(150)]
-    path = tmp_path / 'flood.pcap'
-    path.write_bytes(p.pcap('raw', [(1_700_000_000_000_000_000 + n * 1000, f) for n, f in enumerate(frames)]))
-    assert len(decoded(path)) == 50
+    """Only so many bytes are tried in a second, of the packets' time."""
+    frames = [p.udp(A, H, 5000 + n, 6000, bytes(c ^ 0x99 for c in OTHER + b' #%d' % n).ljust(1024, b'\x99')) for n in range(60)]
+    path = write(tmp_path, frames)
+    assert len(decoded(path)) == 32
 
 
 def test_nothing(tmp_path):

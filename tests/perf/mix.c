@@ -2,7 +2,7 @@
 /*
  * mix PACKETS CAPTURE... - a capture (pcap) on standard output: the frames of all captures, one of each in turn, again
  * and again with other addresses until there are PACKETS. So as many conversations are open at a time as there are
- * captures. Addresses in payloads stay. Frames that are not Ethernet are left out.
+ * captures. Addresses in payloads stay; checksums are made right. Frames that are not Ethernet are left out.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -116,6 +116,30 @@ static void move(uint8_t *bytes, uint32_t len, uint16_t turn)
 	}
 }
 
+/* Hosts that leave checksums to their NIC are captured without them. */
+static void mend(uint8_t *bytes, uint32_t len)
+{
+	struct frame frame;
+	const struct frame_packet *p = &frame.packet[0];
+	uint32_t addresses, n;
+	uint8_t *sum;
+
+	frame_parse(bytes, len, FRAME_LINK_ETHERNET, &frame);
+	if (frame.n_packets == 0 || p->is_fragment || p->end_at > len ||
+		frame_sums_right(&frame, p))
+		return;
+	sum = transport_sum(bytes, &frame);
+	if (!sum)
+		return;
+	n = p->end_at - p->l4_at;
+	addresses = p->version == 4 ? 8 : 32;
+	put16(sum, 0);
+	put16(sum, (uint16_t)~inet_sum_fold(
+			   (uint64_t)inet_sum(
+				   bytes + p->l3_at + (p->version == 4 ? 12 : 8), addresses) +
+			   p->proto + n + inet_sum(bytes + p->l4_at, n)));
+}
+
 static void put(const void *bytes, size_t len)
 {
 	if (fwrite(bytes, 1, len, stdout) != len)
@@ -132,6 +156,7 @@ static void put_frame(const struct kept *frame, uint16_t turn, uint64_t number)
 	if (frame->len > sizeof(bytes))
 		return;
 	memcpy(bytes, frame->bytes, frame->len);
+	mend(bytes, frame->len);
 	move(bytes, frame->len, turn);
 	put(head, sizeof(head));
 	put(bytes, frame->len);

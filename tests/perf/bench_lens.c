@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench_lens CAPTURE        how many packets a second fb-lens looks at and makes records of, on one core
+ * bench_lens --flows N      what it takes in memory while so many conversations are under way
+ *
+ * Frames are given to watch_packet() as the lens has them out of a segment, with the note that the gate would have
+ * written. All is in memory before the clock starts; records are packed and thrown away.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/inet_sum.h"
+#include "capture/reader.h"
+#include "cmd/fb-lens/watch.h"
+#include "conf/conf.h"
+#include "flow/flow.h"
+#include "frame/frame.h"
+#include "proto/proto.h"
+
+#define FLOW_SLOTS (1u << 22)
+
+struct kept {
+	uint8_t *bytes;
+	uint32_t len;
+	int64_t time_ns;
+	bool answers;
+	char note[48];
+};
+
+struct load {
+	struct kept *frame;
+	size_t n, room;
+	uint64_t bytes;
+};
+
+/* Who began a conversation, by its key's hash; 0: free. */
+struct begun {
+	uint64_t id;
+	uint8_t source;
+};
+
+static uint64_t records;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void on_record(void *context, const struct record *record)
+{
+	static uint8_t packed[RECORD_PACKED_MAX];
+
+	(void)context;
+	if (record_pack(record, packed, sizeof(packed)) < 0)
+		die("a record cannot be packed");
+	records++;
+}
+
+static double cpu_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double rss_mib(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)usage.ru_maxrss / 1024;
+}
+
+static struct watch *new_watch(uint64_t conversations, struct counts_lens *counts)
+{
+	struct watch_setup setup = { .counts = counts, .emit = on_record };
+	static struct conf *conf;
+	struct watch *watch;
+
+	if (conf_default(&conf) < 0)
+		die("configuration");
+	if (conversations > 0)
+		conf->rules.conversations = conversations;
+	setup.conf = conf;
+	if (watch_new(&setup, &watch) < 0)
+		die("watch");
+	return watch;
+}
+
+static void look(struct watch *watch, const struct kept *k, uint64_t id)
+{
+	static const struct capture_interface outside = { .description = "outside" },
+					      inside = { .description = "inside" };
+	const struct capture_packet packet = { .data = k->bytes,
+		.len = k->len,
+		.orig_len = k->len,
+		.time_ns = k->time_ns,
+		.link = CAPTURE_LINK_ETHERNET,
+		.comment = text_of(k->note),
+		.id = id };
+
+	watch_packet(watch, &packet, k->answers ? &inside : &outside);
+}
+
+/* ---- a capture ---- */
+
+/* FNV-1a; the benchmark's keys are nobody's choice. */
+static uint64_t hash_of(const struct flow_key *key)
+{
+	const uint8_t *at = (const uint8_t *)key;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < sizeof(*key); i++)
+		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+	return (hash >> 1) + 1;
+}
+
+static void note_flow(struct kept *k, struct begun *begun)
+{
+	struct frame frame;
+	struct flow_key key;
+	uint8_t source;
+	uint64_t id;
+	size_t at;
+
+	frame_parse(k->bytes, k->len, FRAME_LINK_ETHERNET, &frame);
+	if (frame.n_packets == 0 || !flow_key_make(&frame, &frame.packet[0], 0, &key, &source)) {
+		snprintf(k->note, sizeof(k->note), "pass inbound");
+		return;
+	}
+	id = hash_of(&key);
+	for (at = id % FLOW_SLOTS; begun[at].id && begun[at].id != id; at = (at + 1) % FLOW_SLOTS)
+		;
+	if (!begun[at].id)
+		begun[at] = (struct begun){ id, source };
+	k->answers = begun[at].source != source;
+	snprintf(k->note, sizeof(k->note), "pass %s flow %llx", k->answers ? "reply" : "inbound",
+		(unsigned long long)id);
+}
+
+static void keep(struct load *load, const struct capture_packet *packet)
+{
+	struct kept *k;
+
+	if (load->n == load->room) {
+		load->room = load->room ? 2 * load->room : 4096;
+		load->frame = reallocarray(load->frame, load->room, sizeof(*load->frame));
+	}
+	if (!load->frame)
+		die("memory");
+	k = &load->frame[load->n++];
+	*k = (struct kept){
+		.bytes = malloc(packet->len + 1), .len = packet->len, .time_ns = packet->time_ns
+	};
+	if (!k->bytes)
+		die("memory");
+	memcpy(k->bytes, packet->data, packet->len);
+	load->bytes += packet->len;
+}
+
+static void load_capture(const char *path, struct load *ret_load)
+{
+	struct begun *begun = calloc(FLOW_SLOTS, sizeof(*begun));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct capture_reader *reader = NULL;
+	struct capture_packet packet;
+
+	if (!begun || fd < 0 || capture_reader_new(fd, &reader) < 0)
+		die(path);
+	while (capture_reader_next(reader, &packet) == 1)
+		keep(ret_load, &packet);
+	capture_reader_free(reader);
+	for (size_t i = 0; i < ret_load->n; i++)
+		note_flow(&ret_load->frame[i], begun);
+	free(begun);
+}
+
+static int run_capture(const char *path)
+{
+	struct counts_lens counts = { 0 };
+	struct load load = { 0 };
+	struct watch *watch;
+	double took;
+
+	load_capture(path, &load);
+	watch = new_watch(0, &counts);
+	took = cpu_s();
+	for (size_t i = 0; i < load.n; i++)
+		look(watch, &load.frame[i], i + 1);
+	took = cpu_s() - took;
+	printf("{\"packets\":%zu,\"looked\":%llu,\"records\":%llu,\"cpu_s\":%.3f,\"packets_per_"
+	       "core\":%.0f,"
+	       "\"mbit_per_core\":%.0f}\n",
+		load.n, (unsigned long long)counts.looked, (unsigned long long)records, took,
+		(double)load.n / took, (double)load.bytes * 8 / took / 1e6);
+	return 0;
+}
+
+/* ---- many conversations ---- */
+
+struct __attribute__((packed)) tcp_frame {
+	uint8_t dst[6], src[6];
+	uint16_t ethertype;
+	uint8_t version, tos;
+	uint16_t len, id, fragment;
+	uint8_t ttl, proto;
+	uint16_t ip_sum;
+	uint32_t from, to;
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t offset, flags;
+	uint16_t window, sum, urgent;
+	char text[64];
+};
+
+enum { FIN = 1, SYN = 2, PSH = 8, ACK = 16, TCP_IP_LEN = 40, MAC_LEN = 14, TEXT_MAX = 63 };
+
+static void fill(struct tcp_frame *f, uint64_t n, bool answers, uint8_t flags, const char *text)
+{
+	uint32_t client = htonl(0x0b000000 + (uint32_t)n), server = htonl(0xc6120005);
+	uint16_t port = htons((uint16_t)(1024 + n % 60000)), http = htons(80);
+	size_t len = strnlen(text, TEXT_MAX);
+	uint32_t sum;
+
+	*f = (struct tcp_frame){ .dst = { 2 },
+		.src = { 2, 1 },
+		.ethertype = htons(0x0800),
+		.version = 0x45,
+		.len = htons((uint16_t)(TCP_IP_LEN + len)),
+		.ttl = 64,
+		.proto = IPPROTO_TCP,
+		.from = answers ? server : client,
+		.to = answers ? client : server,
+		.sport = answers ? http : port,
+		.dport = answers ? port : http,
+		.seq = htonl(flags & SYN ? 100 : 101),
+		.ack = flags & ACK ? htonl(101) : 0,
+		.offset = 5 << 4,
+		.flags = flags,
+		.window = htons(65000) };
+	memcpy(f->text, text, len);
+	f->ip_sum = htons((uint16_t)~inet_sum(&f->version, 20));
+	sum = (uint32_t)inet_sum(&f->from, 8) + IPPROTO_TCP + 20 + (uint32_t)len;
+	f->sum = htons((uint16_t)~inet_sum_fold(sum + inet_sum(&f->sport, 20 + len)));
+}
+
+/* The n-th conversation: opened, and a request that is not whole yet. */
+static void open_one(struct watch *watch, uint64_t n)
+{
+	static const struct {
+		bool answers;
+		uint8_t flags;
+		const char *text;
+	} step[] = { { false, SYN, "" }, { true, SYN | ACK, "" }, { false, ACK, "" },
+		{ false, ACK | PSH, "GET /index.html HTTP/1.1\r\nHost: example.net\r\n" } };
+	struct tcp_frame f;
+	struct kept k = { .bytes = (uint8_t *)&f };
+
+	for (unsigned i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
+		fill(&f, n, step[i].answers, step[i].flags, step[i].text);
+		k.len = (uint32_t)(MAC_LEN + TCP_IP_LEN + strnlen(step[i].text, TEXT_MAX));
+		k.answers = step[i].answers;
+		k.time_ns = (int64_t)(n * 4 + i) * 1000;
+		snprintf(k.note, sizeof(k.note), "pass %s flow %llx",
+			k.answers ? "reply" : "inbound", (unsigned long long)(n + 1));
+		look(watch, &k, n * 4 + i + 1);
+	}
+}
+
+static int run_flows(uint64_t flows)
+{
+	struct counts_lens counts = { 0 };
+	struct watch *watch = new_watch(flows, &counts);
+	double before = rss_mib(), took = cpu_s();
+
+	for (uint64_t n = 0; n < flows; n++)
+		open_one(watch, n);
+	took = cpu_s() - took;
+	printf("{\"flows\":%llu,\"looked\":%llu,\"rss_mib\":%.0f,\"empty_rss_mib\":%.0f,"
+	       "\"bytes_per_flow\":%.0f,\"cpu_s\":%.3f}\n",
+		(unsigned long long)flows, (unsigned long long)counts.looked, rss_mib(), before,
+		rss_mib() * 1024 * 1024 / (double)flows, took);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	proto_prepare();
+	if (argc == 2)
+		return run_capture(argv[1]);
+	if (argc == 3 && strcmp(argv[1], "--flows") == 0 && atoll(argv[2]) > 0)
+		return run_flows((uint64_t)atoll(argv[2]));
+	fputs("usage: bench_lens CAPTURE | bench_lens --flows N\n", stderr);
+	return 2;
+}
