@@ -173,9 +173,9 @@ size_t pcapng_put_packet(uint8_t *at, const struct pcapng_packet *packet)
 	at = put32(at, PCAPNG_EPB) + 4; /* the length comes last */
 	at = put32(at, packet->interface);
 	at = put_time(at, packet->time_ns);
+	at = put32(at, packet->kept);
 	at = put32(at, packet->len);
-	at = put32(at, packet->len);
-	at = put_bytes(at, packet->data, packet->len);
+	at = put_bytes(at, packet->data, packet->kept);
 	at = put_comment(at, packet);
 	at = put32(put_option_head(at, EPB_FLAGS, 4), flags);
 	at = put_option_u64(at, EPB_PACKETID, packet->packet);

@@ -31,7 +31,8 @@ struct pcapng_packet {
 	uint32_t interface;
 	int64_t time_ns;
 	const uint8_t *data;
-	uint32_t len; /* captured = original: frames are never cut */
+	uint32_t len;
+	uint32_t kept; /* bytes of it that are captured */
 	enum direction direction;
 	bool arrived; /* epb_flags: inbound on that interface (true) or outbound (a rewritten copy) */
 	uint64_t packet; /* epb_packetid */
@@ -40,7 +41,7 @@ struct pcapng_packet {
 	enum reason reason;
 };
 
-/* Room that pcapng_put_packet needs for a frame of `len` bytes, at most. */
+/* Room that pcapng_put_packet needs for `len` bytes of a frame, at most. */
 size_t pcapng_packet_size(uint32_t len);
 /* An Enhanced Packet Block with epb_flags, epb_packetid and the comment "pass inbound flow 1a2b"
  * (verdict, reason, flow id in hex; without the flow when it is 0). */

@@ -313,6 +313,39 @@ static void check_rules(struct check *c)
 	check_rule_path(c, "classification_file", 0, c->conf->top.classification_file);
 }
 
+/* A service that a banner stands before is one protocol's port. */
+static void check_privacy(struct check *c)
+{
+	const struct conf_texts *bannered = &c->conf->privacy.bannered;
+
+	if (bannered->n > CONF_BANNERED_MAX)
+		FAULT(c,
+			conf_line(c->lines, CONF_SECTION_privacy, 0, "bannered", CONF_BANNERED_MAX),
+			"bannered has %zu entries; there is room for %d: one may name a network "
+			"and a "
+			"range of ports",
+			bannered->n, CONF_BANNERED_MAX);
+	for (size_t i = 0; i < bannered->n; i++) {
+		unsigned line = conf_line(c->lines, CONF_SECTION_privacy, 0, "bannered", i);
+		char why[LIST_WHY_MAX];
+		struct list_rule rule;
+
+		if (list_rule_parse(bannered->text[i], &rule, why) < 0)
+			FAULT(c, line, "bannered %s", why);
+		else if (rule.proto == 0 || rule.port_low == 0 || rule.until_ns != 0)
+			FAULT(c, line,
+				"bannered \"%.60s\" names no service; write a honeypot's address "
+				"or "
+				"network, protocol and port, without a time: \"10.0.0.5 tcp/22\"",
+				bannered->text[i]);
+	}
+	if (c->conf->privacy.policy == CONF_PRIVACY_BANNER_ONLY && bannered->n == 0)
+		FAULT(c, conf_line(c->lines, CONF_SECTION_privacy, 0, "policy", 0),
+			"policy banner-only keeps nothing that is said while bannered is empty; "
+			"list "
+			"the services that show a banner there");
+}
+
 /* ---- honeypots ---- */
 
 static unsigned line_of(const struct check *c, size_t honeypot, const char *name, size_t n)
@@ -484,6 +517,7 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 	check_capture(&c);
 	check_lists(&c);
 	check_rules(&c);
+	check_privacy(&c);
 	if (check_servers(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);

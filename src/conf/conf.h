@@ -27,6 +27,7 @@ struct out;
 #define CONF_ADDRESSES_MAX    64 /* of one honeypot */
 #define CONF_RULE_FILES_MAX   64
 #define CONF_RULE_VARS_MAX    256
+#define CONF_BANNERED_MAX     64
 #define CONF_NAME_MAX         32 /* honeypot and honeynet names, with NUL */
 #define CONF_NIC_MAX          16 /* NIC names, with NUL (IFNAMSIZ) */
 #define CONF_PATH_MAX         80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
@@ -56,6 +57,7 @@ struct conf_volume {
 
 /* Values of the CHOICE settings. */
 enum conf_choice_seccomp { CONF_SECCOMP_TRAP, CONF_SECCOMP_LOG, CONF_SECCOMP_KILL };
+enum conf_choice_privacy { CONF_PRIVACY_FULL, CONF_PRIVACY_MINIMISE, CONF_PRIVACY_BANNER_ONLY };
 enum conf_choice_undecided { CONF_UNDECIDED_DROP, CONF_UNDECIDED_PASS };
 enum conf_choice_refuse { CONF_REFUSE_SILENCE, CONF_REFUSE_RESET, CONF_REFUSE_UNREACHABLE };
 
@@ -106,6 +108,7 @@ struct conf {
 	struct conf_refuse refuse;
 	struct conf_dns dns;
 	struct conf_rules rules;
+	struct conf_privacy privacy;
 	struct conf_capture capture;
 	struct conf_store store;
 	struct conf_flow flow;
@@ -140,6 +143,7 @@ void conf_print_limit(struct out *o, const struct conf_limit *limit, const char 
 /* The same of what holds for all honeypots together, with a head for each section. */
 void conf_print_general(struct out *o, const struct conf *conf, const char *indent);
 const char *conf_preset_name(enum conf_preset preset);
+const char *conf_privacy_name(int policy); /* enum conf_choice_privacy */
 /* What each preset is, and a table of their limits. */
 void conf_print_presets(struct out *o);
 

@@ -125,6 +125,13 @@ static void print_values(
 	out_char(o, '\n');
 }
 
+const char *conf_privacy_name(int policy)
+{
+	static const char *const name[] = { "full", "minimise", "banner-only" };
+
+	return name[policy];
+}
+
 void conf_print_limit(struct out *o, const struct conf_limit *limit, const char *indent)
 {
 	print_values(o, CONF_SECTION_limit, limit, indent);

@@ -7,7 +7,7 @@
 
 #include "control/budget.h"
 
-enum { MAGIC = 0x504c4246, VERSION = 1, ALIGN = 64, V4_BITS = 96 };
+enum { MAGIC = 0x504c4246, VERSION = 2, ALIGN = 64, V4_BITS = 96 };
 
 static uint64_t aligned(uint64_t at)
 {
@@ -182,6 +182,16 @@ static void lay_out(const struct policy_source *source, struct policy *head)
 	head->size = end;
 }
 
+/* They have been checked. */
+static void put_bannered(const struct conf_texts *entries, struct policy *head)
+{
+	char why[LIST_WHY_MAX];
+
+	for (size_t i = 0; i < entries->n && head->n_bannered < CONF_BANNERED_MAX; i++)
+		if (list_rule_parse(entries->text[i], &head->bannered[head->n_bannered], why) == 0)
+			head->n_bannered++;
+}
+
 static void init_head(const struct policy_source *source, struct policy *ret_head)
 {
 	const struct conf *conf = source->conf;
@@ -205,7 +215,9 @@ static void init_head(const struct policy_source *source, struct policy *ret_hea
 			[POLICY_REFUSAL_DNS] = (uint8_t)refuse->dns },
 		.router = conf->router,
 		.honeynet = conf->honeynet,
-		.dns = conf->dns };
+		.dns = conf->dns,
+		.privacy = (uint8_t)conf->privacy.policy };
+	put_bannered(&conf->privacy.bannered, ret_head);
 	lay_out(source, ret_head);
 }
 
@@ -275,7 +287,7 @@ const struct policy *policy_check(const void *memory, size_t size)
 
 	if (size < sizeof(*policy) || policy->magic != MAGIC || policy->version != VERSION ||
 		policy->size != size || policy->generation == 0 ||
-		policy->n_pots > CONF_HONEYPOTS_MAX ||
+		policy->n_pots > CONF_HONEYPOTS_MAX || policy->n_bannered > CONF_BANNERED_MAX ||
 		!fits(size, policy->pots_at, policy->n_pots, sizeof(struct policy_pot)) ||
 		!fits(size, policy->resolvers_at,
 			(uint64_t)policy->n_resolvers + policy->n_ntp_servers, sizeof(struct ip)))

@@ -58,6 +58,10 @@ struct policy {
 	struct conf_honeynet honeynet;
 	struct conf_dns dns;
 	struct policy_list list[LIST_COUNT];
+	uint8_t privacy; /* enum conf_choice_privacy */
+	uint8_t zero_too[3];
+	uint32_t n_bannered;
+	struct list_rule bannered[CONF_BANNERED_MAX];
 	uint64_t pots_at;      /* struct policy_pot[n_pots] */
 	uint64_t resolvers_at; /* struct ip[n_resolvers], n_ntp_servers behind them */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/inside.h"
+#include "control/privacy.h"
 
 static bool hand_over(struct gate *gate, const struct record *record)
 {
@@ -326,6 +327,8 @@ static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t 
 	body->first_packet = flow->first_packet;
 	body->last_packet = t->last_packet;
 	body->icmp_errors = t->errors;
+	if (privacy_consent(gate->policy, flow))
+		body->consent = text_of(privacy_consent(gate->policy, flow));
 }
 
 static uint64_t frames_of(const struct flow *flow)

@@ -42,6 +42,7 @@ struct inspect_frame {
 	bool reassembled;         /* from fragments */
 	bool leaves;              /* inline: may be changed, held, dropped */
 	bool quiet;               /* hits need not be told (rules_unit.quiet) */
+	bool is_private;          /* hits are told without its payload */
 	enum direction direction;
 	int64_t wall_ns, steady_ns;
 	uint64_t packet; /* the caller's number of it */

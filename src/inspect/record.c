@@ -147,7 +147,7 @@ static void put_payload(struct out *o, const struct inspect_hit *hit)
 
 	put_name(o, "stream");
 	out_char(o, is_of_packet(hit) ? '0' : '1');
-	if (n == 0)
+	if (n == 0 || hit->frame->is_private)
 		return;
 	put_name(o, "payload");
 	out_char(o, '"');

@@ -149,6 +149,7 @@ static void put_packet(struct maker *m, uint64_t flow)
 	static uint8_t frame[2048];
 	struct pcapng_packet packet = { .data = frame,
 		.len = m->len,
+		.kept = m->len,
 		.packet = ++m->packet,
 		.flow = flow + 1,
 		.direction = DIRECTION_INBOUND,

@@ -61,6 +61,7 @@ static void make_segment(uint64_t number)
 		struct pcapng_packet packet = { .interface = i & 1,
 			.data = frame,
 			.len = LEN,
+			.kept = LEN,
 			.packet = id,
 			.flow = id % FLOWS + 1,
 			.time_ns = (int64_t)id * 1000 };

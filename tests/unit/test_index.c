@@ -41,6 +41,7 @@ static int set_up(void **state)
 	for (uint64_t n = 0; n < PACKETS; n++) {
 		struct pcapng_packet packet = { .data = data,
 			.len = sizeof(data),
+			.kept = sizeof(data),
 			.flow = flow_of(n),
 			.packet = FIRST_ID + n,
 			.time_ns = (int64_t)n * 1000 };

@@ -257,6 +257,7 @@ static void write_packet(bool pieces)
 	struct pcapng_packet packet = { .time_ns = (int64_t)id * 1000000,
 		.data = data,
 		.len = FRAME,
+		.kept = FRAME,
 		.arrived = true,
 		.packet = id,
 		.reason = REASON_INBOUND };

@@ -121,6 +121,7 @@ static void test_own_blocks(void **state)
 		.time_ns = 1700000000123456789,
 		.data = data,
 		.len = sizeof(data),
+		.kept = sizeof(data),
 		.arrived = true,
 		.packet = 77,
 		.flow = 0x1a2b,
@@ -136,7 +137,7 @@ static void test_own_blocks(void **state)
 	file_len += pcapng_put_packet(file + file_len, &out);
 	out.flow = 0;
 	out.verdict = VERDICT_PASS;
-	out.len = 0;
+	out.len = out.kept = 0;
 	file_len += pcapng_put_packet(file + file_len, &out);
 	file_len += pcapng_put_statistics(file + file_len, &statistics);
 	assert_int_equal(capture_reader_new_memory(file, file_len, &r), 0);
@@ -193,6 +194,7 @@ static void test_packet_size(void **state)
 		for (enum reason reason = 0; reason < REASON_COUNT; reason++) {
 			struct pcapng_packet packet = { .data = data,
 				.len = len,
+				.kept = len,
 				.flow = UINT64_MAX,
 				.reason = reason,
 				.verdict = VERDICT_DROP };

@@ -182,6 +182,7 @@ static bool produce_frame(void)
 		.time_ns = (int64_t)seq * 1000,
 		.data = data,
 		.len = frame_len(seq),
+		.kept = frame_len(seq),
 		.arrived = true,
 		.packet = seq,
 		.flow = seq % 100,

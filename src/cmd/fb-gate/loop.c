@@ -13,6 +13,7 @@
 #include "capture/ring_kind.h"
 #include "control/parts.h"
 #include "control/policy.h"
+#include "control/privacy.h"
 #include "control/refuse.h"
 #include "frame/frame.h"
 
@@ -60,11 +61,12 @@ void loop_failed(struct loop *l, unsigned in, enum reason reason, const struct f
 	(l->late ? gate_failed_late : gate_failed)(l->gate, in, reason, frame, &l->now);
 }
 
-/* False when there is no room. Captures are never cut. */
+/* False when there is no room. */
 static bool capture(struct loop *l, const struct pcapng_packet *packet)
 {
 	struct ring_entry *entry;
-	uint8_t *block = ring_reserve(l->frames, (uint32_t)pcapng_packet_size(packet->len), &entry);
+	uint8_t *block =
+		ring_reserve(l->frames, (uint32_t)pcapng_packet_size(packet->kept), &entry);
 
 	if (!block)
 		return false;
@@ -101,6 +103,13 @@ static uint32_t forward(struct loop *l, unsigned in, const uint8_t *data, uint32
 	return used;
 }
 
+static uint32_t kept(const struct loop *l, const struct arrival *a)
+{
+	uint32_t keep = privacy_keep(gate_policy(l->gate), a->answer, a->frame);
+
+	return keep < a->len ? keep : a->len;
+}
+
 static bool capture_arrival(struct loop *l, const struct arrival *a)
 {
 	const struct pcapng_packet packet = {
@@ -108,6 +117,7 @@ static bool capture_arrival(struct loop *l, const struct arrival *a)
 		.time_ns = a->time_ns,
 		.data = a->data,
 		.len = a->len,
+		.kept = kept(l, a),
 		.direction = a->answer->direction,
 		.arrived = true,
 		.packet = ring_next_seq(l->frames),
@@ -129,6 +139,7 @@ static bool capture_changed(struct loop *l, const struct arrival *a)
 		.time_ns = l->now.wall_ns,
 		.data = a->changed,
 		.len = a->len,
+		.kept = kept(l, a),
 		.direction = a->answer->direction,
 		.arrived = false,
 		.packet = ring_next_seq(l->frames),
@@ -331,6 +342,7 @@ static bool capture_made(struct loop *l, const struct later_frame *f)
 		.time_ns = l->now.wall_ns,
 		.data = f->data,
 		.len = f->len,
+		.kept = f->len,
 		.direction = f->in_port == GATE_OUTSIDE ? DIRECTION_OUTBOUND : DIRECTION_INBOUND,
 		.arrived = false,
 		.packet = ring_next_seq(l->frames),

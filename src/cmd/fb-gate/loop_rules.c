@@ -17,6 +17,7 @@
 #include "cmd/fb-gate/loop_inside.h"
 #include "conf/conf.h"
 #include "control/policy.h"
+#include "control/privacy.h"
 #include "control/refuse.h"
 #include "frame/frame.h"
 #include "inspect/inspect.h"
@@ -240,6 +241,7 @@ static struct inspect_answer ask(struct loop *l, const struct frame *frame, uint
 		.reassembled = tag->set != 0,
 		.leaves = leaves(in, answer),
 		.quiet = is_lens_to_tell(l, answer->direction),
+		.is_private = privacy_keep(gate_policy(l->gate), answer, frame) < frame->len,
 		.direction = answer->direction,
 		.wall_ns = tag->time_ns,
 		.steady_ns = l->now.steady_ns,

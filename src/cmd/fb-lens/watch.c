@@ -251,7 +251,9 @@ void watch_packet(struct watch *w, const struct capture_packet *read,
 	struct note note;
 
 	own.time_ns = capture_sane_time(read->time_ns);
-	if (packet->link != CAPTURE_LINK_ETHERNET || !arrived(packet)) {
+	/* What was cut was left out for privacy: there is nothing to be read in it. */
+	if (packet->link != CAPTURE_LINK_ETHERNET || !arrived(packet) ||
+		packet->len < packet->orig_len) {
 		w->setup.counts->not_looked++;
 		return;
 	}

@@ -106,6 +106,13 @@ static void show_honeypot(json_t *pot, bool all)
 		show_ordered_limits(json_object_get(pot, "limits"));
 }
 
+static void show_privacy(const json_t *privacy)
+{
+	const char *purpose = text(privacy, "purpose");
+
+	printf("privacy: %s%s%s\n", text(privacy, "policy"), *purpose ? "; " : "", purpose);
+}
+
 static void show_policy(const json_t *answer)
 {
 	const json_t *honeypots = json_object_get(answer, "honeypots");
@@ -123,6 +130,7 @@ static void show_policy(const json_t *answer)
 		printf("%s: %lld entries of the configuration, %lld ordered\n", name,
 			number(list, "configured"), number(list, "ordered"));
 	}
+	show_privacy(json_object_get(answer, "privacy"));
 	json_array_foreach(honeypots, i, pot)
 	{
 		show_honeypot(pot, json_array_size(honeypots) == 1);

@@ -59,6 +59,7 @@ static const struct {
 	{ "honeynet_limit", "*", EFFECT_POLICY },
 	{ "refuse", "*", EFFECT_POLICY },
 	{ "dns", "*", EFFECT_POLICY },
+	{ "privacy", "*", EFFECT_POLICY },
 	{ "rules_limit", "*", EFFECT_GATE },
 	{ "honeypot", "roach_motel", EFFECT_POLICY },
 	{ "honeypot", "isolate", EFFECT_POLICY },

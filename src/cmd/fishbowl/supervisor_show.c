@@ -101,4 +101,8 @@ void ctl_policy(struct supervisor *s, const struct sup_request *q, json_t *answe
 	json_object_set_new(answer, "lockdown", json_boolean(orders_lockdown(&s->policy.orders)));
 	json_object_set_new(answer, "honeypots", honeypots);
 	json_object_set_new(answer, "lists", describe_lists(s));
+	json_object_set_new(answer, "privacy",
+		json_pack("{s:s, s:I, s:s}", "policy", conf_privacy_name(s->conf->privacy.policy),
+			"bannered", (json_int_t)s->conf->privacy.bannered.n, "purpose",
+			s->conf->privacy.purpose));
 }

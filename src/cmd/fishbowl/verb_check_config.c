@@ -150,6 +150,18 @@ static void print_nets(
 		print_list(o, conf, kind, &list[kind], wall_ns);
 }
 
+static void print_privacy(struct out *o, const struct conf_privacy *privacy)
+{
+	out_fmt(o, "privacy: %s", conf_privacy_name(privacy->policy));
+	if (privacy->bannered.n > 0)
+		out_fmt(o, ", %zu services with a banner", privacy->bannered.n);
+	if (*privacy->purpose) {
+		out_str(o, "; ");
+		out_quoted(o, privacy->purpose, strlen(privacy->purpose));
+	}
+	out_char(o, '\n');
+}
+
 static void print_summary(
 	struct out *o, const struct conf *conf, const struct list *list, int64_t wall_ns)
 {
@@ -158,6 +170,7 @@ static void print_summary(
 	for (size_t i = 0; i < conf->n_honeypots; i++)
 		print_honeypot(o, conf, &conf->honeypot[i]);
 	conf_print_general(o, conf, "    ");
+	print_privacy(o, &conf->privacy);
 	out_fmt(o, "capture: %s/capture, at most %" PRIu64 " MiB, %" PRIu64 " MiB stay free\n",
 		conf->top.state_dir, conf->capture.budget >> 20, conf->capture.keep_free >> 20);
 	out_fmt(o, "records: %s/db, at most %" PRIu64 " MiB and a journal of %" PRIu64 " MiB\n",
