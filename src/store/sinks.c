@@ -27,6 +27,7 @@ struct sink {
 
 struct sinks {
 	struct sink file, socket;
+	struct redact *redact;
 	int syslog_fd;
 	bool syslog;
 	bool syslog_seen; /* somebody has listened: before that nothing is lost */
@@ -59,7 +60,8 @@ int sinks_new(const struct sinks_setup *setup, struct sinks **ret_sinks)
 	s->syslog_fd = setup->syslog_fd;
 	s->syslog = setup->syslog;
 	s->syslog_seen = setup->syslog_fd >= 0;
-	if (sink_init(&s->file, setup->eve_file_fd, setup->eve_file, false) < 0 ||
+	if (redact_new(setup->role, &s->redact) < 0 ||
+		sink_init(&s->file, setup->eve_file_fd, setup->eve_file, false) < 0 ||
 		sink_init(&s->socket, setup->eve_socket_fd, setup->eve_socket, true) < 0) {
 		sinks_free(s);
 		return -ENOMEM;
@@ -226,8 +228,12 @@ void sinks_add(struct sinks *s, const struct record *record, const char *json, s
 {
 	if (!s)
 		return;
-	sink_add(s, &s->file, json, len);
-	sink_add(s, &s->socket, json, len);
+	/* What cannot be redacted is not for other eyes. */
+	if ((s->file.buffer || s->socket.buffer) &&
+		redact_line(s->redact, json, len, &json, &len) == 0) {
+		sink_add(s, &s->file, json, len);
+		sink_add(s, &s->socket, json, len);
+	}
 	if (s->syslog)
 		syslog_add(s, record);
 }
@@ -266,6 +272,7 @@ struct sinks *sinks_free(struct sinks *s)
 		close(s->syslog_fd);
 	free(s->file.buffer);
 	free(s->socket.buffer);
+	redact_free(s->redact);
 	free(s);
 	return NULL;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "event/event.h"
+#include "store/redact.h"
 
 struct sinks;
 
@@ -20,6 +21,7 @@ struct sinks_setup {
 	const char *eve_file; /* its path, to open it again when it was rotated away; "" none */
 	int eve_socket_fd;
 	const char *eve_socket; /* path of the listening socket, to connect again; "" none */
+	enum role role;         /* whose eyes the EVE lines are for */
 	int syslog_fd;          /* datagram socket */
 	bool syslog;            /* wanted: opened again when it fails */
 };

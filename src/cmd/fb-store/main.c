@@ -164,6 +164,7 @@ static int open_sinks(struct store *store)
 		.eve_file = conf->top.eve_file,
 		.eve_socket_fd = child_fd(&store->child, ROLE_EVE_SOCKET, 0),
 		.eve_socket = conf->top.eve_socket,
+		.role = (enum role)conf->top.eve_role,
 		.syslog_fd = child_fd(&store->child, ROLE_SYSLOG, 0),
 		.syslog = conf->top.syslog,
 	};

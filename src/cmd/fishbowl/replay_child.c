@@ -55,6 +55,7 @@ struct child {
 	const struct replay_job *job;
 	struct replay *replay;
 	struct rules *rules;
+	struct redact *redact;
 	void *image;
 	char *buffer; /* records on their way out */
 	size_t used;
@@ -83,7 +84,9 @@ static void flush(struct child *c)
 static void on_record(void *context, const struct record *record)
 {
 	struct child *c = context;
+	const char *line;
 	struct out o;
+	size_t len;
 
 	if (c->job->profile)
 		return;
@@ -91,8 +94,13 @@ static void on_record(void *context, const struct record *record)
 		flush(c);
 	o = out_make(c->buffer + c->used, BUFFER_SIZE - c->used);
 	record_json(&o, record, NULL);
-	out_char(&o, '\n');
-	c->used += o.len;
+	if (redact_line(c->redact, o.at, o.len, &line, &len) < 0 || len >= BUFFER_SIZE)
+		return; /* what cannot be redacted is not for other eyes */
+	if (BUFFER_SIZE - c->used <= len)
+		flush(c);
+	memmove(c->buffer + c->used, line, len);
+	c->buffer[c->used + len] = '\n';
+	c->used += len + 1;
 }
 
 static int64_t now_ms(void)
@@ -248,6 +256,8 @@ static int start(struct child *c)
 	}
 	c->progress = isatty(STDERR_FILENO) == 1;
 	c->buffer = malloc(BUFFER_SIZE);
+	if (redact_new(job->role, &c->redact) < 0)
+		return -ENOMEM;
 	return c->buffer ? replay_new(&setup, &c->replay) : -ENOMEM;
 }
 

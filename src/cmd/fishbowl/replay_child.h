@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/redact.h"
+
 struct conf;
 struct replay_nets;
 struct rules_files;
@@ -33,6 +35,7 @@ struct replay_job {
 	bool is_inline, midstream, ignore_checksums;
 	bool check_verdicts;
 	const struct rules_profile *profile; /* print it instead of records; NULL: records */
+	enum role role;                      /* for whom the records are */
 	int output_fd;
 	const char *output_path; /* for messages */
 };

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "store/line.h"
 #include "store/query.h"
+#include "store/redact.h"
 
 enum {
 	KEY_HOST = 256,
@@ -32,6 +33,7 @@ enum {
 	KEY_FLOW,
 	KEY_JSON,
 	KEY_STATE_DIR,
+	KEY_ROLE,
 };
 
 enum { LINE_MAX_SIZE = 4096, TERMINAL_ROWS = 100, POLL_MS = 300 };
@@ -61,6 +63,11 @@ static const struct argp_option option_table[] = {
 		2 },
 	{ "follow", 'f', NULL, 0, "go on with new records", 2 },
 	{ "json", KEY_JSON, NULL, 0, "EVE JSON, one record a line", 2 },
+	{ "role", KEY_ROLE, "ROLE", 0,
+		"for whom: analyst (default), or viewer: no passwords, words, payloads; other "
+		"names "
+		"for persons",
+		2 },
 	{ 0 },
 };
 
@@ -78,6 +85,8 @@ struct events {
 	bool follow;
 	bool json;
 	bool colour;
+	enum role role;
+	struct redact *redact;
 	uint64_t last_seq; /* shown */
 	struct kept *kept; /* the last ones, newest first */
 	size_t n_kept;
@@ -226,6 +235,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	case KEY_JSON:
 		events->json = true;
 		return 0;
+	case KEY_ROLE:
+		require(state, role_find(value, &events->role), "role: analyst or viewer", value);
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s': give filters as options, for example --host %s", value,
 			value);
@@ -318,6 +330,12 @@ static void print_table_line(
 static int print_event(
 	const struct events *events, const char *json, size_t len, enum severity severity)
 {
+	int r = redact_line(events->redact, json, len, &json, &len);
+
+	if (r == -EBADMSG) /* of another version, perhaps: not for a viewer */
+		return 0;
+	if (r < 0)
+		return r;
 	if (events->json) {
 		fwrite(json, 1, len, stdout);
 		putchar('\n');
@@ -482,9 +500,12 @@ int verb_events(int argc, char **argv)
 	}
 	error = store_query_open(events.state_dir, &query);
 	if (!error)
+		error = redact_new(events.role, &events.redact);
+	if (!error)
 		error = answer(&events, query);
 	status = report(&events, error);
 	store_query_close(query);
+	redact_free(events.redact);
 	conf_free(conf);
 	return fflush(stdout) == 0 || error == -EPIPE ? status : 1;
 }

@@ -32,6 +32,7 @@ enum {
 	OPT_MIDSTREAM,
 	OPT_IGNORE_CHECKSUMS,
 	OPT_CHECK_VERDICTS,
+	OPT_ROLE,
 	OPT_COUNT,
 	EXIT_USAGE = 2
 };
@@ -50,6 +51,7 @@ struct request {
 	size_t n_rules;
 	bool is_inline, midstream, ignore_checksums, failed;
 	bool check_verdicts;
+	enum role role;
 	struct rules_profile *profile; /* asked for; NULL: records are */
 	struct rules_files rule_files;
 	struct conf *conf;
@@ -91,6 +93,11 @@ static const struct argp_option shared_options[] = {
 static const struct argp_option replay_options[] = {
 	{ "output", 'o', "DIR", 0,
 		"Write DIR/eve.json; DIR is made if it is missing. -: standard output", 0 },
+	{ "role", OPT_ROLE, "ROLE", 0,
+		"For whom: analyst (default), or viewer: no passwords, words, payloads; other "
+		"names "
+		"for persons",
+		0 },
 	{ "check-verdicts", OPT_CHECK_VERDICTS, NULL, 0,
 		"With -c and a capture of the gateway: compare the verdict of each packet with the "
 		"recorded one",
@@ -207,6 +214,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'o':
 		q->output = arg;
+		break;
+	case OPT_ROLE:
+		if (!role_find(arg, &q->role))
+			argp_error(state, "--role '%s': write analyst or viewer", arg);
 		break;
 	case OPT_CHECK_VERDICTS:
 		q->check_verdicts = true;
@@ -418,6 +429,7 @@ static int run(const struct request *q)
 		.midstream = q->midstream,
 		.ignore_checksums = q->ignore_checksums,
 		.check_verdicts = q->check_verdicts,
+		.role = q->role,
 		.profile = q->profile,
 		.output_fd = q->output_fd,
 		.output_path = q->output_path,
