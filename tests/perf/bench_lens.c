@@ -297,8 +297,8 @@ int main(int argc, char **argv)
 	proto_prepare();
 	if (argc == 2)
 		return run_capture(argv[1]);
-	if (argc == 3 && strcmp(argv[1], "--flows") == 0 && atoll(argv[2]) > 0)
-		return run_flows((uint64_t)atoll(argv[2]));
+	if (argc == 3 && strcmp(argv[1], "--flows") == 0 && strtoull(argv[2], NULL, 10) > 0)
+		return run_flows(strtoull(argv[2], NULL, 10));
 	fputs("usage: bench_lens CAPTURE | bench_lens --flows N\n", stderr);
 	return 2;
 }
