@@ -70,12 +70,13 @@ static inline bool span_take(struct span *s, char c)
 	return true;
 }
 
-/* The next piece up to `separator`, trimmed; false when nothing is left. */
+/* The next piece up to `separator`, trimmed; false, and an empty one, when nothing is left. */
 static inline bool span_next(struct span *rest, char separator, struct span *ret_piece)
 {
 	const char *end;
 	size_t n;
 
+	*ret_piece = (struct span){ 0 };
 	if (!rest->at)
 		return false;
 	end = rest->len ? memchr(rest->at, separator, rest->len) : NULL;

@@ -675,6 +675,7 @@ static const struct {
 	{ "asn1:overflow; sid:1;", "bad-value", 6 },
 	{ "rpc:*,1,1; sid:1;", "bad-value", 5 },
 	{ "urilen:5,cooked; sid:1;", "bad-value", 10 },
+	{ "urilen; sid:1;", "missing-value", 1 },
 	{ "dsize:big; sid:1;", "bad-value", 7 },
 	{ "dsize:10<>5; sid:1;", "bad-value", 7 },
 	{ "dsize; sid:1;", "missing-value", 1 },
@@ -870,6 +871,37 @@ static void test_prefixes(void **state)
 		}
 		free(rule);
 	}
+}
+
+/* Every word alone, with an empty value, with commas only. */
+static void test_no_value(void **state)
+{
+	static const char *const word[] = {
+#define WORD(name, handler, argument, text) name,
+#include "rules/word.def"
+#undef WORD
+	};
+	static const struct {
+		const char *before, *after;
+	} form[] = { { "", "; sid:1;" }, { "", ":; sid:1;" }, { "", ":,; sid:1;" },
+		{ "", ":,,,; sid:1;" }, { "content:\"a\"; ", "; sid:1;" },
+		{ "content:\"a\"; ", ":,; sid:1;" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+		for (size_t f = 0; f < sizeof(form) / sizeof(form[0]); f++) {
+			struct rules_text *text;
+			char options[128];
+			char *rule;
+
+			snprintf(options, sizeof(options), "%s%s%s", form[f].before, word[i],
+				form[f].after);
+			rule = rule_of(false, options);
+			text = read_text(rule);
+			assert_int_equal(text->n_rules + text->n_faults, 1);
+			rules_text_free(text);
+			free(rule);
+		}
 }
 
 /* ---- lines ---- */
@@ -1144,6 +1176,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_no_value),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_superseded),
 		cmocka_unit_test(test_about),
