@@ -2,7 +2,9 @@
 """fb-lens in the running gateway: what comes in is held against the rules behind the capture, each packet exactly
 once, whatever dies; what it could not look at is told."""
 import base64
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -168,6 +170,31 @@ def test_kill(net):
     n = net.check_each(3000)
     print(f"{deaths['fb-lens']} restarts, {n} alerts, {len(gateway.segments())} segments")
     assert len(gateway.segments()) > 3
+
+
+def test_stopped(net):
+    """Stopped under traffic for FISHBOWL_LENS_STOP seconds, and each time that it is started again for being hung: then
+    it catches up, and nothing was lost."""
+    seconds = int(os.environ.get("FISHBOWL_LENS_STOP", "14"))
+    gateway = net.begin()
+    sender = net.datagrams(seconds * 200, 0.005)
+    end, stopped = time.monotonic() + seconds, set()
+    while time.monotonic() < end:
+        pid = gateway.pids().get("fb-lens")
+        if pid and pid not in stopped:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.add(pid)
+        time.sleep(0.2)
+    for pid in stopped:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+    sender.wait(60)
+    gateway.wait_up()
+    assert up_to_date(gateway)["unread"] == 0
+    assert gateway.stop() == 0
+    print(f"stopped {len(stopped)} times, {net.check_each(seconds * 150)} alerts")
 
 
 def test_kill_others(net):

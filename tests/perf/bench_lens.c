@@ -7,8 +7,6 @@
  * written. All is in memory before the clock starts; records are packed and thrown away.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,42 +15,12 @@
 #include <time.h>
 
 #include "base/inet_sum.h"
-#include "capture/reader.h"
 #include "cmd/fb-lens/watch.h"
 #include "conf/conf.h"
-#include "flow/flow.h"
-#include "frame/frame.h"
+#include "noted.h"
 #include "proto/proto.h"
 
-#define FLOW_SLOTS (1u << 22)
-
-struct kept {
-	uint8_t *bytes;
-	uint32_t len;
-	int64_t time_ns;
-	bool answers;
-	char note[48];
-};
-
-struct load {
-	struct kept *frame;
-	size_t n, room;
-	uint64_t bytes;
-};
-
-/* Who began a conversation, by its key's hash; 0: free. */
-struct begun {
-	uint64_t id;
-	uint8_t source;
-};
-
 static uint64_t records;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void on_record(void *context, const struct record *record)
 {
@@ -112,77 +80,6 @@ static void look(struct watch *watch, const struct kept *k, uint64_t id)
 }
 
 /* ---- a capture ---- */
-
-/* FNV-1a; the benchmark's keys are nobody's choice. */
-static uint64_t hash_of(const struct flow_key *key)
-{
-	const uint8_t *at = (const uint8_t *)key;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < sizeof(*key); i++)
-		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-	return (hash >> 1) + 1;
-}
-
-static void note_flow(struct kept *k, struct begun *begun)
-{
-	struct frame frame;
-	struct flow_key key;
-	uint8_t source;
-	uint64_t id;
-	size_t at;
-
-	frame_parse(k->bytes, k->len, FRAME_LINK_ETHERNET, &frame);
-	if (frame.n_packets == 0 || !flow_key_make(&frame, &frame.packet[0], 0, &key, &source)) {
-		snprintf(k->note, sizeof(k->note), "pass inbound");
-		return;
-	}
-	id = hash_of(&key);
-	for (at = id % FLOW_SLOTS; begun[at].id && begun[at].id != id; at = (at + 1) % FLOW_SLOTS)
-		;
-	if (!begun[at].id)
-		begun[at] = (struct begun){ id, source };
-	k->answers = begun[at].source != source;
-	snprintf(k->note, sizeof(k->note), "pass %s flow %llx", k->answers ? "reply" : "inbound",
-		(unsigned long long)id);
-}
-
-static void keep(struct load *load, const struct capture_packet *packet)
-{
-	struct kept *k;
-
-	if (load->n == load->room) {
-		load->room = load->room ? 2 * load->room : 4096;
-		load->frame = reallocarray(load->frame, load->room, sizeof(*load->frame));
-	}
-	if (!load->frame)
-		die("memory");
-	k = &load->frame[load->n++];
-	*k = (struct kept){
-		.bytes = malloc(packet->len + 1), .len = packet->len, .time_ns = packet->time_ns
-	};
-	if (!k->bytes)
-		die("memory");
-	memcpy(k->bytes, packet->data, packet->len);
-	load->bytes += packet->len;
-}
-
-static void load_capture(const char *path, struct load *ret_load)
-{
-	struct begun *begun = calloc(FLOW_SLOTS, sizeof(*begun));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct capture_reader *reader = NULL;
-	struct capture_packet packet;
-
-	if (!begun || fd < 0 || capture_reader_new(fd, &reader) < 0)
-		die(path);
-	while (capture_reader_next(reader, &packet) == 1)
-		keep(ret_load, &packet);
-	capture_reader_free(reader);
-	for (size_t i = 0; i < ret_load->n; i++)
-		note_flow(&ret_load->frame[i], begun);
-	free(begun);
-}
 
 static int run_capture(const char *path)
 {

@@ -129,8 +129,10 @@ static void read_state(struct lens *l)
 		memset(state, 0, sizeof(*state));
 		state->magic = LENS_STATE_MAGIC;
 	}
+	bool spoilt = state->warming && state->warming == state->warm_died;
+
 	state->died = state->trying ? state->died + 1 : 0;
-	state->warm_died = state->warming ? state->warm_died + 1 : 0;
+	state->warm_died = state->warming;
 	state->trying = state->warming = 0;
 	if (state->run == l->setup.run && place(l)->record <= next)
 		l->said = next - place(l)->record;
@@ -139,17 +141,14 @@ static void read_state(struct lens *l)
 	barrier();
 	state->run = l->setup.run;
 	l->base = *place(l);
-	if (state->warm_died < POISON)
+	if (!spoilt)
 		l->base = warm_base(state, place(l));
 	l->warming = l->base.segment != place(l)->segment || l->base.offset != place(l)->offset;
-	state->warming = l->warming;
 }
 
 static void end_warming(struct lens *l)
 {
 	l->warming = false;
-	l->setup.state->warming = 0;
-	barrier();
 }
 
 static bool was_done(const struct lens *l, uint64_t end)
@@ -373,6 +372,15 @@ static void look(struct lens *l, const struct capture_packet *packet)
 		l->setup.context, packet, capture_reader_interface(l->reader, packet->interface));
 }
 
+static void look_again(struct lens *l, const struct capture_packet *packet)
+{
+	l->setup.state->warming = packet->id + 1; /* of captures that have none, too */
+	barrier();
+	look(l, packet);
+	barrier();
+	l->setup.state->warming = 0;
+}
+
 static void count(struct lens *l, const struct capture_packet *packet)
 {
 	volatile struct counts_lens *counts = l->setup.counts;
@@ -391,7 +399,7 @@ static void take_packet(struct lens *l, const struct capture_packet *packet)
 
 	if (was_done(l, end)) {
 		if (l->warming)
-			look(l, packet);
+			look_again(l, packet);
 		return;
 	}
 	if (l->warming)

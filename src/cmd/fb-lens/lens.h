@@ -13,7 +13,8 @@
  *
  * What was known about conversations under way dies with the process. So the next one reads again
  * what came shortly before its place (LENS_WARM_BYTES, LENS_WARM_NS), in silence. A packet that
- * ended the process twice is not looked at, and recorded.
+ * ended the process twice is not looked at, and recorded; when that happens with one that is read
+ * again, nothing is.
  */
 #pragma once
 
@@ -49,8 +50,8 @@ struct lens_state {
 	uint64_t current;   /* which of the two places holds */
 	uint64_t trying;    /* 1: a step behind it has begun */
 	uint64_t died;      /* so often in that step */
-	uint64_t warming;   /* 1: what came before is being read again */
-	uint64_t warm_died; /* so often in that */
+	uint64_t warming;   /* packet that is being read again; 0: none */
+	uint64_t warm_died; /* packet with which that ended the process the last time; 0: none */
 	struct lens_place place[2];
 	uint64_t n_marks;
 	struct lens_place mark[LENS_MARKS]; /* earlier places, in turn */
