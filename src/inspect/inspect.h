@@ -96,6 +96,13 @@ struct inspect_decoded {
 	uint32_t len;
 };
 
+/* What is of no protocol that we know: the beginning of one side of a conversation, or a frame that holds none. */
+struct inspect_unknown {
+	unsigned side;
+	const uint8_t *bytes;
+	size_t len;
+};
+
 struct inspect_setup {
 	struct rules *
 		rules; /* may be replaced, see inspect_set_rules(); NULL: no rules, protocols only */
@@ -120,6 +127,9 @@ struct inspect_setup {
 	/* NULL: nothing is tried. Passive only: it takes its time. */
 	void (*on_decoded)(void *context, const struct inspect_frame *frame,
 		const struct inspect_decoded *decoded);
+	/* May be NULL. Passive only. */
+	void (*on_unknown)(void *context, const struct inspect_frame *frame,
+		const struct inspect_unknown *unknown);
 	void *context;
 };
 

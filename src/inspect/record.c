@@ -5,6 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <sodium.h>
+
+#include "base/entropy.h"
 #include "base/out.h"
 #include "frame/frame.h"
 
@@ -544,6 +547,49 @@ void inspect_record_decoded(const struct inspect_frame *frame,
 	record.decoded.method = text_of(decoded->method);
 	record.decoded.text = (struct text){ (const char *)decoded->text, decoded->len };
 	record.decoded.score = decoded->score;
+	*ret_record = record;
+}
+
+static uint8_t printable_percent(const uint8_t *bytes, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += (bytes[i] >= ' ' && bytes[i] < 0x7f) || isspace(bytes[i]);
+	return (uint8_t)(n * 100 / len);
+}
+
+static struct text group_of(const uint8_t *bytes, size_t len, char *at, size_t size)
+{
+	uint8_t sum[crypto_hash_sha256_BYTES];
+	struct out o = out_make(at, size);
+
+	crypto_hash_sha256(sum, bytes, len < INSPECT_GROUP_BYTES ? len : INSPECT_GROUP_BYTES);
+	out_hex(&o, sum, 8);
+	return written(&o);
+}
+
+void inspect_record_unknown(const struct inspect_frame *frame,
+	const struct inspect_unknown *unknown, struct inspect_text *text, struct record *ret_record)
+{
+	struct record record = new_record(EVENT_UNKNOWN, frame, PROTO_NONE);
+	struct event_unknown *body = &record.unknown;
+	uint32_t told =
+		unknown->len < INSPECT_UNKNOWN_TOLD ? (uint32_t)unknown->len : INSPECT_UNKNOWN_TOLD;
+
+	fill_sides(frame, unknown->side, &record.head);
+	if (frame->frame->n_packets == 0) {
+		body->ethertype = frame->frame->ethertype;
+		body->src_mac = frame->frame->src_mac;
+	}
+	body->len = (uint32_t)unknown->len;
+	if (unknown->len > 0) {
+		body->entropy = entropy_of_bytes(unknown->bytes, unknown->len);
+		body->printable = printable_percent(unknown->bytes, unknown->len);
+	}
+	body->group = group_of(unknown->bytes, unknown->len, text->after, sizeof(text->after));
+	body->first = hex(text->before, sizeof(text->before), unknown->bytes, told);
+	body->text = (struct text){ (const char *)unknown->bytes, told };
 	*ret_record = record;
 }
 

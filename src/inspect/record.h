@@ -7,6 +7,9 @@
 
 #define INSPECT_PAYLOAD_TOLD 4096 /* bytes of the payload in an alert, the last ones */
 #define INSPECT_CHANGE_TOLD  256  /* of what was changed, the first ones */
+#define INSPECT_UNKNOWN_TOLD 64   /* bytes of a payload that nobody could read */
+/* Payloads whose first bytes are the same are one group: how much of them comes at a time may differ. */
+#define INSPECT_GROUP_BYTES 16
 
 struct inspect_text {
 	char more[RECORD_MEMBERS_MAX / 4];
@@ -37,5 +40,9 @@ void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto
 /* What a payload says: from who sent it. */
 void inspect_record_decoded(const struct inspect_frame *frame,
 	const struct inspect_decoded *decoded, struct record *ret_record);
+/* What nobody could read: from who sent it. */
+void inspect_record_unknown(const struct inspect_frame *frame,
+	const struct inspect_unknown *unknown, struct inspect_text *text,
+	struct record *ret_record);
 /* What was found in a conversation, into its flow record. */
 void inspect_record_flow(const struct inspect_flow_facts *facts, struct record *record);

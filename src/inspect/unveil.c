@@ -104,10 +104,20 @@ static void tell(struct inspect *in, unsigned side, const struct decode_result *
 	in->setup.on_decoded(in->setup.context, in->now.frame, &told);
 }
 
+static void tell_unknown(struct inspect *in, unsigned side, const uint8_t *bytes, size_t len)
+{
+	const struct inspect_unknown unknown = { .side = side, .bytes = bytes, .len = len };
+
+	if (in->setup.on_unknown)
+		in->setup.on_unknown(in->setup.context, in->now.frame, &unknown);
+}
+
 /* True: something was found. */
 static bool try_bytes(struct inspect *in, unsigned side, const uint8_t *bytes, size_t len)
 {
 	const struct trial *trial;
+
+	tell_unknown(in, side, bytes, len);
 
 	if (len > DECODE_TRY_BYTES)
 		len = DECODE_TRY_BYTES;

@@ -2,13 +2,28 @@
 #include "recover/recover.h"
 
 #include <errno.h>
+#include <net/ethernet.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "frame/frame.h"
 #include "inspect/record.h"
 #include "recover/files.h"
 
+/* Senders of frames that are not IP, at a time: the one silent longest is forgotten. */
+#define FOREIGN_MAX   64
+#define ETHERTYPE_MIN 0x600 /* below it is a length: 802.3 */
+
+struct foreign {
+	bool used;
+	uint16_t ethertype;
+	struct mac mac;
+	int64_t minute; /* in which it was told of */
+};
+
 struct recover {
 	struct recover_setup setup;
+	struct foreign foreign[FOREIGN_MAX];
 	struct inspect *inspect;
 	struct recover_files *files;
 	struct inspect_text text; /* of the record that is being made */
@@ -72,6 +87,16 @@ static void on_decoded(
 	emit(context, &record);
 }
 
+static void on_unknown(
+	void *context, const struct inspect_frame *frame, const struct inspect_unknown *unknown)
+{
+	struct recover *r = context;
+	struct record record;
+
+	inspect_record_unknown(frame, unknown, &r->text, &record);
+	emit(r, &record);
+}
+
 static int new_inspect(struct recover *r)
 {
 	struct inspect_setup setup = r->setup.inspect;
@@ -82,6 +107,7 @@ static int new_inspect(struct recover *r)
 		setup.on_file = on_file;
 		setup.on_login = on_login;
 		setup.on_decoded = on_decoded;
+		setup.on_unknown = on_unknown;
 	}
 	setup.context = r;
 	return inspect_new(&setup, &r->inspect);
@@ -116,9 +142,65 @@ struct recover *recover_free(struct recover *r)
 	return NULL;
 }
 
+/* ---- frames that are not IP ---- */
+
+/* What every network has: not of interest. */
+static bool is_usual(const struct frame *f)
+{
+	static const uint16_t usual[] = {
+		ETHERTYPE_IP, ETHERTYPE_IPV6, ETHERTYPE_ARP, ETHERTYPE_REVARP, 0x88cc, /* LLDP */
+		0x8808,                                                                /* pause */
+	};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (f->ethertype == usual[i])
+			return true;
+	return f->n_packets > 0 || f->is_arp || f->ethertype < ETHERTYPE_MIN;
+}
+
+/* Once a minute for each ethertype and sender. */
+static bool is_due(struct recover *r, const struct inspect_frame *frame)
+{
+	const struct frame *f = frame->frame;
+	int64_t minute = frame->wall_ns / (60 * INT64_C(1000000000));
+	struct foreign *oldest = &r->foreign[0];
+
+	for (unsigned i = 0; i < FOREIGN_MAX; i++) {
+		struct foreign *at = &r->foreign[i];
+
+		if (at->used && at->ethertype == f->ethertype &&
+			memcmp(&at->mac, &f->src_mac, sizeof(at->mac)) == 0) {
+			bool due = at->minute != minute;
+
+			at->minute = minute;
+			return due;
+		}
+		if (!at->used || at->minute < oldest->minute)
+			oldest = at;
+	}
+	*oldest = (struct foreign){
+		.used = true, .ethertype = f->ethertype, .mac = f->src_mac, .minute = minute
+	};
+	return true;
+}
+
+static void foreign_take(struct recover *r, const struct inspect_frame *frame)
+{
+	const struct frame *f = frame->frame;
+	struct inspect_unknown unknown = { .side = frame->side };
+
+	if (is_usual(f) || f->l3_at >= f->len || !is_due(r, frame))
+		return;
+	unknown.bytes = f->data + f->l3_at;
+	unknown.len = f->len - f->l3_at;
+	on_unknown(r, frame, &unknown);
+}
+
 struct inspect_answer recover_take(
 	struct recover *r, struct inspect_frame *frame, const void *tag, size_t tag_len)
 {
+	if (r->setup.records)
+		foreign_take(r, frame);
 	return inspect_take(r->inspect, frame, tag, tag_len);
 }
 
