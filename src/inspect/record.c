@@ -494,9 +494,25 @@ static void put_sums(struct out *o, const struct inspect_sums *sums)
 	out_char(o, '"');
 }
 
-void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
-	const struct inspect_sums *sums, struct inspect_text *text, struct record *ret_record)
+static void put_holes(struct out *o, const struct inspect_contents *contents)
 {
+	out_str(o, ",\"holes\":[");
+	for (uint32_t i = 0; i < contents->n_holes; i++)
+		out_fmt(o, "%s{\"offset\":%llu,\"length\":%llu}", i ? "," : "",
+			(unsigned long long)contents->hole[i].at,
+			(unsigned long long)(contents->hole[i].end - contents->hole[i].at));
+	out_char(o, ']');
+	if (contents->beyond)
+		out_fmt(o, ",\"more_holes\":%llu", (unsigned long long)contents->beyond);
+}
+
+void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
+	const struct inspect_contents *contents, struct inspect_text *text,
+	struct record *ret_record)
+{
+	static const struct inspect_contents unknown;
+	const struct inspect_contents *c = contents ? contents : &unknown;
+	bool gaps = c->n_holes || c->beyond;
 	enum proto_id proto = file->tx ? proto_tx_state(file->tx).proto : PROTO_NONE;
 	struct record record = new_record(EVENT_FILEINFO, frame, proto);
 	struct out o = out_make(text->members, sizeof(text->members));
@@ -505,9 +521,14 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 	put_name(&o, "fileinfo");
 	out_str(&o, "{\"filename\":");
 	out_json_text(&o, file->name, file->name_len);
-	out_fmt(&o, ",\"gaps\":false,\"state\":\"%s\"", file->cut ? "TRUNCATED" : "CLOSED");
-	if (sums)
-		put_sums(&o, sums);
+	out_fmt(&o, ",\"gaps\":%s,\"state\":\"%s\"", gaps ? "true" : "false",
+		file->cut || gaps || c->odd ? "TRUNCATED" : "CLOSED");
+	if (c->has_sums)
+		put_sums(&o, &c->sums);
+	if (gaps)
+		put_holes(&o, c);
+	if (c->odd)
+		out_str(&o, ",\"out_of_order\":true");
 	out_fmt(&o, ",\"stored\":false,\"size\":%llu", (unsigned long long)file->size);
 	if (file->tx)
 		out_fmt(&o, ",\"tx_id\":%llu", (unsigned long long)proto_tx_state(file->tx).id);
@@ -533,7 +554,7 @@ void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto
 	record.login.method = text_of(login->method ? login->method : "");
 	record.login.user = login_text(&login->user);
 	record.login.password = login_text(&login->password);
-	record.login.hash = login_text(&login->hash);
+	record.login.hash = (struct text){ (const char *)login->hash.bytes, login->hash.len };
 	record.login.result = text_of(results[login->result]);
 	*ret_record = record;
 }

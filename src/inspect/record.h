@@ -31,9 +31,22 @@ struct inspect_sums {
 	uint8_t sha256[32], md5[16];
 	bool has_md5;
 };
-/* A file that has ended; `sums` may be NULL. */
+/* What is known of a file's contents. */
+#define INSPECT_HOLES_MAX 16 /* that are remembered; of what is missing behind them, how much */
+struct inspect_contents {
+	struct inspect_sums sums;
+	bool has_sums; /* and they are of the whole file, its bytes in order */
+	bool odd;      /* its bytes did not come in order, each once */
+	uint32_t n_holes;
+	struct inspect_hole {
+		uint64_t at, end;
+	} hole[INSPECT_HOLES_MAX]; /* in order */
+	uint64_t beyond;           /* bytes in holes for which there was no place */
+};
+/* A file that has ended; `contents` may be NULL: nothing is known of them. */
 void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
-	const struct inspect_sums *sums, struct inspect_text *text, struct record *ret_record);
+	const struct inspect_contents *contents, struct inspect_text *text,
+	struct record *ret_record);
 /* An attempt to log in: from who tried. */
 void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,
 	const struct proto_login *login, struct record *ret_record);

@@ -97,6 +97,33 @@ bool proto_body_add(
 	return true;
 }
 
+void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes,
+	size_t len, size_t limit)
+{
+	struct cur from = cur_make(bytes, len);
+	size_t drop;
+
+	if (conn->bytes < limit) {
+		proto_body_add(conn, body, bytes, len);
+		return;
+	}
+	if (len > body->room) {
+		body->offset += body->len + (len - body->room);
+		body->len = 0;
+		cur_skip(&from, len - body->room);
+	}
+	drop = body->len + cur_left(&from) > body->room ? body->len + cur_left(&from) - body->room
+							: 0;
+	if (drop)
+		memmove(body->at, body->at + drop, body->len - drop);
+	body->len -= (uint32_t)drop;
+	body->offset += drop;
+	len = cur_left(&from);
+	if (len)
+		cur_copy(&from, body->at + body->len, len);
+	body->len += (uint32_t)len;
+}
+
 void proto_body_free(struct proto_conn *conn, struct proto_body *body)
 {
 	proto_free(conn, body->at, body->room);

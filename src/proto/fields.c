@@ -180,6 +180,15 @@ bool proto_fields_said(const struct proto_fields *f)
 	return f->in_sub ? f->sub_len : f->text_len;
 }
 
+void proto_fields_file_name(struct proto_fields_file *file, const void *name, size_t len)
+{
+	if (!file)
+		return;
+	file->name_len = len < FIELDS_NAME_MAX ? (uint32_t)len : FIELDS_NAME_MAX;
+	if (file->name_len)
+		memcpy(file->name, name, file->name_len);
+}
+
 struct proto_fields_file *proto_fields_file(
 	struct proto_tx *tx, unsigned side, const void *name, size_t name_len)
 {
@@ -192,24 +201,24 @@ struct proto_fields_file *proto_fields_file(
 		return NULL;
 	*file = (struct proto_fields_file){ .side = (uint8_t)side, .number = f->n_files++ };
 	file->open = true;
-	file->name_len = name_len < FIELDS_NAME_MAX ? (uint32_t)name_len : FIELDS_NAME_MAX;
-	if (file->name_len)
-		memcpy(file->name, name, file->name_len);
+	proto_fields_file_name(file, name, name_len);
 	while (*last)
 		last = &(*last)->next;
 	*last = file;
 	return file;
 }
 
-static void file_news(struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes,
-	size_t len, bool end, bool cut)
+static void file_news(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
+	const uint8_t *bytes, size_t len, bool end, bool cut)
 {
 	struct proto_file news = { .id = tx->state.id * FIELDS_FILES_MAX + file->number,
 		.tx = tx,
 		.name = file->name,
 		.name_len = file->name_len,
 		.side = file->side,
+		.offset = offset,
 		.size = file->size,
+		.carried = file->carried,
 		.end = end,
 		.cut = cut };
 
@@ -220,11 +229,20 @@ static void file_news(struct proto_tx *tx, struct proto_fields_file *file, const
 void proto_fields_file_add(
 	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len)
 {
-	if (!file || !file->open || !len)
+	if (file)
+		proto_fields_file_put(tx, file, file->size, bytes, len);
+}
+
+void proto_fields_file_put(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
+	const uint8_t *bytes, size_t len)
+{
+	if (!file || !file->open || !len || offset > UINT64_MAX - len)
 		return;
-	file->size += len;
-	proto_body_add(tx->conn, &file->body, bytes, len);
-	file_news(tx, file, bytes, len, false, false);
+	file->carried += len;
+	if (file->size < offset + len)
+		file->size = offset + len;
+	proto_body_add_within(tx->conn, &file->body, bytes, len, FIELDS_FILES_BYTES);
+	file_news(tx, file, offset, bytes, len, false, false);
 }
 
 void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, bool cut)
@@ -233,7 +251,7 @@ void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, 
 		return;
 	file->open = false;
 	file->body.complete = true;
-	file_news(tx, file, NULL, 0, true, cut);
+	file_news(tx, file, file->size, NULL, 0, true, cut);
 }
 
 /* Files that the side whose news are told has sent. */
@@ -376,6 +394,14 @@ void text_wide(struct out *o, struct cur c, bool wide)
 			out_char(o, (char)(0x80 | (u & 63)));
 		}
 	}
+}
+
+void text_name_read(struct cur c, bool wide, struct text_name *ret_name)
+{
+	struct out o = out_make(ret_name->text, sizeof(ret_name->text));
+
+	text_wide(&o, c, wide);
+	ret_name->len = (uint32_t)o.len;
 }
 
 void json_name(struct out *o, const char *name)

@@ -14,6 +14,8 @@
 
 #define FIELDS_FILES_MAX 16  /* of one transaction; more are not looked at */
 #define FIELDS_NAME_MAX  255 /* of a file's name */
+/* Of the connection's memory; beyond it, what files need for rules is not given more: many may be carried at a time. */
+#define FIELDS_FILES_BYTES (PROTO_CONN_BYTES_MAX / 2)
 
 struct proto_field {
 	uint16_t buffer; /* enum proto_buffer_id */
@@ -29,7 +31,7 @@ struct proto_field_number {
 struct proto_fields_file {
 	struct proto_fields_file *next;
 	struct proto_body body;
-	uint64_t size;
+	uint64_t size, carried;
 	uint8_t side, number;
 	bool open;
 	uint32_t name_len;
@@ -84,8 +86,13 @@ bool proto_fields_said(const struct proto_fields *fields); /* something, where i
  * the other two take it. What a transaction leaves open is ended with it. */
 struct proto_fields_file *proto_fields_file(
 	struct proto_tx *tx, unsigned side, const void *name, size_t name_len);
+/* What it is called from now on. */
+void proto_fields_file_name(struct proto_fields_file *file, const void *name, size_t len);
 void proto_fields_file_add(
 	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len);
+/* The same of bytes that belong at `offset`, wherever the last ones ended. */
+void proto_fields_file_put(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
+	const uint8_t *bytes, size_t len);
 void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, bool cut);
 
 /* For parsers without a state of their own. */
@@ -109,6 +116,13 @@ size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct 
 /* Characters of two bytes (UTF-16LE; `wide`) or one as UTF-8, up to a zero or what has room; what
  * is no character becomes a question mark. */
 void text_wide(struct out *o, struct cur c, bool wide);
+/* A name of such characters; what has no room is cut off. */
+#define TEXT_NAME_MAX 255 /* bytes of UTF-8 */
+struct text_name {
+	uint32_t len;
+	char text[TEXT_NAME_MAX];
+};
+void text_name_read(struct cur c, bool wide, struct text_name *ret_name);
 
 /* JSON: each writes the comma that is missing before it. A `name` of NULL: in an array. */
 void json_name(struct out *o, const char *name);

@@ -43,7 +43,9 @@ static void tell(struct http_tx *tx, const struct http_file *file, const uint8_t
 		.name = file->called,
 		.name_len = file->name_len,
 		.side = file->side,
+		.offset = file->size - len,
 		.size = file->size,
+		.carried = file->size,
 		.end = file->ended,
 		.cut = file->cut };
 

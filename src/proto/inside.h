@@ -81,7 +81,7 @@ void proto_conn_give_up(struct proto_conn *conn);
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect);
 
 /* A login that a parser follows is a struct proto_login in its state, zero at first. What is given is kept; with the
- * last one all is told, and it is zero again. */
+ * last one all is told, what it holds is freed, and it is zero again: whoever closes a state ends its logins. */
 void proto_login_user(struct proto_login *login, const uint8_t *bytes, size_t len);
 void proto_login_password(struct proto_login *login, const uint8_t *bytes, size_t len);
 void proto_login_hash(struct proto_login *login, const uint8_t *bytes, size_t len);
@@ -124,5 +124,8 @@ struct proto_body {
 };
 bool proto_body_add(
 	struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes, size_t len);
+/* The same; once the connection holds `limit` bytes, the room stays as it is and the oldest bytes go. */
+void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes,
+	size_t len, size_t limit);
 void proto_body_free(struct proto_conn *conn, struct proto_body *body);
 struct proto_bytes proto_body_bytes(const struct proto_body *body);

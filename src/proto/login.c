@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What somebody gave to be let in, kept until the other side says whether it was good. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/conn.h"
@@ -26,8 +27,18 @@ void proto_login_password(struct proto_login *login, const uint8_t *bytes, size_
 
 void proto_login_hash(struct proto_login *login, const uint8_t *bytes, size_t len)
 {
-	keep(&login->hash, bytes, len);
+	struct cur c = cur_make(bytes, len);
+
+	cur_limit(&c, PROTO_LOGIN_HASH_MAX);
 	login->begun = true;
+	free(login->hash.bytes);
+	login->hash = (struct proto_login_hash){ .bytes = NULL };
+	if (cur_left(&c))
+		login->hash.bytes = malloc(cur_left(&c));
+	if (!login->hash.bytes)
+		return;
+	login->hash.len = (uint16_t)cur_left(&c);
+	cur_copy(&c, login->hash.bytes, login->hash.len);
 }
 
 void proto_login_end(
@@ -37,6 +48,7 @@ void proto_login_end(
 	if (login->begun && conn->setup.on_login)
 		conn->setup.on_login(
 			conn->setup.context, conn->parser ? conn->parser->id : PROTO_NONE, login);
+	free(login->hash.bytes);
 	memset(login, 0, sizeof(*login));
 }
 

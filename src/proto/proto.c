@@ -395,6 +395,7 @@ struct proto_conn *proto_conn_free(struct proto_conn *conn)
 	if (!conn)
 		return NULL;
 	conn->setup.on_login = NULL; /* who frees it wants to hear nothing */
+	conn->setup.on_file = NULL;
 	close_parser(conn);
 	pending_drop(conn, &conn->side[0]);
 	pending_drop(conn, &conn->side[1]);

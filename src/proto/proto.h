@@ -104,14 +104,20 @@ struct proto_tx_state {
 /* News of a transaction. `side` is whose bytes it was. The transaction is valid during the call.
  * The last call of each, and only that, sees both sides done. */
 typedef void proto_on_tx(void *context, struct proto_tx *tx, unsigned side);
-/* A piece of a file: `len` 0 with `end` closes it. `name` may be empty. */
+/* A piece of a file: `len` 0 with `end` closes it. `name` may be empty. Nearly always a piece begins where the last
+ * one ended (`offset` is the `size` that was told last, 0 at first). One that begins behind it leaves a hole, and one
+ * that begins before it fills a hole or says anew what was there; only protocols that read and write files in any
+ * order (SMB) have such pieces. A file is whole when its pieces leave no hole and it is not `cut`. */
 struct proto_file {
 	uint64_t id; /* in this connection */
 	struct proto_tx *tx;
 	const char *name;
 	uint32_t name_len;
 	unsigned side;
-	uint64_t size; /* so far, this piece included */
+	uint64_t offset; /* in the file, of the first byte of this piece */
+	uint64_t size; /* so far, this piece included: where the piece that reaches farthest ends */
+	uint64_t
+		carried; /* bytes of all pieces so far, this one included; what came twice counts twice */
 	bool end, cut; /* cut: the end was not seen */
 };
 typedef void proto_on_file(
@@ -135,17 +141,23 @@ struct proto_expect {
 typedef void proto_on_expect(void *context, const struct proto_expect *expect);
 
 /* An attempt to log in, told when the other side has said whether it was good, or nobody will. */
-#define PROTO_LOGIN_MAX 128 /* bytes of each part that are kept; the rest is cut */
+#define PROTO_LOGIN_MAX 128 /* bytes of user and password that are kept; the rest is cut */
+#define PROTO_LOGIN_HASH_MAX \
+	2048 /* of the hash: NetNTLMv2's holds the names of the server and its domain */
 enum proto_login_result { PROTO_LOGIN_UNKNOWN, PROTO_LOGIN_SUCCESS, PROTO_LOGIN_FAILURE };
 struct proto_login_text {
 	uint8_t text[PROTO_LOGIN_MAX];
+	uint16_t len;
+};
+struct proto_login_hash {
+	uint8_t *bytes; /* there only if `len` is not 0 */
 	uint16_t len;
 };
 struct proto_login {
 	const char
 		*method; /* a literal: "password", "cram-md5", ...; NULL: the protocol's only one */
 	struct proto_login_text user, password; /* as they were sent; len 0: none */
-	struct proto_login_text hash;           /* what was sent in place of the password */
+	struct proto_login_hash hash;           /* what was sent in place of the password */
 	enum proto_login_result result;
 	bool begun; /* there is something to tell */
 };

@@ -8,6 +8,7 @@ static void free_tx(struct proto_tx *tx)
 {
 	if (tx->user && tx->free_user)
 		tx->free_user(tx->user);
+	tx->user = NULL;
 	if (tx->data && tx->parser->free_tx)
 		tx->parser->free_tx(tx->data);
 	proto_free(tx->conn, tx, sizeof(*tx));

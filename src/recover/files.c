@@ -11,8 +11,10 @@
 struct open_file {
 	uint64_t flow_id, id, used; /* used 0: free */
 	unsigned side;
+	uint64_t end; /* where the piece that reaches farthest ends */
 	crypto_hash_sha256_state hash;
 	EVP_MD_CTX *md5; /* NULL: not known */
+	struct inspect_contents contents;
 };
 
 struct recover_files {
@@ -51,15 +53,66 @@ static void update(struct open_file *open, const uint8_t *bytes, size_t len)
 		EVP_DigestUpdate(open->md5, bytes, len);
 }
 
-static void finish(struct open_file *open, struct inspect_sums *ret_sums)
+static void finish(struct open_file *open, bool cut)
 {
+	struct inspect_contents *c = &open->contents;
 	unsigned len;
 
-	crypto_hash_sha256_final(&open->hash, ret_sums->sha256);
-	ret_sums->has_md5 = open->md5 && EVP_DigestFinal_ex(open->md5, ret_sums->md5, &len) == 1;
+	c->has_sums = !cut && !c->odd && !c->n_holes && !c->beyond;
+	crypto_hash_sha256_final(&open->hash, c->sums.sha256);
+	c->sums.has_md5 = open->md5 && EVP_DigestFinal_ex(open->md5, c->sums.md5, &len) == 1;
 	EVP_MD_CTX_free(open->md5);
 	open->md5 = NULL;
 	open->used = 0;
+}
+
+static void add_hole(struct inspect_contents *c, uint64_t at, uint64_t end)
+{
+	if (c->n_holes == INSPECT_HOLES_MAX)
+		c->beyond += end - at;
+	else
+		c->hole[c->n_holes++] = (struct inspect_hole){ at, end };
+}
+
+/* Takes away of the holes what is not missing any more: the last ones first, since their places change. */
+static void fill_holes(struct inspect_contents *c, uint64_t at, uint64_t end)
+{
+	for (uint32_t i = c->n_holes; i-- > 0;) {
+		struct inspect_hole *hole = &c->hole[i], was = *hole;
+
+		if (end <= was.at || at >= was.end)
+			continue;
+		if (at > was.at && end < was.end && c->n_holes < INSPECT_HOLES_MAX) {
+			memmove(hole + 2, hole + 1, (c->n_holes++ - i - 1) * sizeof(*hole));
+			hole[0] = (struct inspect_hole){ was.at, at };
+			hole[1] = (struct inspect_hole){ end, was.end };
+		} else if (
+			at >
+			was.at) { /* of one that would become two, the second is not told apart */
+			hole->end = end < was.end ? was.end : at;
+		} else if (end < was.end) {
+			hole->at = end;
+		} else {
+			memmove(hole, hole + 1, (--c->n_holes - i) * sizeof(*hole));
+		}
+	}
+}
+
+static void place(struct open_file *open, uint64_t at, const uint8_t *bytes, size_t len)
+{
+	struct inspect_contents *c = &open->contents;
+
+	if (at == open->end) {
+		if (!c->odd && !c->n_holes)
+			update(open, bytes, len);
+	} else if (at > open->end) {
+		add_hole(c, open->end, at);
+	} else {
+		c->odd = true;
+		fill_holes(c, at, at + len);
+	}
+	if (open->end < at + len)
+		open->end = at + len;
 }
 
 static bool is_it(const struct open_file *open, const struct inspect_frame *frame,
@@ -85,7 +138,7 @@ static struct open_file *find(struct recover_files *files, const struct inspect_
 		if (open->used < idle->used)
 			idle = open;
 	}
-	if (file->size != len)
+	if (file->carried != len)
 		return NULL;
 	EVP_MD_CTX_free(idle->md5);
 	*idle = (struct open_file){ .flow_id = frame->flow_id,
@@ -102,14 +155,13 @@ bool recover_files_take(struct recover_files *files, const struct inspect_frame 
 	struct record *ret_record)
 {
 	struct open_file *open = find(files, frame, file, len);
-	struct inspect_sums sums;
 
 	if (open && len > 0)
-		update(open, bytes, len);
+		place(open, file->offset, bytes, len);
 	if (!file->end)
 		return false;
 	if (open)
-		finish(open, &sums);
-	inspect_record_file(frame, file, open && !file->cut ? &sums : NULL, text, ret_record);
+		finish(open, file->cut);
+	inspect_record_file(frame, file, open ? &open->contents : NULL, text, ret_record);
 	return true;
 }

@@ -56,7 +56,8 @@ static void on_file(void *context, const struct proto_file *file, const uint8_t 
 	const struct proto_bytes b = { .at = bytes, .len = (uint32_t)len };
 
 	(void)context;
-	(void)file;
+	if (file->size < file->offset || file->size - file->offset < len || file->carried < len)
+		abort();
 	read_bytes(&b);
 }
 
@@ -66,7 +67,8 @@ static void on_login(void *context, enum proto_id proto, const struct proto_logi
 	(void)proto;
 	sum += login->user.text[login->user.len / 2] +
 	       login->password.text[login->password.len / 2] +
-	       login->hash.text[login->hash.len / 2] + (unsigned)login->result;
+	       (login->hash.len ? login->hash.bytes[login->hash.len - 1] : 0) +
+	       (unsigned)login->result;
 }
 
 static void piece(struct proto_conn *conn, struct cur *c)

@@ -24,6 +24,48 @@ static struct out kit_out;
 static bool kit_show_buffers;
 static bool kit_show_logins; /* as lines `login METHOD USER PASSWORD HASH RESULT` */
 
+/* What files hold, with gaps as zeros, and whether it was told in order. */
+#define KIT_FILES    16
+#define KIT_CONTENTS 128
+static bool kit_show_contents;
+static struct kit_file {
+	uint64_t id, next;
+	bool used, odd;
+	uint8_t at[KIT_CONTENTS];
+} kit_files[KIT_FILES];
+
+static struct kit_file *kit_file_of(const struct proto_file *file)
+{
+	unsigned i = 0, place = KIT_FILES;
+
+	for (; i < KIT_FILES; i++) {
+		if (kit_files[i].used && kit_files[i].id == file->id)
+			return &kit_files[i];
+		if (!kit_files[i].used)
+			place = i;
+	}
+	if (place == KIT_FILES)
+		abort();
+	kit_files[place] = (struct kit_file){ .used = true, .id = file->id };
+	return &kit_files[place];
+}
+
+static void kit_file_piece(const struct proto_file *file, const uint8_t *bytes, size_t len)
+{
+	struct kit_file *f = kit_file_of(file);
+
+	f->odd |= file->offset != f->next;
+	for (size_t i = 0; i < len && file->offset + i < KIT_CONTENTS; i++)
+		f->at[file->offset + i] = bytes[i];
+	f->next = file->size;
+	if (!file->end)
+		return;
+	out_fmt(&kit_out, "%s ", f->odd ? " odd" : "");
+	out_quoted(&kit_out, (const char *)f->at,
+		file->size < KIT_CONTENTS ? (size_t)file->size : KIT_CONTENTS);
+	f->used = false;
+}
+
 static void kit_buffers(struct proto_tx *tx, unsigned side)
 {
 	struct proto_bytes b;
@@ -75,11 +117,17 @@ static void kit_on_file(
 	(void)context;
 	if (len && bytes[len - 1] == 255)
 		kit_out.full |= kit_out.full;
-	if (!file->end)
+	if (!file->end) {
+		if (kit_show_contents)
+			kit_file_piece(file, bytes, len);
 		return;
+	}
 	out_str(&kit_out, "file ");
 	out_quoted(&kit_out, file->name, file->name_len);
-	out_fmt(&kit_out, " %llu%s\n", (unsigned long long)file->size, file->cut ? " cut" : "");
+	out_fmt(&kit_out, " %llu%s", (unsigned long long)file->size, file->cut ? " cut" : "");
+	if (kit_show_contents)
+		kit_file_piece(file, bytes, len);
+	out_char(&kit_out, '\n');
 }
 
 static void kit_on_expect(void *context, const struct proto_expect *e)
@@ -94,7 +142,9 @@ static void kit_on_expect(void *context, const struct proto_expect *e)
 static void kit_on_login(void *context, enum proto_id proto, const struct proto_login *login)
 {
 	static const char *const results[] = { "unknown", "success", "failure" };
-	const struct proto_login_text *texts[] = { &login->user, &login->password, &login->hash };
+	const struct kit_part texts[] = { { 0, login->user.text, login->user.len },
+		{ 0, login->password.text, login->password.len },
+		{ 0, login->hash.bytes, login->hash.len } };
 
 	(void)context;
 	(void)proto;
@@ -103,8 +153,8 @@ static void kit_on_login(void *context, enum proto_id proto, const struct proto_
 	out_fmt(&kit_out, "login %s", login->method ? login->method : "-");
 	for (unsigned i = 0; i < 3; i++) {
 		out_char(&kit_out, ' ');
-		out_quoted(&kit_out, texts[i]->len ? (const char *)texts[i]->text : "-",
-			texts[i]->len ? texts[i]->len : 1);
+		out_quoted(&kit_out, texts[i].len ? texts[i].bytes : "-",
+			texts[i].len ? texts[i].len : 1);
 	}
 	out_fmt(&kit_out, " %s\n", results[login->result]);
 }
@@ -143,6 +193,7 @@ static const char *kit_run(const struct proto_flow_info *info, const struct kit_
 	struct proto_conn *conn = kit_open(info);
 
 	kit_out = out_make(kit_text, sizeof(kit_text));
+	memset(kit_files, 0, sizeof(kit_files));
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *bytes = parts[i].bytes;
 		size_t len = parts[i].len < limit ? parts[i].len : limit;
