@@ -85,6 +85,75 @@ def logins():
                  setup(0, 2, 0, type3), setup(1, 2, 0xc000006d, b''), port=PORT_445)
 
 
+def framed(*messages):
+    return struct.pack('>I', len(b''.join(messages))) + b''.join(messages)
+
+
+def smb1(side, number, command, words, said=b'', more=b'', status=0):
+    head = b'\xffSMB' + struct.pack('<BIBH12xHHHH', command, status, 0x80 * side, 0x4000, 3, 0, 4, number)
+    return (side, framed(head + bytes([len(words) // 2]) + words + struct.pack('<H', len(said)) + said + more))
+
+
+def smb2(side, number, command, body, flags=0, last=True):
+    head = b'\xfeSMB' + struct.pack('<HHIHHIIQIIQ16x', 64, 0, 0, command, 1, side | flags, 0 if last else 64 + len(body),
+                                    number, 0, 7, 9)
+    return head + body
+
+
+def smb_files():
+    name = 'file.txt'.encode('utf-16-le')
+    create = bytes(36) + struct.pack('<IIHH8x', 2, 0, 120, len(name)) + name
+    created = bytes(48) + struct.pack('<Q8x', 8) + struct.pack('<QQ', 1, 2)
+    same, known = b'\xff' * 16, struct.pack('<QQ', 1, 2)
+
+    def write(handle, at, said):
+        return struct.pack('<HHIQ', 49, 112, len(said), at) + handle + bytes(16) + said
+
+    def read(at):
+        return bytes(8) + struct.pack('<Q', at) + known + bytes(16)
+
+    def was_read(said):
+        return struct.pack('<HHI8x', 17, 80, len(said)) + said
+
+    def turn(number, command, ask, answer):
+        return (0, framed(smb2(0, number, command, ask))), (1, framed(smb2(1, number, command, answer)))
+
+    conversation('smb-files', *turn(1, 5, create, created), *turn(2, 9, write(known, 4, b'late'), bytes(16)),
+                 *turn(3, 9, write(known, 0, b'soon'), bytes(16)), *turn(4, 8, read(4), was_read(b'4567')),
+                 *turn(5, 8, read(0), was_read(b'0123')), *turn(6, 6, bytes(8) + known, bytes(60)), port=PORT_445)
+    ask = framed(smb2(0, 1, 5, create, last=False), smb2(0, 2, 9, write(same, 0, b'12345678'), flags=4, last=False),
+                 smb2(0, 3, 6, bytes(8) + same, flags=4))
+    answer = framed(smb2(1, 1, 5, created, last=False), smb2(1, 2, 9, bytes(16), flags=4, last=False),
+                    smb2(1, 3, 6, bytes(64), flags=4))
+    conversation('smb-chained', (0, ask), (1, answer), port=PORT_445)
+    long = smb2(0, 2, 9, write(known, 0, bytes(49500)), last=False) + smb2(0, 3, 6, bytes(8) + known, flags=4)
+    conversation('smb-long', *turn(1, 5, create, created), (0, framed(long)[:30000]), (GAP, b'x' * 1000), (0, framed(long)[31000:]),
+                 (GAP, bytes(9)), *turn(4, 5, create, created), *turn(5, 9, write(known, 9, b'x'), bytes(16)), port=PORT_445)
+    find = b'\x21\0\x03\0' + bytes(20) + struct.pack('<HH4x', 96, 2) + b'*\0'
+    entry = struct.pack('<I56xI30x', 0, len(name)) + name
+    conversation('smb-find', *turn(1, 14, find, struct.pack('<HHI', 9, 72, len(entry)) + entry), port=PORT_445)
+    andx = b'\xff\0\0\0'
+    challenge = struct.pack('<HB', 0, 3) + bytes(30) + b'\x08'
+    account = andx + bytes(10) + struct.pack('<HH8x', 24, 24)
+    conversation('smb-old', smb1(0, 1, 0x72, b'', b'\2NT LM 0.12\0'), smb1(1, 1, 0x72, challenge, b'12345678'),
+                 smb1(0, 2, 0x73, account, b'L' * 24 + b'N' * 24 + b'joe\0WG\0Unix\0Samba\0'), smb1(1, 2, 0x73, andx + bytes(2), b'Unix\0S\0'),
+                 smb1(0, 3, 0x75, andx + b'\0\0\x18\0', b'p' * 24 + b'\\\\H\\S\0A:\0'), smb1(1, 3, 0x75, andx, b'A:\0'),
+                 smb1(0, 4, 0x02, bytes(4), b'\4a.txt\0'), smb1(1, 4, 0x02, b'\1\0' + bytes(12)),
+                 smb1(0, 5, 0x0b, b'\1\0\3\0\0\0\0\0\0\0', b'\1\3\0abc'), smb1(1, 5, 0x0b, b'\3\0'),
+                 smb1(0, 6, 0x0a, b'\1\0\3\0\0\0\0\0\0\0'), smb1(1, 6, 0x0a, b'\3\0' + bytes(8), b'\1\3\0abc'),
+                 smb1(0, 7, 0x2c, b'\1\0\1\0\3\0\0\0' + bytes(4), b'\0d'), smb1(1, 7, 0x2c, b'\1\0'),
+                 smb1(0, 8, 0x81, bytes(4), b'\4\\*\0\5\0\0'), smb1(1, 8, 0x81, b'\1\0', b'\5\x2b\0' + bytes(30) + b'A.TXT' + bytes(8)),
+                 smb1(0, 9, 0x07, bytes(2), b'\4a\0\4b\0'), smb1(1, 9, 0x71, b''), port=PORT_445)
+    chained = b'\x2e\0\x47\0' + bytes(26), b'\x0a' + andx + b'\xff\xff' + bytes(14) + bytes(2)
+    answers = b'\x2e\0\x41\0\x08\0' + bytes(24), b'\x0c' + andx + bytes(6) + b'\2\0\x5c\0' + bytes(10) + b'\2\0go'
+    conversation('smb-andx', smb1(0, 1, 0x2d, chained[0], b'c.txt\0', chained[1]), smb1(1, 1, 0x2d, answers[0], b'', answers[1]),
+                 port=PORT_445)
+    query = b'\x22\0' + bytes(16) + b'\x22\0\x41\0' + bytes(4) + b'\1\0\1\0'
+    entry = struct.pack('<IIIH', 0, 0, 2, 0x2a)
+    conversation('smb-trans2', smb1(0, 1, 0x32, query, struct.pack('<HHHHI', 0, 9, 0, 0x103, 0) + b'\\*\0'),
+                 smb1(1, 1, 0x32, bytes(6) + b'\0\0\x37\0\0\0' + struct.pack('<HH4x', len(entry), 55), entry), port=PORT_445)
+
+
 def remote():
     challenge, screen = b'0123456789abcdef', b'\3\x20\2\x58\x20\x18\0\1\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\1x'
     conversation('rfb-3.3', (1, b'RFB 003.003\n'), (0, b'RFB 003.003\n'), (1, b'\0\0\0\2' + challenge), (0, challenge),
@@ -349,6 +418,7 @@ if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
     logins()
+    smb_files()
     remote()
     shell()
     irc()

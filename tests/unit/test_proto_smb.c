@@ -175,6 +175,41 @@ static void parts_of(struct kit_part ret_parts[2])
 	"smb \"smb\":{\"id\":" id ",\"dialect\":\"unknown\",\"command\":\"SMB2_COMMAND_" command \
 	"\","
 
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Lines in the order of their text. */
+static void sort_lines(const char *told, char ret_text[static KIT_TEXT])
+{
+	static char copy[KIT_TEXT];
+	struct out o = out_make(ret_text, KIT_TEXT);
+	char *line[64], *rest = copy;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", told);
+	while (n < 64 && (line[n] = strsep(&rest, "\n")))
+		n++;
+	qsort(line, n, sizeof(line[0]), compare_lines);
+	for (size_t i = 0; i < n; i++)
+		out_fmt(&o, "%s\n", line[i]);
+}
+
+/* What one says all at once is told together, its files first: in pieces it is the same in another order. */
+static void check_lines(const struct kit_part parts[static 2])
+{
+	static char whole[KIT_TEXT], pieces[KIT_TEXT];
+
+	sort_lines(kit_run(&smb, parts, 2, 0, SIZE_MAX), whole);
+	for (size_t piece = 1; piece < 70; piece++) {
+		sort_lines(kit_run(&smb, parts, 2, piece, SIZE_MAX), pieces);
+		assert_string_equal(whole, pieces);
+	}
+	for (size_t limit = 0; limit < kit_size(parts, 2); limit++)
+		kit_run(&smb, parts, 2, 0, limit);
+}
+
 static void test_a_file(void **state)
 {
 	struct bytes one = { 0 }, two = { 0 };
@@ -190,11 +225,12 @@ static void test_a_file(void **state)
 	write_bytes(4, 6, &two);
 	close_file(5);
 	parts_of(parts);
-	/* Answers come when all has been asked: names of files are known by them only, so the
-	 * data has none. */
-	kit_check(&smb, parts, 2, NULL);
-	assert_true(kit_has(&smb, parts, 2, HEAD("1", "TREE_CONNECT") REST ",\"share\":"));
+	/* Answers come when all has been asked: the file is known by its number first. */
+	check_lines(parts);
+	assert_true(kit_has(&smb, parts, 2,
+		HEAD("1", "TREE_CONNECT") "\"path\":\"\\\\\\\\h\\\\C$\"," REST ",\"share\":"));
 	assert_true(kit_has(&smb, parts, 2, "smb.share=\\x5c\\x5ch\\x5cC$\n"));
+	assert_true(kit_has(&smb, parts, 2, "file a.txt 11\n"));
 }
 
 /* Question and answer in turns. */
