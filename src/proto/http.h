@@ -13,6 +13,7 @@
 #include <htp/htp.h>
 
 #include "proto/inside.h"
+#include "proto/ntlm.h"
 
 /* Named limits. */
 #define HTTP_LINE_MAX       18000u     /* a line or a folded header */
@@ -79,6 +80,7 @@ struct http {
 	struct proto_conn *conn;
 	htp_connp_t *connp;
 	struct http_tx *txs;
+	struct ntlm ntlm;
 	unsigned side;   /* that is being fed */
 	bool tunnel;     /* CONNECT was granted: what follows is another protocol */
 	bool connecting; /* CONNECT has no answer yet: what the client says waits */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logins in the headers of a request: Basic (RFC 7617) and Digest (RFC 7616), to a server or a proxy. */
+/* Logins in the headers of a request: Basic (RFC 7617), Digest (RFC 7616), and NTLM, alone or in Negotiate (RFC 4559),
+ * to a server or a proxy. */
 #include <htp/htp_base64.h>
 #include <strings.h>
 
@@ -7,6 +8,8 @@
 #include "proto/http.h"
 
 #define HTTP_BASIC_MAX 1024u /* bytes of the encoded user and password that are read */
+#define HTTP_TOKEN_MAX 4096u /* of NTLM's messages */
+#define HTTP_WAYS_MAX  16u   /* to log in that a server offers */
 
 static bool take_scheme(struct cur *c, const char *scheme)
 {
@@ -20,18 +23,24 @@ static bool take_scheme(struct cur *c, const char *scheme)
 	return true;
 }
 
+static struct cur decode(struct cur c, uint8_t *text, size_t size)
+{
+	htp_base64_decoder decoder;
+	int n;
+
+	cur_limit(&c, size);
+	htp_base64_decoder_init(&decoder);
+	n = htp_base64_decode(&decoder, c.at, (int)cur_left(&c), text, (int)size);
+	return cur_make(text, n > 0 ? (size_t)n : 0);
+}
+
 static void basic(struct proto_login *login, struct cur c)
 {
 	uint8_t text[HTTP_BASIC_MAX];
-	htp_base64_decoder decoder;
 	const uint8_t *colon;
 	struct cur user;
-	int n;
 
-	cur_limit(&c, sizeof(text));
-	htp_base64_decoder_init(&decoder);
-	n = htp_base64_decode(&decoder, c.at, (int)cur_left(&c), text, sizeof(text));
-	c = cur_make(text, n > 0 ? (size_t)n : 0);
+	c = decode(c, text, sizeof(text));
 	colon = memchr(text, ':', cur_left(&c));
 	if (!colon)
 		return;
@@ -42,10 +51,21 @@ static void basic(struct proto_login *login, struct cur c)
 	proto_login_password(login, c.at, cur_left(&c));
 }
 
-static void read_header(struct proto_login *login, struct cur c)
+static bool take_token(struct cur *c)
 {
+	return take_scheme(c, "NTLM") || take_scheme(c, "Negotiate");
+}
+
+static void read_header(struct http *http, struct proto_login *login, struct cur c)
+{
+	uint8_t token[HTTP_TOKEN_MAX];
+	struct ntlm_who who;
+
 	c = text_trim(c);
-	if (take_scheme(&c, "Basic"))
+	if (take_token(&c))
+		ntlm_authenticate(
+			http->conn, login, &http->ntlm, decode(c, token, sizeof(token)), &who);
+	else if (take_scheme(&c, "Basic"))
 		basic(login, c);
 	else if (take_scheme(&c, "Digest"))
 		proto_login_digest(login, c);
@@ -62,8 +82,29 @@ void http_login(struct http_tx *tx, enum proto_login_result result)
 	tx->login_told = true;
 	for (unsigned i = 0; i < 2 && !login.begun; i++)
 		if (http_header(tx, 0, names[i], &value))
-			read_header(&login, cur_make(value.at, value.len));
+			read_header(tx->http, &login, cur_make(value.at, value.len));
 	proto_login_end(tx->http->conn, &login, result);
+}
+
+/* What the server wants to be answered: one of its ways to log in. */
+static void read_challenge(struct http_tx *tx)
+{
+	static const char *const names[] = { "www-authenticate", "proxy-authenticate" };
+	uint8_t token[HTTP_TOKEN_MAX];
+	struct proto_bytes value;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct cur ways = { .at = NULL };
+
+		if (http_header(tx, 1, names[i], &value))
+			ways = cur_make(value.at, value.len);
+		for (unsigned n = 0; cur_left(&ways) && n < HTTP_WAYS_MAX; n++) {
+			struct cur way = text_trim(text_until(&ways, ','));
+
+			if (take_token(&way))
+				ntlm_challenged(&tx->http->ntlm, decode(way, token, sizeof(token)));
+		}
+	}
 }
 
 /* Of 1xx another answer follows. */
@@ -72,6 +113,8 @@ void http_login_answered(struct http_tx *tx)
 	int status = tx->htp->response_status_number;
 	bool refused = status == 401 || status == 403 || status == 407;
 
+	if (refused)
+		read_challenge(tx);
 	if (status >= 200)
 		http_login(tx, refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
 }

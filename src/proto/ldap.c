@@ -3,6 +3,8 @@
 #include "proto/fields.h"
 
 #include "proto/ber.h"
+#include "proto/ntlm.h"
+#include "proto/sasl.h"
 
 #define LDAP_CALLS_MAX 64 /* requests without their last answer */
 #define LDAP_LIST_MAX  64 /* attributes, changes, values that are shown */
@@ -37,7 +39,8 @@ struct ldap {
 		struct proto_tx *tx;
 		int64_t id;
 	} call[LDAP_CALLS_MAX];
-	struct proto_login login; /* a simple bind ... */
+	struct ntlm ntlm;
+	struct proto_login login; /* a bind ... */
 	int64_t login_id;         /* ... in this message */
 	bool over;
 };
@@ -131,12 +134,40 @@ static void simple_bind(const struct said *s, struct cur dn, struct cur password
 	proto_login_password(&l->login, password.at, cur_left(&password));
 }
 
+/* NTLMSSP in GSS-SPNEGO or alone; in Microsoft's own form of a bind, too ([MS-ADTS] 5.1.1.1.3). */
+static void ntlm_bind(const struct said *s, struct cur token)
+{
+	struct ntlm_who who;
+
+	if (ntlm_authenticate(s->ldap->conn, &s->ldap->login, &s->ldap->ntlm, token, &who))
+		s->ldap->login_id = s->id;
+}
+
+static void sasl_bind(const struct said *s, struct cur c)
+{
+	struct ldap *l = s->ldap;
+	struct cur mechanism = body_of(&c), credentials = body_of(&c);
+
+	json_open(s->o, "sasl", '{');
+	json_body(s->o, "mechanism", mechanism);
+	json_close(s->o, '}');
+	if (!text_is(mechanism, "PLAIN")) {
+		ntlm_bind(s, credentials);
+		return;
+	}
+	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
+	l->login_id = s->id;
+	l->login.method = "plain";
+	sasl_plain(&l->login, credentials);
+}
+
 static void bind_response(const struct said *s, struct cur c)
 {
 	struct cur code = c;
 	bool success = ber_number(body_of(&code)) == 0;
 
 	result(s, c);
+	ntlm_challenged(&s->ldap->ntlm, c);
 	if (s->ldap->login_id == s->id)
 		proto_login_end(s->ldap->conn, &s->ldap->login,
 			success ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
@@ -154,11 +185,10 @@ static void bind_request(const struct said *s, struct cur c)
 		return;
 	if (auth.tag == 0x80)
 		simple_bind(s, dn, auth.body);
-	if (auth.tag == 0xa3) {
-		json_open(s->o, "sasl", '{');
-		json_body(s->o, "mechanism", body_of(&auth.body));
-		json_close(s->o, '}');
-	}
+	else if (auth.tag == 0xa3)
+		sasl_bind(s, auth.body);
+	else if (auth.tag == 0x8a || auth.tag == 0x8b)
+		ntlm_bind(s, auth.body);
 }
 
 static void search_request(const struct said *s, struct cur c)

@@ -34,8 +34,7 @@ static bool decode(struct cur line, uint8_t ret_bytes[static SASL_BYTES_MAX], si
 	return true;
 }
 
-/* [who to act as] NUL user NUL password; with one NUL only, the first is missing. */
-static void take_plain(struct proto_login *login, struct cur c)
+void sasl_plain(struct proto_login *login, struct cur c)
 {
 	struct cur first = text_until(&c, 0), user = text_until(&c, 0);
 
@@ -61,7 +60,7 @@ static void take_cram(struct proto_login *login, struct cur c)
 static void take_bytes(struct sasl *s, struct proto_login *login, struct cur c)
 {
 	if (s->mechanism == SASL_PLAIN) {
-		take_plain(login, c);
+		sasl_plain(login, c);
 	} else if (s->mechanism == SASL_CRAM_MD5) {
 		take_cram(login, c);
 	} else if (s->has_user) {

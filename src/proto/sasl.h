@@ -23,5 +23,7 @@ struct sasl {
 /* Another attempt. `args`: the mechanism, and perhaps the first line. */
 void sasl_begin(
 	struct proto_conn *conn, struct sasl *sasl, struct proto_login *login, struct cur args);
+/* PLAIN, decoded: [who to act as] NUL user NUL password; with one NUL only, the first is missing. */
+void sasl_plain(struct proto_login *login, struct cur bytes);
 /* Of what is not Base64, the line itself becomes the login's hash. */
 void sasl_line(struct sasl *sasl, struct proto_login *login, struct cur line);

@@ -5,6 +5,7 @@
 """Writes conversations of HTTP and SNMP into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
 """Writes conversations of HTTP and of small protocols over UDP into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
 """Writes conversations of HTTP and of databases into tests/corpus/proto, as tests/fuzz/fuzz_proto.c reads them."""
+import base64
 import gzip
 import pathlib
 import struct
@@ -83,6 +84,14 @@ def logins():
     type3 = b'NTLMSSP\0\3\0\0\0' + fields + struct.pack('<I', 2) + bytes(range(52)) + b'Dme'
     conversation('login-ntlm', setup(0, 1, 0, b''), setup(1, 1, 0xc0000016, b'NTLMSSP\0\2\0\0\0' + bytes(12) + b'12345678'),
                  setup(0, 2, 0, type3), setup(1, 2, 0xc000006d, b''), port=PORT_445)
+    type2 = b'NTLMSSP\0\2\0\0\0' + bytes(12) + b'12345678'
+    ask = b'GET / HTTP/1.1\r\nAuthorization: NTLM ' + base64.b64encode(type3) + b'\r\n\r\n'
+    challenge = b'HTTP/1.1 401 Who\r\nWWW-Authenticate: Basic x, NTLM ' + base64.b64encode(type2) + b'\r\nContent-Length: 0\r\n\r\n'
+    conversation('login-http-ntlm', (0, ASK), (1, challenge), (0, ask), (1, response(b'')))
+    bind = b'\2\1\3\4\0\xa3\x82' + struct.pack('>H', len(type3) + 16) + b'\4\x0aGSS-SPNEGO\4\x82' + struct.pack('>H', len(type3)) + type3
+    bind = b'\2\1\1\x60\x82' + struct.pack('>H', len(bind)) + bind
+    conversation('login-ldap-ntlm', (0, b'0\x82' + struct.pack('>H', len(bind)) + bind), (1, b'0\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0'),
+                 (0, b'0\x1e\2\1\2\x60\x19\2\1\3\4\0\xa3\x12\4\5PLAIN\4\x09\0joe\0pass'), port=PORT_389)
 
 
 def framed(*messages):

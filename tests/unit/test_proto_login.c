@@ -245,6 +245,136 @@ static int show_logins(void **state)
 	return 0;
 }
 
+/* "WORD BASE64", framed by a head and the end of it. */
+static struct bytes with_token(const char *head, const char *scheme, const struct bytes *token)
+{
+	struct bytes b = { 0 };
+	char text[1500];
+	struct out o = out_make(text, sizeof(text));
+
+	out_fmt(&o, "%s%s ", head, scheme);
+	out_base64(&o, token->at, token->len);
+	out_str(&o, "\r\nContent-Length: 0\r\n\r\n");
+	assert_true(out_ok(&o));
+	put(&b, text, o.len);
+	return b;
+}
+
+#define NTLM_HASH                                                  \
+	"me::D:0102030405060708:000102030405060708090a0b0c0d0e0f:" \
+	"101112131415161718191a1b"
+
+static void check_http_ntlm(const char *scheme, bool proxy)
+{
+	struct bytes one = { 0 }, two = challenge(), three = authenticate("me", 28);
+	const char *ask = proxy ? "GET / HTTP/1.1\r\nHost: h\r\nProxy-Authorization: "
+				: "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: ";
+	struct bytes said[4];
+	struct kit_part parts[4];
+
+	put(&one, "NTLMSSP\0\1\0\0\0\0\0\0\0", 16);
+	said[0] = with_token(ask, scheme, &one);
+	said[1] = with_token(proxy ? "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"x\"\r\n"
+				     "Proxy-Authenticate: "
+				   : "HTTP/1.1 401 Who\r\nWWW-Authenticate: ",
+		scheme, &two);
+	said[2] = with_token(ask, scheme, &three);
+	said[3] = with_token("HTTP/1.1 200 OK\r\nX: ", "y", &one);
+	for (unsigned i = 0; i < 4; i++)
+		parts[i] = (struct kit_part){ i & 1, said[i].at, said[i].len };
+	check_logins(&http, parts, 4, "login ntlm D\\x5cme - " NTLM_HASH " success\n");
+}
+
+static void test_http_ntlm(void **state)
+{
+	(void)state;
+	check_http_ntlm("NTLM", false);
+	check_http_ntlm("Negotiate", false);
+	check_http_ntlm("NTLM", true);
+}
+
+/* A message of LDAP: an operation, and what it holds. */
+static struct bytes ldap_message(unsigned id, unsigned operation, const struct bytes *body)
+{
+	struct bytes b = { 0 };
+
+	put(&b, "\x30\x82", 2);
+	put16(&b, 3 + 4 + body->len);
+	put(&b, "\2\1", 2);
+	put8(&b, id);
+	put8(&b, operation);
+	put8(&b, 0x82);
+	put16(&b, body->len);
+	put(&b, body->at, body->len);
+	return b;
+}
+
+static struct bytes bind_sasl(unsigned id, const char *mechanism, const struct bytes *token)
+{
+	struct bytes body = { 0 };
+
+	put(&body, "\2\1\3\4\0\xa3\x82", 7);
+	put16(&body, 2 + (unsigned)strlen(mechanism) + 4 + token->len);
+	put8(&body, 4);
+	put8(&body, (unsigned)strlen(mechanism));
+	put(&body, mechanism, strlen(mechanism));
+	put(&body, "\4\x82", 2);
+	put16(&body, token->len);
+	put(&body, token->at, token->len);
+	return ldap_message(id, 0x60, &body);
+}
+
+static struct bytes bind_answer(unsigned id, unsigned result, const struct bytes *token)
+{
+	struct bytes body = { 0 };
+
+	put(&body, "\x0a\1", 2);
+	put8(&body, result);
+	put(&body, "\4\0\4\0\x87\x82", 6);
+	put16(&body, token->len);
+	put(&body, token->at, token->len);
+	return ldap_message(id, 0x61, &body);
+}
+
+static void test_ldap_sasl(void **state)
+{
+	struct bytes one = { 0 }, two = challenge(), three = authenticate("me", 28), none = { 0 },
+		     plain = { 0 };
+	struct bytes said[6];
+	struct kit_part parts[6];
+
+	(void)state;
+	put(&one, "NTLMSSP\0\1\0\0\0\0\0\0\0", 16);
+	put(&plain, "\0joe\0pass", 9);
+	said[0] = bind_sasl(1, "GSS-SPNEGO", &one);
+	said[1] = bind_answer(1, 14, &two);
+	said[2] = bind_sasl(2, "GSS-SPNEGO", &three);
+	said[3] = bind_answer(2, 49, &none);
+	said[4] = bind_sasl(3, "PLAIN", &plain);
+	said[5] = bind_answer(3, 0, &none);
+	for (unsigned i = 0; i < 6; i++)
+		parts[i] = (struct kit_part){ i & 1, said[i].at, said[i].len };
+	check_logins(&ldap, parts, 6,
+		"login ntlm D\\x5cme - " NTLM_HASH " failure\nlogin plain joe pass - success\n");
+}
+
+/* An answer as long as those of a Windows domain. */
+static void test_long_answer(void **state)
+{
+	struct bytes type2 = challenge(), type3 = authenticate("me", 600), none = { 0 };
+	struct bytes said[] = { setup(0, 1, 0, &none), setup(1, 1, 0xc0000016, &type2),
+		setup(0, 2, 0, &type3), setup(1, 2, 0, &none) };
+	struct kit_part parts[4];
+	const char *told;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		parts[i] = (struct kit_part){ i & 1, said[i].at, said[i].len };
+	told = logins_of(kit_run(&smb, parts, 4, 0, SIZE_MAX));
+	assert_int_equal(strlen(strstr(told, "me::D:")),
+		strlen("me::D:") + 16 + 1 + 32 + 1 + 2 * (600 - 16) + strlen(" success\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +384,9 @@ int main(void)
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_smb),
+		cmocka_unit_test(test_http_ntlm),
+		cmocka_unit_test(test_ldap_sasl),
+		cmocka_unit_test(test_long_answer),
 	};
 
 	return cmocka_run_group_tests(tests, show_logins, NULL);
