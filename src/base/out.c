@@ -23,7 +23,8 @@ void out_bytes(struct out *o, const char *bytes, size_t len)
 		o->full = true;
 		return;
 	}
-	memcpy(o->at + o->len, bytes, len);
+	if (len > 0) /* `bytes` may be NULL then */
+		memcpy(o->at + o->len, bytes, len);
 	o->len += len;
 	o->at[o->len] = '\0';
 }

@@ -395,7 +395,8 @@ static enum event_type type_of(enum proto_id proto)
 static bool is_message(enum proto_id proto)
 {
 	return proto == PROTO_DNS || proto == PROTO_LLMNR || proto == PROTO_SNMP ||
-	       proto == PROTO_DHCP || proto == PROTO_NTP || proto == PROTO_SYSLOG;
+	       proto == PROTO_DHCP || proto == PROTO_NTP || proto == PROTO_SYSLOG ||
+	       proto == PROTO_KRB5;
 }
 
 static struct text text_of_bytes(struct proto_bytes bytes)

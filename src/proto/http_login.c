@@ -23,15 +23,15 @@ static bool take_scheme(struct cur *c, const char *scheme)
 	return true;
 }
 
-static struct cur decode(struct cur c, uint8_t *text, size_t size)
+static struct cur decode(struct cur c, uint8_t *ret_text, size_t size)
 {
 	htp_base64_decoder decoder;
 	int n;
 
 	cur_limit(&c, size);
 	htp_base64_decoder_init(&decoder);
-	n = htp_base64_decode(&decoder, c.at, (int)cur_left(&c), text, (int)size);
-	return cur_make(text, n > 0 ? (size_t)n : 0);
+	n = htp_base64_decode(&decoder, c.at, (int)cur_left(&c), ret_text, (int)size);
+	return cur_make(ret_text, n > 0 ? (size_t)n : 0);
 }
 
 static void basic(struct proto_login *login, struct cur c)

@@ -11,6 +11,7 @@ extern const struct proto_parser proto_ftp_data;
 extern const struct proto_parser proto_http;
 extern const struct proto_parser proto_imap;
 extern const struct proto_parser proto_irc;
+extern const struct proto_parser proto_krb5;
 extern const struct proto_parser proto_ldap;
 extern const struct proto_parser proto_llmnr;
 extern const struct proto_parser proto_mssql;
@@ -51,6 +52,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_socks, /* asks more of the first bytes than DCE/RPC */
 	&proto_dcerpc,
 	&proto_smb,
+	&proto_krb5,
 	&proto_ldap,
 	&proto_sip,
 	&proto_tls,

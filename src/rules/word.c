@@ -92,7 +92,7 @@ bool rules_word(size_t number, const char **ret_name, const char **ret_text)
 const char *rule_unsupported_protocol(struct span name)
 {
 	static const char *const known[] = { "http2", "doh2", "mqtt", "sip", "ntp", "ike", "ikev2",
-		"krb5", "snmp", "rfb", "ldap", "dhcp", "enip", "cip", "websocket", "template",
+		"snmp", "rfb", "ldap", "dhcp", "enip", "cip", "websocket", "template",
 		"template-rust", "nfs", "rdp", "quic", "tftp", "modbus", "dnp3", "bittorrent-dht",
 		"telnet", "pgsql", "mdns", "pop3", "imap", "irc", "mime", "email", "smtp", "ftp",
 		"ftp-data", "ftpdata", "smb", "dcerpc", "nfs_version", "msn", "jabber", "bfd",

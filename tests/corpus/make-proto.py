@@ -64,7 +64,7 @@ def http():
     conversation('http-old', (0, b'GET /old\r\n'), (1, b'<html>plain</html>'))
 
 
-PORT_445, PORT_389, PORT_5060 = 4, 10, 13
+PORT_445, PORT_389, PORT_161, PORT_5060 = 4, 10, 12, 13
 
 
 def setup(side, number, status, blob):
@@ -161,6 +161,33 @@ def smb_files():
     entry = struct.pack('<IIIH', 0, 0, 2, 0x2a)
     conversation('smb-trans2', smb1(0, 1, 0x32, query, struct.pack('<HHHHI', 0, 9, 0, 0x103, 0) + b'\\*\0'),
                  smb1(1, 1, 0x32, bytes(6) + b'\0\0\x37\0\0\0' + struct.pack('<HH4x', len(entry), 55), entry), port=PORT_445)
+
+
+def tlv(tag, *parts):
+    body = b''.join(parts)
+    return bytes([tag]) + (bytes([len(body)]) if len(body) < 128 else b'\x82' + struct.pack('>H', len(body))) + body
+
+
+def krb5():
+    def number(n):
+        return tlv(2, struct.pack('b', n))
+
+    def name(*parts):
+        return tlv(0x30, tlv(0xa0, number(1)), tlv(0xa1, tlv(0x30, *(tlv(0x1b, part) for part in parts))))
+
+    realm, service = tlv(0x1b, b'R.ORG'), name(b'krbtgt', b'R.ORG')
+    proof = tlv(0x30, tlv(0xa0, number(23)), tlv(0xa2, tlv(4, bytes(52))))
+    padata = tlv(0x30, tlv(0x30, tlv(0xa1, number(2)), tlv(0xa2, tlv(4, proof))))
+    body = tlv(0x30, tlv(0xa0, number(0)), tlv(0xa1, name(b'joe')), tlv(0xa2, realm), tlv(0xa3, service),
+               tlv(0xa8, tlv(0x30, number(18), number(-128))))
+    ask = tlv(0x6a, tlv(0x30, tlv(0xa1, number(5)), tlv(0xa2, number(10)), tlv(0xa3, padata), tlv(0xa4, body)))
+    ticket = tlv(0x61, tlv(0x30, tlv(0xa0, number(5)), tlv(0xa1, realm), tlv(0xa2, service), tlv(0xa3, proof)))
+    give = tlv(0x6b, tlv(0x30, tlv(0xa0, number(5)), tlv(0xa1, number(11)), tlv(0xa3, realm), tlv(0xa4, name(b'joe')),
+                         tlv(0xa5, ticket), tlv(0xa6, proof)))
+    no = tlv(0x7e, tlv(0x30, tlv(0xa0, number(5)), tlv(0xa1, number(30)), tlv(0xa6, number(24)), tlv(0xaa, service)))
+    conversation('krb5-udp', (0, ask), (1, no), (0, ask), (1, give), port=PORT_161)
+    conversation('krb5-tcp', *((side, framed(message)) for side, message in ((0, ask), (1, no), (0, ask), (1, give))),
+                 (0, b'\0\xff\0\0' + bytes(99)))
 
 
 def remote():
@@ -428,6 +455,7 @@ if __name__ == '__main__':
     http()
     logins()
     smb_files()
+    krb5()
     remote()
     shell()
     irc()

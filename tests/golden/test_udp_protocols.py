@@ -32,3 +32,13 @@ def test_a_community_that_was_right():
     assert len(logins) == 4
     assert all(r["login"] == {"method": "community", "password": "[R0_C@cti!]", "result": "success"} for r in logins)
     assert all(r["dest_port"] == 161 for r in logins)
+
+
+def test_kerberos():
+    path = os.path.join(SV, "bug-8278-krb5-03", "baseline.2.flows.pcap")
+    said = [r["krb5"] for r in of(path, "krb5", "--ignore-checksums", "--midstream=true")]
+    assert [m["msg_type"] for m in said].count("KRB_AS_REQ") == 2
+    assert {m.get("error_code") for m in said} == {None, "KDC_ERR_PREAUTH_REQUIRED", "KDC_ERR_S_PRINCIPAL_UNKNOWN"}
+    [login] = [r["login"] for r in of(path, "login", "--ignore-checksums", "--midstream=true")]
+    assert (login["method"], login["user"], login["result"]) == ("kerberos", "test@DOM189.LOCAL", "success")
+    assert login["hash"].startswith("$krb5pa$23$test$DOM189.LOCAL$$fb68a75550bb4caf") and len(login["hash"]) == 134
