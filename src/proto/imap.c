@@ -564,6 +564,9 @@ static void imap_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 	}
 	if (l->left)
 		end_literal(m, side, true);
+	if (side == 0 && m->goes_on[0])
+		end_command(m); /* what comes next is another one */
+	m->goes_on[side] = false;
 	m->skip[side] = true;
 }
 

@@ -56,7 +56,8 @@ struct irc_line {
 struct irc {
 	struct proto_conn *conn;
 	bool registered, over;
-	bool skips[2]; /* what is left of a line that was too long, or incomplete */
+	bool wants_tls; /* asked for */
+	bool skips[2];  /* what is left of a line that was too long, or incomplete */
 	struct proto_login_text nick, password;
 	struct proto_login login, oper, nickserv;
 	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
@@ -485,7 +486,7 @@ static void take_numeric(struct irc *irc, const struct irc_line *line, unsigned 
 		set_text(&irc->nick, line->param[0]);
 	if (code == 332 && line->n >= 3) {
 		say(irc, 1, IRC_TOPIC, topic, line->cut); /* bots take orders from it */
-	} else if (code == 670) {
+	} else if (code == 670 && irc->wants_tls) {
 		irc->over = true;
 		proto_conn_start_over(irc->conn); /* STARTTLS */
 	} else if (code / 100 == 4 || code / 100 == 5) {
@@ -503,6 +504,7 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 	line.cut = cut;
 	if (side == 0 && take_login(irc, &line))
 		return;
+	irc->wants_tls |= side == 0 && is_word(line.command, "STARTTLS");
 	if (kind == IRC_MESSAGE && !own)
 		take_offer(irc, side, line.param[1]);
 	if (side == 1 && kind == IRC_NOTICE && is_nickserv(line.nick))

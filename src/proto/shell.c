@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/shell.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 #include "proto/fields.h"
@@ -118,9 +119,10 @@ static enum shell_asked asks(const struct shell *s)
 								   : SHELL_PASSWORD;
 }
 
+/* White space is left out at both ends when it comes: this is asked for with every byte. */
 static struct cur said_text(const struct shell *s)
 {
-	return text_trim(cur_make(s->said, s->said_len));
+	return cur_make(s->said, s->said_text_len);
 }
 
 /* Nothing has been said to the last line but its echo. */
@@ -128,7 +130,9 @@ static bool is_quiet(const struct shell *s)
 {
 	struct cur said = said_text(s);
 
-	return !cur_left(&said) || is_same(said, text_trim(cur_make(s->line, s->line_len)));
+	return !cur_left(&said) ||
+	       (cur_left(&said) <= s->line_len &&
+		       is_same(said, text_trim(cur_make(s->line, s->line_len))));
 }
 
 static bool has_refused(const struct shell *s)
@@ -233,7 +237,7 @@ static void end_line(struct shell *s)
 	else if (s->asked == SHELL_COMMAND)
 		new_tx(s);
 	s->took = s->asked;
-	s->said_len = 0;
+	s->said_len = s->said_text_len = 0;
 	s->said_cut = false;
 	s->prompt = (struct shell_prompt){ 0 };
 }
@@ -323,10 +327,14 @@ void shell_said(struct shell *s, uint8_t byte)
 		return;
 	s->heard |= byte > ' ';
 	shell_prompt_add(&s->prompt, byte);
+	if (!s->said_len && isspace(byte))
+		return;
 	if (s->said_len < SHELL_OUTPUT_MAX)
 		s->said[s->said_len++] = byte;
 	else
 		s->said_cut = true;
+	if (!isspace(byte))
+		s->said_text_len = s->said_len;
 }
 
 void shell_said_all(struct shell *s)

@@ -39,6 +39,7 @@ struct shell {
 	bool over;                    /* nothing will be said any more */
 	bool typing, cr, line_cut, said_cut;
 	uint16_t line_len, said_len, n_ahead;
+	uint16_t said_text_len; /* of it, without white space at the end */
 	uint8_t line[SHELL_LINE_MAX];
 	uint8_t said[SHELL_OUTPUT_MAX]; /* since that line */
 	uint8_t ahead[SHELL_AHEAD_MAX];

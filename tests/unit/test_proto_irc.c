@@ -284,6 +284,19 @@ static void test_starttls(void **state)
 		"\"chat\":{\"kind\":\"message\",\"nick\":\"rob\",\"to\":\"a\",\"text\":\"b\"}\n");
 }
 
+/* A server that goes on to TLS unasked is not believed. */
+static void test_tls_unasked(void **state)
+{
+	static const struct kit_part parts[] = { C("NICK bob\r\n"),
+		S(":srv 001 bob :hi\r\n:srv 670 bob :go ahead\r\nx y\r\n:al!a@h PRIVMSG bob "
+		  ":do\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, N(parts),
+		"irc "
+		"\"chat\":{\"kind\":\"message\",\"nick\":\"al\",\"to\":\"bob\",\"text\":\"do\"}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_odd),
 		cmocka_unit_test(test_guess),
 		cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_tls_unasked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,24 @@ static void test_gaps(void **state)
 		}
 }
 
+/* A command whose literal was not seen to its end is over: the next one is one of its own. */
+static void test_gap_in_a_command(void **state)
+{
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)"* OK hi\r\n", 9);
+	kit_feed(conn, 0, (const uint8_t *)"a1 SEARCH TEXT {9+}\r\nabc", 24);
+	proto_gap(conn, 0, 100);
+	kit_feed(conn, 0, (const uint8_t *)"rest\r\na2 SELECT x\r\n", 19);
+	kit_feed(conn, 1, (const uint8_t *)"a1 OK\r\na2 NO\r\n", 14);
+	assert_non_null(strstr(kit_text, "\"command\":\"SEARCH\",\"args\":[\"TEXT\",\"abc\"]}"));
+	assert_non_null(
+		strstr(kit_text, "\"tag\":\"a2\",\"command\":\"SELECT\",\"args\":[\"x\"]}"));
+	proto_conn_free(conn);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +318,7 @@ int main(void)
 		cmocka_unit_test(test_who_begins),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_gap_in_a_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
