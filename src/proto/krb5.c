@@ -3,7 +3,7 @@
  * Kerberos 5 (RFC 4120) over UDP and TCP: requests to a KDC, its answers and errors. Each message is a transaction. A
  * request that proves to know the password (PA-ENC-TIMESTAMP, 5.2.7.2) is a login: good when a ticket is given.
  */
-#include "proto/fields.h"
+#include "proto/krb5.h"
 
 #include "proto/ber.h"
 
@@ -15,7 +15,7 @@
 #define KRB5_CIPHER_MAX  512u /* bytes of what proves the password */
 #define KRB5_MD5_LEN     16u  /* of RC4's cipher (RFC 4757, 4), in front of it */
 
-enum { AS_REQ = 10, AS_REP, TGS_REQ, TGS_REP, ERROR = 30 };
+enum { AS_REQ = 10, AS_REP, TGS_REQ, TGS_REP, AP_REQ, ERROR = 30 };
 enum { PA_ENC_TIMESTAMP = 2, RC4_HMAC = 23, PREAUTH_FAILED = 24, PREAUTH_REQUIRED = 25 };
 
 struct krb5 {
@@ -27,7 +27,7 @@ struct krb5 {
 
 struct message {
 	uint8_t kind;
-	struct text_name cname, sname, realm;
+	struct text_name cname, sname, realm, ticket_realm;
 	struct ber reply, ticket; /* EncryptedData; tag 0: none */
 	struct cur etypes, padata;
 	int64_t error;
@@ -148,7 +148,9 @@ static void read_ticket(struct message *m, struct cur c)
 
 	c = inner(inner(c));
 	while (ber_next(&c, &e)) {
-		if (e.tag == 0xa2)
+		if (e.tag == 0xa1)
+			read_text(e.body, &m->ticket_realm);
+		else if (e.tag == 0xa2)
 			read_name(e.body, &m->sname);
 		else if (e.tag == 0xa3)
 			m->ticket = e;
@@ -398,6 +400,30 @@ static void take_message(struct krb5 *k, unsigned side, struct cur c)
 	}
 	tx->state.done[!side] = true;
 	proto_tx_done(tx, side);
+}
+
+/* AP-REQ (RFC 4120, 5.5.1) behind the mechanism and its kind of token. */
+void krb5_say_ticket(struct out *o, struct cur c)
+{
+	static const uint8_t begins[] = { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 1, 2, 2, 1, 0 };
+	const uint8_t *at =
+		cur_left(&c) ? memmem(c.at, cur_left(&c), begins, sizeof(begins)) : NULL;
+	struct message m = { .kind = 0 };
+	struct ber all, e;
+
+	cur_skip(&c, at ? (size_t)(at - c.at) + sizeof(begins) : cur_left(&c));
+	if (!ber_next(&c, &all) || all.tag != 0x60 + AP_REQ)
+		return;
+	c = inner(all.body);
+	while (ber_next(&c, &e))
+		if (e.tag == 0xa3)
+			read_ticket(&m, e.body);
+	if (!m.ticket.tag)
+		return;
+	json_open(o, "kerberos", '{');
+	json_text(o, "realm", m.ticket_realm.text, m.ticket_realm.len);
+	json_text(o, "sname", m.sname.text, m.sname.len);
+	json_close(o, '}');
 }
 
 /* ---- the parser ---- */

@@ -3,6 +3,7 @@
 #include "proto/fields.h"
 
 #include "proto/ber.h"
+#include "proto/krb5.h"
 #include "proto/ntlm.h"
 #include "proto/sasl.h"
 
@@ -150,6 +151,7 @@ static void sasl_bind(const struct said *s, struct cur c)
 
 	json_open(s->o, "sasl", '{');
 	json_body(s->o, "mechanism", mechanism);
+	krb5_say_ticket(s->o, credentials);
 	json_close(s->o, '}');
 	if (!text_is(mechanism, "PLAIN")) {
 		ntlm_bind(s, credentials);

@@ -6,6 +6,8 @@
  */
 #include "proto/smb.h"
 
+#include "proto/krb5.h"
+
 #define STATUS_MORE_PROCESSING_REQUIRED 0xc0000016u
 
 struct smb_call *smb_call_find(struct smb *smb, uint64_t id)
@@ -101,6 +103,7 @@ void smb_ntlmssp(struct smb *smb, struct proto_fields *f, struct cur c, struct o
 {
 	struct ntlm_who who;
 
+	krb5_say_ticket(o, c);
 	if (!ntlm_authenticate(smb->conn, &smb->login, &smb->ntlm, c, &who))
 		return;
 	proto_fields_add(f, BUFFER_SMB_NTLMSSP_DOMAIN, who.domain.text, who.domain.len);

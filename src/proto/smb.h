@@ -141,7 +141,7 @@ void smb_pipe(struct smb *smb, unsigned side, struct smb_file *file, struct prot
 void smb_files_forget(struct smb *smb, const void *fields);
 void smb_files_free(struct smb *smb);
 
-/* User, domain, host and version of an NTLMSSP authentication anywhere in `c`; it begins a login. */
+/* User, domain, host and version of an NTLMSSP authentication anywhere in `c`, which begins a login; or a ticket. */
 void smb_ntlmssp(struct smb *smb, struct proto_fields *fields, struct cur c, struct out *o);
 /* What a session setup was answered: a challenge anywhere in `c`, or the end of the login. */
 void smb_session_answered(struct smb *smb, struct cur c, uint32_t status);

@@ -166,6 +166,31 @@ static void test_tcp(void **state)
 	check(&tcp);
 }
 
+/* In a bind of LDAP. */
+static void test_ticket(void **state)
+{
+	static const struct proto_flow_info ldap = { .ip_proto = 6, .port = { 4000, 389 } };
+	struct bytes how = TLV(0x30, TLV(0xa0, number(18)), TLV(0xa2, string(4, "secret")));
+	struct bytes ticket =
+		TLV(0x61, TLV(0x30, TLV(0xa0, number(5)), TLV(0xa1, string(0x1b, "R.ORG")),
+				  TLV(0xa2, name("ldap", "dc.r.org")), TLV(0xa3, how)));
+	struct bytes request = TLV(0x6e, TLV(0x30, TLV(0xa0, number(5)), TLV(0xa1, number(14)),
+						 TLV(0xa3, ticket), TLV(0xa4, how)));
+	struct bytes begin = { 0 }, token, said;
+	struct kit_part part = { 0 };
+
+	(void)state;
+	put(&begin, "\6\x09\x2a\x86\x48\x86\xf7\x12\1\2\2\1\0", 13);
+	token = TLV(0xa3, string(4, "GSS-SPNEGO"), TLV(4, TLV(0x60, begin, request)));
+	said = TLV(0x30, number(1), TLV(0x60, number(3), string(4, ""), token));
+	part.bytes = said.at;
+	part.len = said.len;
+	kit_check(&ldap, &part, 1, NULL);
+	assert_non_null(strstr(kit_run(&ldap, &part, 1, 0, SIZE_MAX),
+		"\"sasl\":{\"mechanism\":\"GSS-SPNEGO\",\"kerberos\":{\"realm\":\"R.ORG\","
+		"\"sname\":\"ldap/dc.r.org\"}}"));
+}
+
 /* Every byte of it changed. */
 static void test_broken(void **state)
 {
@@ -207,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_ticket),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_long),
 	};
