@@ -19,6 +19,17 @@ struct kit_part {
 	size_t len;
 };
 
+/* What the client says, what the server says; a list of parts and how many they are. */
+#define C(text)                           \
+	{                                 \
+		0, text, sizeof(text) - 1 \
+	}
+#define S(text)                           \
+	{                                 \
+		1, text, sizeof(text) - 1 \
+	}
+#define PARTS(parts) parts, sizeof(parts) / sizeof((parts)[0])
+
 static char kit_text[KIT_TEXT];
 static struct out kit_out;
 static bool kit_show_buffers;
@@ -258,4 +269,32 @@ static inline bool kit_has(const struct proto_flow_info *info, const struct kit_
 		fprintf(stderr, "not there: %s\nhave:\n%s\n", line, kit_text);
 	kit_show_buffers = false;
 	return has;
+}
+
+/* Every byte of each part in turn says something else: it must only be safe. */
+static inline void kit_spoil(
+	const struct proto_flow_info *info, const struct kit_part *parts, size_t n)
+{
+	static const uint8_t values[] = { 0, 1, 0x30, 0x7f, 0x80, 0x84, 0xff };
+	struct kit_part copy[16];
+	uint8_t bytes[1024];
+
+	if (n > 16)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		memcpy(copy, parts, n * sizeof(*parts));
+		if (parts[i].len > sizeof(bytes))
+			abort();
+		memcpy(bytes, parts[i].bytes, parts[i].len);
+		copy[i].bytes = bytes;
+		for (size_t at = 0; at < parts[i].len; at++) {
+			uint8_t was = bytes[at];
+
+			for (size_t v = 0; v < sizeof(values); v++) {
+				bytes[at] = values[v];
+				kit_run(info, copy, n, 0, SIZE_MAX);
+			}
+			bytes[at] = was;
+		}
+	}
 }

@@ -8,15 +8,6 @@
 
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
-
 static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 21 } };
 
 static const struct kit_part session[] = { S("220 FTP here\r\n"), C("USER anonymous\r\n"),

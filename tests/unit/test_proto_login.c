@@ -10,15 +10,6 @@
 #include "packets.h"
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
-
 static const struct proto_flow_info http = { .ip_proto = 6, .port = { 4000, 8000 } };
 static const struct proto_flow_info ldap = { .ip_proto = 6, .port = { 4000, 389 } };
 static const struct proto_flow_info sip = { .ip_proto = 6, .port = { 4000, 5060 } };

@@ -9,14 +9,6 @@
 
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
 #define N(parts) (sizeof(parts) / sizeof((parts)[0]))
 
 /* Of neither's own port: what is said must be enough. */

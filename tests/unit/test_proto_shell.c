@@ -9,14 +9,6 @@
 
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
 #define CHECK(info, parts, expected) \
 	kit_check(info, parts, sizeof(parts) / sizeof((parts)[0]), expected)
 

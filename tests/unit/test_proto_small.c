@@ -9,15 +9,6 @@
 
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
-
 static void test_ldap(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 389 } };

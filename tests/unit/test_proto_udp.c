@@ -9,41 +9,7 @@
 
 #include "proto_kit.h"
 
-#define C(text)                           \
-	{                                 \
-		0, text, sizeof(text) - 1 \
-	}
-#define S(text)                           \
-	{                                 \
-		1, text, sizeof(text) - 1 \
-	}
-
 static const struct proto_flow_info udp = { .ip_proto = 17, .port = { 4000, 7777 } };
-
-/* Every byte of each part in turn says something else: it must only be safe. */
-static void spoil(const struct proto_flow_info *info, const struct kit_part *parts, size_t n)
-{
-	static const uint8_t values[] = { 0, 1, 0x30, 0x7f, 0x80, 0x84, 0xff };
-	struct kit_part copy[16];
-	uint8_t bytes[1024];
-
-	assert_true(n <= 16);
-	for (size_t i = 0; i < n; i++) {
-		memcpy(copy, parts, n * sizeof(*parts));
-		assert_true(parts[i].len <= sizeof(bytes));
-		memcpy(bytes, parts[i].bytes, parts[i].len);
-		copy[i].bytes = bytes;
-		for (size_t at = 0; at < parts[i].len; at++) {
-			uint8_t was = bytes[at];
-
-			for (size_t v = 0; v < sizeof(values); v++) {
-				bytes[at] = values[v];
-				kit_run(info, copy, n, 0, SIZE_MAX);
-			}
-			bytes[at] = was;
-		}
-	}
-}
 
 /* Logins of a conversation, a line each. */
 static char logins[4096];
@@ -128,7 +94,7 @@ static void test_snmp(void **state)
 	assert_true(kit_has(&udp, snmp, SNMP_N, "snmp.trap_address=10.0.0.1\n"));
 	assert_true(kit_has(&udp, snmp, SNMP_N, "snmp.pdu_type=5\n"));
 	assert_true(kit_has(&udp, snmp, SNMP_N, "snmp.version=3\n"));
-	spoil(&udp, snmp, SNMP_N);
+	kit_spoil(&udp, snmp, SNMP_N);
 }
 
 /* A trap asks for nothing; a community is told once. */
@@ -218,7 +184,7 @@ static void test_tftp(void **state)
 	kit_check(&udp, parts, n, TFTP_EXPECT TFTP_RECORD "file f 18\ntftp -\n");
 	assert_true(kit_has(&udp, parts, n, "file.data=abcdefghijklmnopqr\n"));
 	assert_true(kit_has(&udp, parts, n, "file.name=f\n"));
-	spoil(&udp, parts, n);
+	kit_spoil(&udp, parts, n);
 }
 
 /* What was acknowledged and not seen, an error and the end of the conversation cut a file. */
@@ -321,7 +287,7 @@ static void test_dhcp(void **state)
 	assert_true(kit_has(&udp, parts, 2, "dhcp.leasetime=3600\n"));
 	assert_true(kit_has(&udp, parts, 2, "dhcp.renewal_time=1800\n"));
 	assert_true(kit_has(&udp, parts, 2, "dhcp.rebinding_time=3150\n"));
-	spoil(&udp, parts, 2);
+	kit_spoil(&udp, parts, 2);
 }
 
 /* Options in the fields of other things; such that end too early, or are too short. */
@@ -371,7 +337,7 @@ static void test_ntp(void **state)
 	assert_true(kit_has(&port, parts, 5, "ntp.stratum=2\n"));
 	assert_true(kit_has(&port, parts, 5, "ntp.mode=7\n"));
 	assert_string_equal(kit_run(&udp, &parts[1], 1, 0, SIZE_MAX), "");
-	spoil(&port, parts, 5);
+	kit_spoil(&port, parts, 5);
 }
 
 /* ---- syslog ---- */
@@ -396,7 +362,7 @@ static void test_syslog(void **state)
 	assert_string_equal(kit_run(&udp, &parts[2], 4, 0, SIZE_MAX), "");
 	assert_string_not_equal(kit_run(&port, &parts[2], 4, 0, SIZE_MAX), "");
 	assert_string_equal(kit_run(&port, &parts[3], 3, 0, SIZE_MAX), "");
-	spoil(&port, parts, 6);
+	kit_spoil(&port, parts, 6);
 }
 
 int main(void)
