@@ -51,16 +51,6 @@ struct message {
 	bool seen[256];
 };
 
-static void say_address(struct out *o, const char *name, struct cur *c)
-{
-	char text[16];
-	struct out a = out_make(text, sizeof(text));
-
-	for (unsigned i = 0; i < 4; i++)
-		out_fmt(&a, i ? ".%u" : "%u", cur_u8(c));
-	json_text(o, name, a.at, a.len);
-}
-
 static bool say_type(struct out *o, const char *name, struct cur c)
 {
 	static const char *const types[] = { "discover", "offer", "request", "decline", "ack",
@@ -79,7 +69,7 @@ static bool say_addresses(struct out *o, const char *name, struct cur c)
 		return false;
 	json_open(o, name, '[');
 	for (unsigned n = 0; cur_left(&c) && n < DHCP_LIST_MAX; n++)
-		say_address(o, NULL, &c);
+		json_ip(o, NULL, &c, 4);
 	json_close(o, ']');
 	return true;
 }
@@ -119,7 +109,7 @@ static bool say_option(const struct message *m, const struct option *option, str
 		return true;
 	case ADDRESS:
 		if (len == 4)
-			say_address(m->o, option->name, &c);
+			json_ip(m->o, option->name, &c, 4);
 		return len == 4;
 	case ADDRESSES:
 		return say_addresses(m->o, option->name, c);
@@ -187,11 +177,11 @@ static void take_message(struct message *m, struct cur c)
 	cur_skip(&mac, 12);
 	cur_limit(&mac, mac_len < DHCP_CHADDR ? mac_len : DHCP_CHADDR);
 	json_hex(m->o, "client_mac", mac.at, cur_left(&mac), ':');
-	say_address(m->o, "assigned_ip", &c);
-	say_address(m->o, "client_ip", &client);
+	json_ip(m->o, "assigned_ip", &c, 4);
+	json_ip(m->o, "client_ip", &client, 4);
 	if (op != 1) {
-		say_address(m->o, "next_server_ip", &c);
-		say_address(m->o, "relay_ip", &c);
+		json_ip(m->o, "next_server_ip", &c, 4);
+		json_ip(m->o, "relay_ip", &c, 4);
 	} else {
 		cur_skip(&c, 8);
 	}

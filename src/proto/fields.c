@@ -469,6 +469,21 @@ void json_bool(struct out *o, const char *name, bool value)
 	out_str(o, value ? "true" : "false");
 }
 
+void json_ip(struct out *o, const char *name, struct cur *c, size_t len)
+{
+	char text[IP_TEXT_MAX];
+	uint8_t v4[4];
+	struct ip ip;
+
+	if (len == 4) {
+		cur_copy(c, v4, 4);
+		ip = ip_from_v4(v4);
+	} else {
+		cur_copy(c, ip.byte, sizeof(ip.byte));
+	}
+	json_str(o, name, ip_text(&ip, text));
+}
+
 void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len, char between)
 {
 	struct cur c = cur_make(bytes, len);

@@ -135,6 +135,8 @@ void json_upper(struct out *o, const char *name, struct cur word); /* a word, in
 void json_item(struct out *o, struct cur text);
 void json_u64(struct out *o, const char *name, uint64_t n);
 void json_bool(struct out *o, const char *name, bool value);
+/* An address of `len` bytes, 4 or 16, that are taken; of fewer zeros are made. */
+void json_ip(struct out *o, const char *name, struct cur *c, size_t len);
 void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len,
 	char between); /* 0: none */
 /* A field as text, if there is one. */
