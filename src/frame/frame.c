@@ -7,7 +7,6 @@
 #include "frame/reader.h"
 
 enum {
-	ETHERTYPE_MIN = 0x0600, /* below: an 802.3 length */
 	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_ARP = 0x0806,
 	ETHERTYPE_IP6 = 0x86dd,
@@ -85,7 +84,7 @@ static enum step read_llc(struct reader *r)
 		return STEP_NONE;
 	cur_skip(&r->c, 6);
 	r->type = cur_be16(&r->c);
-	return r->type >= ETHERTYPE_MIN ? STEP_ETHERTYPE : STEP_NONE;
+	return r->type >= FRAME_ETHERTYPE_MIN ? STEP_ETHERTYPE : STEP_NONE;
 }
 
 enum step reader_by_nibble(const struct reader *r)
@@ -240,7 +239,7 @@ static enum step read_ethernet(struct reader *r)
 	cur_copy(&h, &f->src_mac, sizeof(f->src_mac));
 	r->type = f->ethertype = read_tags(r, cur_be16(&h), true);
 	f->l3_at = reader_at(r);
-	return r->type < ETHERTYPE_MIN ? read_llc(r) : STEP_ETHERTYPE;
+	return r->type < FRAME_ETHERTYPE_MIN ? read_llc(r) : STEP_ETHERTYPE;
 }
 
 /* Linux cooked capture: v1 has the protocol at its end, v2 at its start. */

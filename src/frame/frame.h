@@ -15,10 +15,11 @@
 
 #include "base/ip.h"
 
-#define FRAME_TAGS_MAX  4 /* VLAN tags read; more is an anomaly */
-#define FRAME_EXT_MAX   8 /* IPv6 extension headers in a chain */
-#define FRAME_DEPTH_MAX 4 /* packets inside packets */
-#define TCP_WSCALE_NONE 255
+#define FRAME_TAGS_MAX      4 /* VLAN tags read; more is an anomaly */
+#define FRAME_EXT_MAX       8 /* IPv6 extension headers in a chain */
+#define FRAME_DEPTH_MAX     4 /* packets inside packets */
+#define TCP_WSCALE_NONE     255
+#define FRAME_ETHERTYPE_MIN 0x0600 /* below: an 802.3 length */
 
 enum frame_anomaly {
 	FRAME_ANOMALY_NONE,
@@ -66,7 +67,7 @@ struct frame {
 	uint32_t len;
 	uint32_t wire_len; /* set to len; raise it where a capture file holds less than was sent */
 	struct mac src_mac, dst_mac;
-	uint16_t ethertype;           /* behind the tags; below 0x600 an 802.3 length */
+	uint16_t ethertype; /* behind the tags; below FRAME_ETHERTYPE_MIN an 802.3 length */
 	uint16_t tag[FRAME_TAGS_MAX]; /* VLAN ids with priority bits */
 	uint8_t n_tags;
 	uint8_t n_packets; /* IP packets found: 0 = none, 1 = the outer, more = inside tunnels */

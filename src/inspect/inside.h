@@ -130,6 +130,8 @@ struct now_bytes {
 };
 struct now_bytes look_payload(const struct now *now);
 void look_packet(struct inspect *in);
+/* What a frame without IP says by itself, for records. */
+void look_link(struct inspect *in);
 /* The bytes of the side's stream that were not read, the next ones to the protocol and then to the rules. */
 void look_feed(struct inspect *in, const uint8_t *bytes, size_t len);
 void look_stream(struct inspect *in);

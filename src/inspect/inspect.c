@@ -157,10 +157,12 @@ static void take_at(struct inspect *in, const struct inspect_frame *frame, unsig
 	in->now.talk = in->now.packet ? talk_of(in, &in->now) : NULL;
 	if (in->now.talk)
 		see_packet(&in->now);
-	if (in->now.packet)
+	if (in->now.packet) {
 		take_packet(in);
-	else
+	} else {
 		look_packet(in);
+		look_link(in);
+	}
 }
 
 /* The inner packets first: what they hold decides for the whole frame, which the outer may hold back. */

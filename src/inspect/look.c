@@ -2,6 +2,7 @@
 /* What is looked at is put into units for the rules, and what they say is told. */
 #include <assert.h>
 
+#include "base/cur.h"
 #include "inspect/inside.h"
 #include "rules/rule.h"
 
@@ -173,6 +174,32 @@ static bool have_conn(struct inspect *in)
 	info.port[!now->side] = now->packet->dport;
 	info.expected = expect_take(in);
 	return proto_conn_new(&setup, &info, &now->talk->conn) == 0;
+}
+
+/* A frame of 802.2 belongs to no conversation: its transactions are those of this frame alone. */
+static void on_link_tx(void *context, struct proto_tx *tx, unsigned side)
+{
+	struct inspect *in = context;
+
+	(void)side;
+	in->setup.on_tx(in->setup.context, in->now.frame, tx);
+}
+
+void look_link(struct inspect *in)
+{
+	static const struct proto_flow_info info = { .ip_proto = 0 };
+	const struct proto_setup setup = { .on_tx = on_link_tx, .context = in };
+	const struct frame *f = in->now.parsed;
+	struct cur c = cur_make(f->data, f->len);
+	struct proto_conn *conn;
+
+	cur_skip(&c, f->l3_at);
+	cur_limit(&c, f->ethertype);
+	if (!in->setup.on_tx || !f->l3_at || f->ethertype >= FRAME_ETHERTYPE_MIN || !cur_left(&c) ||
+		proto_conn_new(&setup, &info, &conn) < 0)
+		return;
+	proto_feed(conn, 0, c.at, cur_left(&c), in->now.frame->wall_ns);
+	proto_conn_free(conn);
 }
 
 void look_feed(struct inspect *in, const uint8_t *bytes, size_t len)

@@ -106,6 +106,18 @@ static void put_vlan(struct out *o, const struct frame *f)
 	out_char(o, ']');
 }
 
+/* As EVE has it, of what has no other addresses. */
+static void put_ether(struct out *o, const struct frame *f)
+{
+	char source[MAC_TEXT_MAX], destination[MAC_TEXT_MAX];
+
+	if (f->n_packets > 0)
+		return;
+	put_name(o, "ether");
+	out_fmt(o, "{\"src_mac\":\"%s\",\"dest_mac\":\"%s\"}", mac_text(&f->src_mac, source),
+		mac_text(&f->dst_mac, destination));
+}
+
 static void put_flow(struct out *o, const struct rules_unit *unit)
 {
 	put_name(o, "flow");
@@ -392,8 +404,12 @@ static enum event_type type_of(enum proto_id proto)
 }
 
 /* Whose transactions are messages of one side, with its addresses. */
-static bool is_message(enum proto_id proto)
+static bool is_message(const struct inspect_frame *frame, enum proto_id proto)
 {
+	const struct frame *f = frame->frame;
+
+	if (proto == PROTO_NETBIOS)
+		return f->n_packets > 0 && f->packet[f->n_packets - 1].proto == IPPROTO_UDP;
 	return proto == PROTO_DNS || proto == PROTO_LLMNR || proto == PROTO_SNMP ||
 	       proto == PROTO_DHCP || proto == PROTO_NTP || proto == PROTO_SYSLOG ||
 	       proto == PROTO_KRB5;
@@ -435,13 +451,14 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	if (record.type == EVENT_NONE)
 		return false;
 	put_vlan(&o, frame->frame);
+	put_ether(&o, frame->frame);
 	put_name(&o, "tx_id");
 	out_u64(&o, proto_tx_state(tx).id);
 	out_char(&o, ',');
 	before = o.len;
 	if (!proto_tx_json(tx, &o) || !out_ok(&o) || o.len == before)
 		return false;
-	fill_sides(frame, is_message(proto) ? frame->side : 0, &record.head);
+	fill_sides(frame, is_message(frame, proto) ? frame->side : 0, &record.head);
 	*record_members(&record) = written(&o);
 	*ret_record = record;
 	return true;

@@ -16,6 +16,7 @@ extern const struct proto_parser proto_ldap;
 extern const struct proto_parser proto_llmnr;
 extern const struct proto_parser proto_mssql;
 extern const struct proto_parser proto_mysql;
+extern const struct proto_parser proto_netbios;
 extern const struct proto_parser proto_ntp;
 extern const struct proto_parser proto_pgsql;
 extern const struct proto_parser proto_pop3;
@@ -65,6 +66,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_dhcp,
 	&proto_ntp,
 	&proto_syslog,
+	&proto_netbios,
 	&proto_rlogin,
 	&proto_rsh,
 	&proto_telnet, /* what is unknown may be it for 512 bytes */

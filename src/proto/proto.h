@@ -176,7 +176,7 @@ struct proto_setup {
 };
 
 struct proto_flow_info {
-	uint8_t ip_proto; /* 6, 17 */
+	uint8_t ip_proto; /* 6, 17; 0: none, it is the payload of a frame of 802.2 */
 	uint16_t port[2]; /* of client, server */
 	bool midstream;
 	const struct proto_expect *expected; /* it was announced by another: copied; or NULL */

@@ -356,8 +356,8 @@ static enum proto_guess smb_guess(
 
 	(void)side;
 	if (len < 8)
-		return type == 0 || type == 0x81 || type == 0x82 ? PROTO_MAY_BE : PROTO_IS_NOT;
-	if (type >= 0x81 && type <= 0x82 && info->port[1] == 139)
+		return type == 0 || type == 0x82 ? PROTO_MAY_BE : PROTO_IS_NOT;
+	if (type == 0x82 && info->port[1] == 139) /* whose request was not seen (netbios.c) */
 		return PROTO_IS;
 	cur_skip(&c, 3);
 	if (type != 0 || cur_u8(&c) < 0xfd || memcmp(c.at, "SMB", 3) != 0)

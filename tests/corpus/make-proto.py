@@ -450,6 +450,44 @@ def irc():
     conversation('irc-long', (1, b':s NOTICE * :' + b'x' * 9000 + b'\r\n:a PRIVMSG b :c'), (GAP | SERVER, b'x'), (1, b'd\r\n:a QUIT\r\n'))
 
 
+PORT_137, PORT_139, PORT_79, PORT_547, NO_PORT = 16, 17, 18, 19, 20
+
+
+def netbios_name(name, kind):
+    name = name.ljust(15) + bytes([kind])
+    return b' ' + bytes(65 + half for byte in name for half in (byte >> 4, byte & 15)) + b'\0'
+
+
+def mailslot(slot, data):
+    words = struct.pack('<HHHHBBHIHHHHHBBHHH', 0, len(data), 0, 0, 0, 0, 0, 0, 0, 0, 0, len(data), 69 + len(slot) + 1, 3, 0, 1, 1, 2)
+    return b'\xffSMB\x25' + bytes(27) + b'\x11' + words + struct.pack('<H', 0) + slot + b'\0' + data
+
+
+def netbios_datagram(data, kind=17, offset=0):
+    names = netbios_name(b'NODE', 0) + netbios_name(b'GRP', 30)
+    return struct.pack('>BBHIHHH', kind, 2, 7, 0x0a000001, 138, len(names + data), offset) + names + data
+
+
+def netbios():
+    fred, group = netbios_name(b'FRED', 32), netbios_name(b'GRP', 30)[:-1] + b'\3one\0'
+    asks = b'\0\1\1\x10\0\1\0\0\0\0\0\0' + fred + b'\0\x20\0\1'
+    datagrams('netbios-names', PORT_137, (0, asks),
+              (1, b'\0\1\x85\0\0\0\0\1\0\0\0\0' + fred + b'\0\x20\0\1\0\0\0\x3c\0\x0c\xe0\0\x0a\0\0\1\x20\0\x0a\0\0\2'),
+              (0, b'\0\2\x29\x10\0\1\0\0\0\0\0\1' + group + b'\0\x20\0\1\xc0\x0c\0\x20\0\1\0\4\x93\xe0\0\6\x80\0\x0a\0\0\1'),
+              (1, b'\0\4\x84\0\0\0\0\1\0\0\0\0' + fred + b'\0\x21\0\1\0\0\0\0\0\x19\1FRED           \x20\4\0\2\0\0\0\0\5'))
+    host = b'\1\0\x60\xea\0\0NODE\0xxxxxxxxxxx\5\1\3\x10\1\0\x0f\1\x55\xaaa host\0'
+    datagrams('netbios-datagrams', PORT_137, *((0, netbios_datagram(mailslot(b'\\MAILSLOT\\BROWSE', data))) for data in (
+        host, b'\x08\1\3\0\0\1\1\0\0\0\0\0\0\0NODE\0', b'\2\0NODE\0', b'\x0a\2\1\0\0\0A\0B\0')),
+        (0, netbios_datagram(mailslot(b'\\MAILSLOT\\MESSNGR', b'EVE\0AL\0text\0'))), (0, netbios_datagram(b'x', 16, 512)),
+        (1, b'\x13\0\0\7\x0a\0\0\1\0\x8a\x82'))
+    frame = b'\xf0\xf0\3\x2c\0\xff\xef%c' + bytes(7) + b'GRP            \x1eNODE           \0'
+    datagrams('netbios-frames', NO_PORT, (0, frame % 8 + mailslot(b'\\MAILSLOT\\BROWSE', host)), (0, frame % 10), (1, frame % 14), (0, frame % 1))
+    call = b'\x81\0\0\x44' + fred + netbios_name(b'NODE', 0)
+    negotiate = b'\xffSMB\x72' + bytes(27) + b'\0\x0c\0\2NT LM 0.12\0'
+    conversation('netbios-session', (0, call), (1, b'\x82\0\0\0'), (0, struct.pack('>I', len(negotiate)) + negotiate), port=PORT_139)
+    conversation('netbios-refused', (0, call), (1, b'\x83\0\0\1\x82'), (0, call), (1, b'\x84\0\0\6\x0a\0\0\x09\1\xbd'), port=PORT_139)
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
@@ -469,3 +507,4 @@ if __name__ == '__main__':
     pgsql()
     mssql()
     redis()
+    netbios()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small protocols over UDP, in captures from elsewhere."""
+import json
 import os
 
 import pytest
@@ -42,3 +43,49 @@ def test_kerberos():
     [login] = [r["login"] for r in of(path, "login", "--ignore-checksums", "--midstream=true")]
     assert (login["method"], login["user"], login["result"]) == ("kerberos", "test@DOM189.LOCAL", "success")
     assert login["hash"].startswith("$krb5pa$23$test$DOM189.LOCAL$$fb68a75550bb4caf") and len(login["hash"]) == 134
+
+
+def expected(name, key):
+    with open(os.path.join(PCAPS, "expected.json"), encoding="utf-8") as file:
+        return set(json.load(file)[name]["findings"][key])
+
+
+@pytest.mark.parametrize("name", ["netbios-dgm-browser", "netbios-vlan", "smtp", "teredo", "netbeui-win98-smb"])
+def test_netbios_names(name):
+    found = [r["netbios"] for r in of(os.path.join(PCAPS, name + ".pcap"), "netbios", "--ignore-checksums")]
+    datagrams = [n for n in found if n["service"] == "datagram"]
+    assert {n["source"] for n in datagrams} == expected(name + ".pcap", "nbdgm_source")
+    assert {n["destination"] for n in datagrams} == expected(name + ".pcap", "nbdgm_destination")
+    assert {n["browser"]["server"] for n in datagrams} == expected(name + ".pcap", "browser_server")
+
+
+def test_netbios_records():
+    records_of = of(os.path.join(PCAPS, "netbios-vlan.pcap"), "netbios")
+    found = [r["netbios"] for r in records_of]
+    status = next(r for r in records_of if r["netbios"].get("id") == 8360 and r["netbios"]["type"] == "response")
+    assert (status["src_ip"], status["dest_port"]) == ("10.0.4.24", 57836)
+    answer, = status["netbios"]["answers"]
+    assert (answer["name"], answer["type"], answer["mac"]) == ("*<00>", "NBSTAT", "00:1c:c4:10:79:0f")
+    assert [n["name"] for n in answer["names"]] == ["GUNNAR<00>", "VIGILANT_GROUP<00>", "GUNNAR<20>", "VIGILANT_GROUP<1e>"]
+    assert sum(n["service"] == "name" for n in found) == 256
+    browser = next(n["browser"] for n in found if n.get("source") == "NVR9<20>")
+    assert browser["os_version"] == "6.1" and "sql_server" in browser["server_type"]
+
+
+def test_netbios_without_ip():
+    found = [r for r in of(os.path.join(PCAPS, "netbeui-win98-smb.pcap"), "netbios") if r["netbios"].get("link") == "llc"]
+    assert all("src_ip" not in r and "flow_id" not in r for r in found)
+    names = [r for r in found if r["netbios"]["service"] == "name"]
+    assert {r["netbios"]["source"] for r in names} >= {"MDJR98<20>", "WORKGROUP<1e>", "TEST1<00>"}
+    called, = [r for r in names if r["netbios"]["type"] == "name_query"]
+    assert called["netbios"]["destination"] == "MDJR98<20>"
+    assert called["ether"] == {"src_mac": "00:0c:29:d4:79:b2", "dest_mac": "03:00:00:00:00:01"}
+    datagrams = [r["netbios"] for r in found if r["netbios"]["service"] == "datagram"]
+    assert len(datagrams) == 15 and {d["browser"]["server"] for d in datagrams} == {"MDJR98", "WORKGROUP"}
+
+
+def test_netbios_session():
+    found = of(os.path.join(PCAPS, "netbios-vlan.pcap"), "netbios", "--midstream=true")
+    session, = [r for r in found if r["netbios"]["service"] == "session"]
+    assert (session["src_ip"], session["dest_port"]) == ("10.19.71.184", 139)
+    assert session["netbios"] == {"service": "session", "called": "IBIFHQ11WS023<20>", "calling": "ROSFHQ07WS004<00>"}
