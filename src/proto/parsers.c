@@ -2,6 +2,7 @@
 /* Which parsers there are, in the order in which they are asked whose the first bytes are. */
 #include "proto/inside.h"
 
+extern const struct proto_parser proto_backorifice;
 extern const struct proto_parser proto_dcc;
 extern const struct proto_parser proto_dcerpc;
 extern const struct proto_parser proto_dhcp;
@@ -67,6 +68,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_ntp,
 	&proto_syslog,
 	&proto_netbios,
+	&proto_backorifice,
 	&proto_rlogin,
 	&proto_rsh,
 	&proto_telnet, /* what is unknown may be it for 512 bytes */

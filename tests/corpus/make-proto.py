@@ -488,6 +488,19 @@ def netbios():
     conversation('netbios-refused', (0, call), (1, b'\x83\0\0\1\x82'), (0, call), (1, b'\x84\0\0\6\x0a\0\0\x09\1\xbd'), port=PORT_139)
 
 
+def bo(seed, kind, data):
+    out = b''
+    for byte in b'*!*QWTY?' + struct.pack('<IIB', 17 + len(data), 5, kind) + data:
+        seed = (seed * 214013 + 2531011) & 0xffffffff
+        out += bytes([byte ^ seed >> 16 & 255])
+    return out
+
+
+def backorifice():
+    datagrams('backorifice', PORT_137, (0, bo(31337, 1, b'\0')), (1, bo(31337, 0x81, b'  !PONG!1.20!HOST!\0')),
+              (0, bo(77, 0x38, b'a\0b\0\0')), (1, bo(31337, 0xc4, b'list')))
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
@@ -508,3 +521,4 @@ if __name__ == '__main__':
     mssql()
     redis()
     netbios()
+    backorifice()

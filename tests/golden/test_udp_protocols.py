@@ -89,3 +89,12 @@ def test_netbios_session():
     session, = [r for r in found if r["netbios"]["service"] == "session"]
     assert (session["src_ip"], session["dest_port"]) == ("10.19.71.184", 139)
     assert session["netbios"] == {"service": "session", "called": "IBIFHQ11WS023<20>", "calling": "ROSFHQ07WS004<00>"}
+
+
+def test_back_orifice():
+    found = of(os.path.join(PCAPS, "synth-backorifice.pcap"), "backorifice")
+    assert [r["backorifice"] for r in found] == [
+        {"key": 31337, "id": 1, "code": 1, "command": "ping"},
+        {"key": 31337, "id": 1, "code": 1, "command": "ping", "text": "  !PONG!1.20!HONEY-WIN98!"},
+        {"key": 31337, "id": 2, "code": 63, "command": "application_list", "arguments": ["C:\\"]}]
+    assert [r["src_ip"] for r in found] == ["198.51.100.7", "192.0.2.101", "198.51.100.7"]

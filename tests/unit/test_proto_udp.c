@@ -365,6 +365,94 @@ static void test_syslog(void **state)
 	kit_spoil(&port, parts, 6);
 }
 
+/* ---- Back Orifice ---- */
+
+/* As FakeBO's keys are: any 24 bits. */
+static struct kit_part bo(
+	uint8_t *bytes, unsigned side, uint32_t seed, uint8_t type, const char *data, size_t len)
+{
+	memcpy(bytes, "*!*QWTY?", 8);
+	memset(bytes + 8, 0, 9);
+	bytes[8] = (uint8_t)(17 + len);
+	bytes[12] = 5;
+	bytes[16] = type;
+	memcpy(bytes + 17, data, len);
+	for (size_t i = 0; i < 17 + len; i++) {
+		seed = seed * 214013 + 2531011;
+		bytes[i] ^= (uint8_t)(seed >> 16);
+	}
+	return (struct kit_part){ side, bytes, 17 + len };
+}
+
+static void test_backorifice(void **state)
+{
+	uint8_t bytes[6][64];
+	const struct kit_part parts[] = { bo(bytes[0], 0, 31337, 1, "", 0),
+		bo(bytes[1], 1, 31337, 0x81, "  !PONG!1.20!A\"B!\0x", 19),
+		bo(bytes[2], 0, 31337, 0x3f, "C:\\\0D\0\0", 7),
+		bo(bytes[3], 0, 77, 0x38, "\0b\0\0", 4), bo(bytes[4], 1, 31337, 0xc5, "x", 1),
+		C("no magic in this one, and long enough") };
+
+	(void)state;
+	kit_check(&udp, PARTS(parts),
+		"backorifice "
+		"\"backorifice\":{\"key\":31337,\"id\":5,\"code\":1,\"command\":\"ping\"}\n"
+		"backorifice "
+		"\"backorifice\":{\"key\":31337,\"id\":5,\"code\":1,\"command\":\"ping\","
+		"\"partial\":true,\"text\":\"  !PONG!1.20!A\\\"B!\"}\n"
+		"backorifice \"backorifice\":{\"key\":31337,\"id\":5,\"code\":63,\"command\":"
+		"\"application_list\",\"arguments\":[\"C:\\\\\",\"D\"]}\n"
+		"backorifice "
+		"\"backorifice\":{\"key\":77,\"id\":5,\"code\":56,\"command\":\"file_copy\","
+		"\"arguments\":[\"\",\"b\"]}\n"
+		"backorifice \"backorifice\":{\"key\":31337,\"id\":5,\"code\":5,\"command\":"
+		"\"view_console\",\"partial\":true,\"continued\":true,\"text\":\"x\"}\n");
+	kit_spoil(&udp, PARTS(parts));
+}
+
+/* Whatever the password, the key is found. */
+static void test_backorifice_keys(void **state)
+{
+	uint32_t seed = 1;
+	uint8_t bytes[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 4096; i++, seed = seed * 1664525 + 1013904223) {
+		uint32_t key = i < 8 ? i << 21 | (i & 1) * 0x1fffff : seed >> 8;
+		struct kit_part part = bo(bytes, 0, key, 1, "", 0);
+		char expected[64];
+
+		snprintf(expected, sizeof(expected), "\"key\":%u,", key);
+		assert_non_null(strstr(kit_run(&udp, &part, 1, 0, SIZE_MAX), expected));
+		bytes[i % 8] ^= 1; /* what is nearly magic is none */
+		assert_string_equal(kit_run(&udp, &part, 1, 0, SIZE_MAX), "");
+	}
+}
+
+/* What is longer than it says, or than what is looked at; what ends in the middle of the head. */
+static void test_backorifice_lengths(void **state)
+{
+	uint8_t bytes[2048];
+	char data[2000];
+	struct kit_part part;
+	const char *said;
+
+	(void)state;
+	memset(data, 1, sizeof(data));
+	part = bo(bytes, 1, 5, 4, data, 40);
+	part.len = 30;
+	said = kit_run(&udp, &part, 1, 0, SIZE_MAX);
+	assert_non_null(strstr(said, "\"text\":\"\\u0001\\u0001"));
+	part.len = 16;
+	assert_string_equal(kit_run(&udp, &part, 1, 0, SIZE_MAX), "");
+	part = bo(bytes, 1, 5, 4, data, 231); /* it says 248, */
+	part.len = 240;                       /* and has less */
+	assert_non_null(strstr(kit_run(&udp, &part, 1, 0, SIZE_MAX), "list_passwords"));
+	part = bo(bytes, 1, 5, 4, data, sizeof(data)); /* it says 225 */
+	said = kit_run(&udp, &part, 1, 0, SIZE_MAX);
+	assert_int_equal(strlen(strstr(said, "\\u0001")), (225 - 17) * 6 + strlen("\"}\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +469,9 @@ int main(void)
 		cmocka_unit_test(test_dhcp_odd_options),
 		cmocka_unit_test(test_ntp),
 		cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_backorifice),
+		cmocka_unit_test(test_backorifice_keys),
+		cmocka_unit_test(test_backorifice_lengths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
