@@ -7,6 +7,7 @@ extern const struct proto_parser proto_dcc;
 extern const struct proto_parser proto_dcerpc;
 extern const struct proto_parser proto_dhcp;
 extern const struct proto_parser proto_dns;
+extern const struct proto_parser proto_finger;
 extern const struct proto_parser proto_ftp;
 extern const struct proto_parser proto_ftp_data;
 extern const struct proto_parser proto_http;
@@ -69,6 +70,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_syslog,
 	&proto_netbios,
 	&proto_backorifice,
+	&proto_finger,
 	&proto_rlogin,
 	&proto_rsh,
 	&proto_telnet, /* what is unknown may be it for 512 bytes */

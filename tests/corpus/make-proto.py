@@ -501,6 +501,11 @@ def backorifice():
               (0, bo(77, 0x38, b'a\0b\0\0')), (1, bo(31337, 0xc4, b'list')))
 
 
+def finger():
+    conversation('finger', (0, b'/W al@in.example@out.example\r\n'), (1, b'[out.example]\r\n'), (GAP | SERVER, b'xx'),
+                 (1, b'more'), (END | SERVER, b''), port=PORT_79)
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
@@ -522,3 +527,4 @@ if __name__ == '__main__':
     redis()
     netbios()
     backorifice()
+    finger()

@@ -76,6 +76,15 @@ def test_same_person_same_name(tmp_path):
     assert nicks[0] == nicks[1] != nicks[2] and all(re.fullmatch('person-[0-9a-f]{8}', nick) for nick in nicks)
 
 
+@pytest.mark.parametrize('port, steps', [
+    (79, [(0, f'{PERSON}\r\n'.encode()), (1, f'Login: {PERSON}\r\nPlan: {WORDS}\r\n'.encode())]),
+], ids=['finger'])
+def test_persons_elsewhere(tmp_path, port, steps):
+    path = capture(tmp_path, talk(steps, 4000, port))
+    whole, hidden = replay(path), replay(path, '--role', 'viewer')
+    assert PERSON in whole and PERSON not in hidden and WORDS not in hidden
+
+
 def test_payload_of_an_alert(tmp_path):
     rules = tmp_path / 'test.rules'
     rules.write_text('alert tcp any any -> any 21 (msg:"a password"; content:"PASS"; sid:1;)\n')

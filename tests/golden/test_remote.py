@@ -67,3 +67,10 @@ def test_rules_of_rfb(tmp_path, capture, sids):
     rules.write_text(RFB_RULES)
     found = records('--ignore-checksums', '--rules', rules, capture)
     assert {record['alert']['signature_id'] for record in found if record['event_type'] == 'alert'} == sids
+
+
+def test_finger():
+    [finger] = of(replay(os.path.join(PCAPS, 'finger.pcap'), 'finger'), 'finger')
+    assert (finger['query'], finger['user'], finger['long']) == ('julien', 'julien', False)
+    assert finger['answer'].startswith('\r\nLogin: julien\t\t\t\tName: \n')
+    assert len(finger['answer']) == 1024 and finger['answer_bytes'] == 2005

@@ -77,12 +77,76 @@ static void test_llmnr(void **state)
 	assert_true(kit_has(&udp, &part, 1, "llmnr.queries.rrname=w\n"));
 }
 
+#define FINGER(members) "finger \"finger\":{" members "}\n"
+
+static void test_finger(void **state)
+{
+	static const struct proto_flow_info port = { .ip_proto = 6, .port = { 4000, 79 } };
+	static const struct proto_flow_info other = { .ip_proto = 6, .port = { 4000, 4001 } };
+	static const struct kit_part asks[] = { C("bob\r\nmore\r\n"), S("Login: bob\r\n"),
+		S("No plan.\r\n") };
+	static const struct kit_part all[] = { C("\r\n"), S("nobody") };
+	static const struct kit_part forwards[] = { C("/w  al@in.example@out.example\r\n") };
+	static const struct kit_part word[] = { C("/World\r\n"), S("?") };
+	static const struct kit_part answer[] = { S("no question was seen") };
+	static const struct kit_part binary[] = { C("\1\2\3\r\n"), S("x") };
+
+	(void)state;
+	kit_check(&port, PARTS(asks),
+		FINGER("\"query\":\"bob\",\"long\":false,\"user\":\"bob\",\"answer\":\"Login: "
+		       "bob\\r\\nNo "
+		       "plan.\\r\\n\",\"answer_bytes\":22"));
+	kit_check(&port, PARTS(all),
+		FINGER("\"query\":\"\",\"long\":false,\"user\":\"\",\"answer\":\"nobody\",\"answer_"
+		       "bytes\":6"));
+	kit_check(&other, PARTS(forwards),
+		FINGER("\"query\":\"/w  al@in.example@out.example\",\"long\":true,\"user\":\"al\","
+		       "\"hosts\":[\"in.example\",\"out.example\"]"));
+	kit_check(&port, PARTS(word),
+		FINGER("\"query\":\"/World\",\"long\":false,\"user\":\"/World\",\"answer\":\"?\","
+		       "\"answer_bytes\":1"));
+	kit_check(&port, PARTS(binary), "");
+	kit_check(&port, PARTS(answer), "");
+	assert_string_equal(kit_run(&other, PARTS(word), 0, SIZE_MAX), "");
+	assert_string_equal(kit_run(&other, PARTS(asks), 0, SIZE_MAX), "");
+}
+
+/* Of a long answer the beginning is kept, of one with a gap what was before it. */
+static void test_finger_long(void **state)
+{
+	static const struct proto_flow_info port = { .ip_proto = 6, .port = { 4000, 79 } };
+	static char text[3000];
+	const struct kit_part parts[] = { C("x\r\n"), { 1, text, sizeof(text) } };
+	struct proto_conn *conn;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	kit_check(&port, PARTS(parts), NULL);
+	assert_int_equal(strspn(strchr(strstr(kit_text, "\"answer\":"), 'a') + 9, "a"), 1024);
+	assert_non_null(strstr(kit_run(&port, PARTS(parts), 0, SIZE_MAX), "\"answer_bytes\":3000"));
+
+	conn = kit_open(&port);
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 0, (const uint8_t *)"x\r\n", 3);
+	kit_feed(conn, 1, (const uint8_t *)"one", 3);
+	proto_gap(conn, 1, 10);
+	kit_feed(conn, 1, (const uint8_t *)"two", 3);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	assert_string_equal(
+		kit_text, FINGER("\"query\":\"x\",\"long\":false,\"user\":\"x\",\"answer\":"
+				 "\"one\",\"answer_bytes\":16"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_llmnr),
+		cmocka_unit_test(test_finger),
+		cmocka_unit_test(test_finger_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
