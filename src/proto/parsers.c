@@ -3,6 +3,8 @@
 #include "proto/inside.h"
 
 extern const struct proto_parser proto_backorifice;
+extern const struct proto_parser proto_bittorrent;
+extern const struct proto_parser proto_bittorrent_dht;
 extern const struct proto_parser proto_dcc;
 extern const struct proto_parser proto_dcerpc;
 extern const struct proto_parser proto_dhcp;
@@ -20,6 +22,7 @@ extern const struct proto_parser proto_mssql;
 extern const struct proto_parser proto_mysql;
 extern const struct proto_parser proto_netbios;
 extern const struct proto_parser proto_ntp;
+extern const struct proto_parser proto_p2p;
 extern const struct proto_parser proto_pgsql;
 extern const struct proto_parser proto_pop3;
 extern const struct proto_parser proto_rdp;
@@ -69,6 +72,9 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_ntp,
 	&proto_syslog,
 	&proto_netbios,
+	&proto_bittorrent_dht,
+	&proto_bittorrent,
+	&proto_p2p,
 	&proto_backorifice,
 	&proto_finger,
 	&proto_rlogin,

@@ -506,6 +506,25 @@ def finger():
                  (1, b'more'), (END | SERVER, b''), port=PORT_79)
 
 
+def p2p():
+    info_hash, peer = b'a' * 20, b'-UT3530-bbbbbbbbbbbb'
+    hello = b'\x13BitTorrent protocol' + b'\x80\0\0\0\0\x10\0\5' + info_hash + peer
+    conversation('bittorrent', (0, hello), (1, hello))
+    utp = b'\x12\x34\0\0\0\1\0\0\0\0\0\x10\0\0\0\1\0\0'
+    datagrams('bittorrent-utp', PORT_137, (0, b'\x41\0' + utp), (0, b'\1\1' + utp + b'\0\4abcd' + hello), (1, b'\1\0' + utp + hello))
+    datagrams('bittorrent-dht', PORT_137,
+              (0, b'd1:ad2:id20:' + peer + b'9:info_hash20:' + info_hash + b'4:porti6881e5:token1:xe1:q13:announce_peer1:t2:aa1:v4:UT\1\0011:y1:qe'),
+              (1, b'd1:rd2:id20:' + peer + b'5:nodes26:' + info_hash + b'\x0a\0\0\1\x1a\xe16:valuesl6:\x0a\0\0\2\0\2ee1:t2:aa1:y1:re'),
+              (1, b'd1:eli201e5:A Bade1:t2:aa1:y1:ee'))
+    conversation('p2p-gnutella', (0, b'GNUTELLA CONNECT/0.6\r\nUser-Agent: L\r\n\r\n'), (1, b'GNUTELLA/0.6 200 OK\r\n\r\n'))
+    user = b'h' * 16 + b'\4\3\2\1\x36\x12'
+    ask, answer = b'\1\x10' + user + b'\2\0\0\0\2\1\0\1\3\0bob\x89\x0f\5\1\2\3\4\5\6', b'\x4c' + user + b'\1\0\0\0\x93\1bob' + bytes(6)
+    conversation('p2p-edonkey', *((side, b'\xe3' + struct.pack('<I', len(said)) + said) for side, said in enumerate((ask, answer))))
+    conversation('p2p-direct-connect', (1, b'$Lock EXT Pk=Hub|'), (0, b'$Supports x|$ValidateNick bob|'))
+    conversation('p2p-direct-connect-peers', (0, b'$MyNick a|$Lock EXT Pk=x|'), (1, b'$MyNick b|$Lock EXT Pk=y|'))
+    conversation('p2p-adc', (0, b'HSUP ADBASE\n'), (1, b'ISUP ADBASE\n'))
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
@@ -528,3 +547,4 @@ if __name__ == '__main__':
     netbios()
     backorifice()
     finger()
+    p2p()

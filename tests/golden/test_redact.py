@@ -78,7 +78,8 @@ def test_same_person_same_name(tmp_path):
 
 @pytest.mark.parametrize('port, steps', [
     (79, [(0, f'{PERSON}\r\n'.encode()), (1, f'Login: {PERSON}\r\nPlan: {WORDS}\r\n'.encode())]),
-], ids=['finger'])
+    (411, [(1, b'$Lock EXT Pk=Hub|'), (0, f'$Supports x|$ValidateNick {PERSON}|'.encode())]),
+], ids=['finger', 'p2p'])
 def test_persons_elsewhere(tmp_path, port, steps):
     path = capture(tmp_path, talk(steps, 4000, port))
     whole, hidden = replay(path), replay(path, '--role', 'viewer')

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import packets as p
 from fishbowl import PCAPS, ROOT, records
 
 RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
@@ -74,3 +75,19 @@ def test_finger():
     assert (finger['query'], finger['user'], finger['long']) == ('julien', 'julien', False)
     assert finger['answer'].startswith('\r\nLogin: julien\t\t\t\tName: \n')
     assert len(finger['answer']) == 1024 and finger['answer_bytes'] == 2005
+
+
+def test_peers(tmp_path):
+    hello = b'\x13BitTorrent protocol' + b'\0\0\0\0\0\x10\0\1' + b'a' * 20 + b'-TR2940-bbbbbbbbbbbb'
+    gnutella = b'GNUTELLA CONNECT/0.6\r\nUser-Agent: LimeWire/4.0\r\n\r\n', b'GNUTELLA/0.6 200 OK\r\n\r\n'
+    talks = [p.tcp_talk('10.0.0.1', '203.0.113.5', 4000, 51413, hello, hello),
+             p.tcp_talk('10.0.0.1', '203.0.113.6', 4001, 80, *gnutella)]
+    path = tmp_path / 'peers.pcap'
+    frames = [p.eth(packet, src='a' if up else 'w') for talk in talks for up, packet in talk]
+    path.write_bytes(p.pcap('ethernet', [((i + 1) * 10**6, frame) for i, frame in enumerate(frames)]))
+    found = {r['event_type']: r for r in records('--rules', RULES, path) if r['event_type'] in ('bittorrent', 'p2p')}
+    peer = {'peer_id': '2d5452323934302d626262626262626262626262', 'client': '-TR2940-', 'extensions': ['extension_protocol', 'dht']}
+    assert found['bittorrent']['bittorrent'] == {'transport': 'tcp', 'info_hash': '61' * 20, 'client': peer, 'server': peer}
+    assert found['bittorrent']['dest_port'] == 51413
+    assert found['p2p']['p2p'] == {'network': 'gnutella', 'client': {'greeting': gnutella[0].splitlines()[0].decode(),
+                                   'user_agent': 'LimeWire/4.0'}, 'server': {'greeting': 'GNUTELLA/0.6 200 OK'}}

@@ -98,3 +98,12 @@ def test_back_orifice():
         {"key": 31337, "id": 1, "code": 1, "command": "ping", "text": "  !PONG!1.20!HONEY-WIN98!"},
         {"key": 31337, "id": 2, "code": 63, "command": "application_list", "arguments": ["C:\\"]}]
     assert [r["src_ip"] for r in found] == ["198.51.100.7", "192.0.2.101", "198.51.100.7"]
+
+
+def test_bittorrent_dht():
+    found = of(os.path.join(SV, "bittorrent-dht", "input.pcap"), "bittorrent_dht", "--ignore-checksums")
+    assert len(found) == 16
+    peers, = [r["bittorrent_dht"] for r in found if "values" in r["bittorrent_dht"].get("response", {})]
+    assert peers["response"]["values"] == [{"ip": "97.120.106.101", "port": 11893}, {"ip": "105.100.104.116", "port": 28269}]
+    announced = [r["bittorrent_dht"]["request"] for r in found if r["bittorrent_dht"].get("request_type") == "announce_peer"]
+    assert {a["info_hash"] for a in announced} == {"6d6e6f707172737475767778797a313233343536"}
