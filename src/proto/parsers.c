@@ -8,6 +8,7 @@ extern const struct proto_parser proto_bittorrent_dht;
 extern const struct proto_parser proto_dcc;
 extern const struct proto_parser proto_dcerpc;
 extern const struct proto_parser proto_dhcp;
+extern const struct proto_parser proto_dhcpv6;
 extern const struct proto_parser proto_dns;
 extern const struct proto_parser proto_finger;
 extern const struct proto_parser proto_ftp;
@@ -72,6 +73,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_ntp,
 	&proto_syslog,
 	&proto_netbios,
+	&proto_dhcpv6,
 	&proto_bittorrent_dht,
 	&proto_bittorrent,
 	&proto_p2p,

@@ -506,6 +506,15 @@ def finger():
                  (1, b'more'), (END | SERVER, b''), port=PORT_79)
 
 
+def dhcpv6():
+    duid, address = b'\0\1\0\x0e\0\1\0\1\x11\x22\x33\x44\2\0\0\0\0\5', b'\x20\1\x0d\xb8' + bytes(11) + b'\1'
+    solicit = b'\1\0\0\7' + duid + b'\0\6\0\4\0\x17\0\x18\0\x10\0\x08\0\0\1\x37\0\2MS\0\x27\0\x06\0\3pot\0'
+    reply = (b'\7\0\0\7' + duid + b'\0\2\0\x0a\0\3\0\1\2\0\0\0\0\1\0\x17\0\x10' + address + b'\0\x18\0\6\1a\2bc\0'
+             b'\0\3\0\x28' + bytes(12) + b'\0\5\0\x18' + address + b'\0\0\0\x3c\0\0\0\x78'
+             b'\0\x19\0\x29' + bytes(12) + b'\0\x1a\0\x19\0\0\0\5\0\0\0\6\x38' + address + b'\0\x0d\0\5\0\2no!')
+    datagrams('dhcpv6', PORT_547, (0, solicit), (1, reply), (0, b'\x0c\0' + 2 * address + b'\0\x09' + struct.pack('>H', len(solicit)) + solicit))
+
+
 def p2p():
     info_hash, peer = b'a' * 20, b'-UT3530-bbbbbbbbbbbb'
     hello = b'\x13BitTorrent protocol' + b'\x80\0\0\0\0\x10\0\5' + info_hash + peer
@@ -547,4 +556,5 @@ if __name__ == '__main__':
     netbios()
     backorifice()
     finger()
+    dhcpv6()
     p2p()

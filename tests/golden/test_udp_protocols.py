@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import packets as p
 from fishbowl import PCAPS, ROOT, SHARED, records
 
 RULES = os.path.join(ROOT, "data", "rules", "outbound.rules")
@@ -107,3 +108,26 @@ def test_bittorrent_dht():
     assert peers["response"]["values"] == [{"ip": "97.120.106.101", "port": 11893}, {"ip": "105.100.104.116", "port": 28269}]
     announced = [r["bittorrent_dht"]["request"] for r in found if r["bittorrent_dht"].get("request_type") == "announce_peer"]
     assert {a["info_hash"] for a in announced} == {"6d6e6f707172737475767778797a313233343536"}
+
+
+def duid_datagrams():
+    """Nobody's capture of DHCPv6 and uTP is at hand: what a host asks for, and two peers."""
+    duid = b"\0\1\0\x0e\0\1\0\1\x11\x22\x33\x44\2\0\0\0\0\5"
+    solicit = b"\1\0\0\7" + duid + b"\0\x27\0\6\0\3pot\0"
+    hello = b"\x13BitTorrent protocol" + bytes(8) + b"a" * 20 + b"-UT3530-bbbbbbbbbbbb"
+    utp = b"\0\0\0\0\0\1\0\0\0\0\0\x10\0\0\0\1\0\0"
+    return [p.udp("fe80::1", "ff02::1:2", 546, 547, solicit), p.udp("10.0.0.1", "203.0.113.5", 4000, 6881, b"\x41\0" + utp),
+            p.udp("10.0.0.1", "203.0.113.5", 4000, 6881, b"\1\0" + utp + hello),
+            p.udp("203.0.113.5", "10.0.0.1", 6881, 4000, b"\1\0" + utp + hello)]
+
+
+def test_dhcpv6_and_utp(tmp_path):
+    path = tmp_path / "made.pcap"
+    path.write_bytes(p.pcap("ethernet", [((i + 1) * 10**9, p.eth(packet)) for i, packet in enumerate(duid_datagrams())]))
+    found = {r["event_type"]: r for r in records("--rules", RULES, path) if r["event_type"] in ("dhcpv6", "bittorrent")}
+    assert found["dhcpv6"]["dhcpv6"] == {"type": "solicit", "id": 7, "client_id": "00:01:00:01:11:22:33:44:02:00:00:00:00:05",
+                                         "client_mac": "02:00:00:00:00:05", "fqdn": "pot", "leases": []}
+    assert found["dhcpv6"]["dest_ip"] == "ff02::1:2"
+    assert found["bittorrent"]["src_ip"] == "10.0.0.1"
+    assert found["bittorrent"]["bittorrent"]["transport"] == "utp"
+    assert found["bittorrent"]["bittorrent"]["server"]["client"] == "-UT3530-"

@@ -453,6 +453,71 @@ static void test_backorifice_lengths(void **state)
 	assert_int_equal(strlen(strstr(said, "\\u0001")), (225 - 17) * 6 + strlen("\"}\n"));
 }
 
+/* ---- DHCPv6 ---- */
+
+#define DUID "\0\1\0\x0e\0\1\0\1\x11\x22\x33\x44\2\0\0\0\0\5" /* option 1 */
+#define DUID_TEXT                                                                                \
+	"\"client_id\":\"00:01:00:01:11:22:33:44:02:00:00:00:00:05\",\"client_mac\":\"02:00:00:" \
+	"00:00:05\""
+#define V6(last) "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0" last
+
+static void test_dhcpv6(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("\1\0\0\7" DUID "\0\6\0\4\0\x17\0\x18\0\x10\0\x0e\0\0\1\x37\0\x08MSFT 5.0"
+		  "\0\x27\0\x0c\0\3pot\5local\0\0\3\0\x0c\0\0\0\1\0\0\0\0\0\0\0\0"),
+		S("\7\0\0\7" DUID "\0\2\0\x0a\0\3\0\1\2\0\0\0\0\1\0\x17\0\x20" V6("\1") V6(
+			"\2") "\0\x18\0\x0f\1a\2bc\0\3def\3ghi\0"
+			      "\0\3\0\x28\0\0\0\1\0\0\0\0\0\0\0\0\0\5\0\x18" V6(
+				      "\x64") "\0\0\0\x3c\0\0\0\x78"
+					      "\0\x19\0\x29\0\0\0\2\0\0\0\0\0\0\0\0\0\x1a\0\x19\0\0"
+					      "\0\5\0\0\0\6\x38" V6("\0") "\0\x0d\0\5\0\2no!"),
+		C("\x0c\1" V6("\1") V6("\x64") "\0\x09\0\x0a\x0b\0\0\x08\0\x0d\0\2\0\x63"),
+		C("\5\0\0\7\0\1\0\2xx")
+	};
+
+	(void)state;
+	kit_check(&udp, PARTS(parts),
+		"dhcpv6 \"dhcpv6\":{\"type\":\"solicit\",\"id\":7," DUID_TEXT
+		",\"requested_options\":[23,24],"
+		"\"vendor\":311,\"vendor_class\":\"MSFT "
+		"5.0\",\"fqdn\":\"pot.local\",\"leases\":[]}\n"
+		"dhcpv6 \"dhcpv6\":{\"type\":\"reply\",\"id\":7," DUID_TEXT ",\"server_id\":"
+		"\"00:03:00:01:02:00:00:00:00:01\",\"dns_servers\":[\"2001:db8::1\",\"2001:db8::"
+		"2\"],"
+		"\"domains\":[\"a.bc\",\"def.ghi\"],\"status\":\"no_addresses_available\","
+		"\"status_message\":\"no!\",\"leases\":[{\"address\":\"2001:db8::64\",\"preferred_"
+		"lifetime\":60,"
+		"\"valid_lifetime\":120},{\"prefix\":\"2001:db8::\",\"prefix_length\":56,"
+		"\"preferred_lifetime\":5,\"valid_lifetime\":6}]}\n"
+		"dhcpv6 "
+		"\"dhcpv6\":{\"relays\":[{\"link\":\"2001:db8::1\",\"peer\":\"2001:db8::64\"}],"
+		"\"type\":"
+		"\"information_request\",\"id\":8,\"status\":99,\"leases\":[]}\n"); /* the last has no DUID that can be one */
+	kit_spoil(&udp, PARTS(parts));
+}
+
+/* Elsewhere than on its port it must say who asks; options must be whole everywhere. */
+static void test_dhcpv6_is(void **state)
+{
+	static const struct proto_flow_info port = { .ip_proto = 17, .port = { 546, 547 } };
+	static const struct kit_part ours = C("\x0b\0\0\7\0\6\0\2\0\x17"),
+				     cut = C("\x0b\0\0\7\0\6\0\3\0\x17"), empty = C("\1\0\0\7"),
+				     odd = C("\x0e\0\0\7" DUID),
+				     relay = C("\x0c\0" V6("") "\0\6\0\2\0\1");
+
+	(void)state;
+	assert_string_equal(kit_run(&udp, &ours, 1, 0, SIZE_MAX), "");
+	kit_check(&port, &ours, 1,
+		"dhcpv6 "
+		"\"dhcpv6\":{\"type\":\"information_request\",\"id\":7,\"requested_options\":[23],"
+		"\"leases\":[]}\n");
+	assert_string_equal(kit_run(&port, &cut, 1, 0, SIZE_MAX), "");
+	assert_string_equal(kit_run(&port, &empty, 1, 0, SIZE_MAX), "");
+	assert_string_equal(kit_run(&port, &odd, 1, 0, SIZE_MAX), "");
+	assert_string_equal(kit_run(&port, &relay, 1, 0, SIZE_MAX), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +537,8 @@ int main(void)
 		cmocka_unit_test(test_backorifice),
 		cmocka_unit_test(test_backorifice_keys),
 		cmocka_unit_test(test_backorifice_lengths),
+		cmocka_unit_test(test_dhcpv6),
+		cmocka_unit_test(test_dhcpv6_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
