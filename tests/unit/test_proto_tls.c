@@ -7,25 +7,10 @@
 #include <cmocka.h>
 
 #include "certificate.h"
-#include "packets.h"
+#include "hello_kit.h"
 #include "proto_kit.h"
 
 static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 443 } };
-
-/* Where a length stands, until what it counts has been put. */
-static uint32_t begin(struct bytes *b, unsigned size)
-{
-	put_zero(b, size);
-	return b->len;
-}
-
-static void end(struct bytes *b, uint32_t at, unsigned size)
-{
-	uint32_t len = b->len - at;
-
-	for (unsigned i = 0; i < size; i++)
-		b->at[at - 1 - i] = (uint8_t)(len >> 8 * i);
-}
 
 static uint32_t begin_record(struct bytes *b, unsigned type)
 {
@@ -33,15 +18,6 @@ static uint32_t begin_record(struct bytes *b, unsigned type)
 	put16(b, 0x0301);
 	return begin(b, 2);
 }
-
-static void put_extension(struct bytes *b, unsigned type, const char *body, size_t len)
-{
-	put16(b, type);
-	put16(b, (unsigned)len);
-	put(b, body, len);
-}
-
-#define EXTENSION(b, type, body) put_extension(b, type, body, sizeof(body) - 1)
 
 static struct bytes client, server;
 
@@ -133,6 +109,58 @@ static void test_handshake(void **state)
 	assert_true(kit_has(&tcp, parts, 2, "tls.cert_chain_len=1\n"));
 }
 
+static void test_published_fingerprint(void **state)
+{
+	uint32_t record;
+	struct kit_part part;
+
+	(void)state;
+	client.len = 0;
+	record = begin_record(&client, 22);
+	put_browser_hello(&client);
+	end(&client, record, 2);
+	part = (struct kit_part){ 0, client.at, client.len };
+	kit_check(&tcp, &part, 1, NULL);
+	assert_true(kit_has(&tcp, &part, 1, "ja4.hash=t13d1516h2_8daaf6152771_e5627efa2ab1\n"));
+	assert_true(kit_has(&tcp, &part, 1,
+		"ja3.string=771,4865-4866-4867-49195-49199-49196-49200-52393-52392-49171-49172-156-"
+		"157-47-53,0-23-65281-10-11-35-16-5-13-18-51-45-43-27-17513-21,29-23-24,0\n"));
+}
+
+/* The first protocol in JA4: its ends, or those of its hex digits. */
+static void test_odd_protocols(void **state)
+{
+	static const struct {
+		const char *alpn, *shown;
+		size_t len;
+	} odd[] = { { "\0\2\1x", "xx", 4 }, { "\0\3\2\xab\xcd", "ad", 5 },
+		{ "\0\5\4\x30\x31\xab\xcd", "3d", 7 }, { "\0\2\1\xab", "ab", 4 },
+		{ "\0\0", "00", 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		char line[64];
+		uint32_t record, message, list;
+		struct kit_part part;
+
+		client.len = 0;
+		record = begin_record(&client, 22);
+		put8(&client, 1);
+		message = begin(&client, 3);
+		put16(&client, 0x0303);
+		put_zero(&client, 32);
+		put(&client, "\0\0\2\x13\1\1\0", 7);
+		list = begin(&client, 2);
+		put_extension(&client, 16, odd[i].alpn, odd[i].len);
+		end(&client, list, 2);
+		end(&client, message, 3);
+		end(&client, record, 2);
+		part = (struct kit_part){ 0, client.at, client.len };
+		snprintf(line, sizeof(line), "ja4.hash=t12i0101%s_", odd[i].shown);
+		assert_true(kit_has(&tcp, &part, 1, line));
+	}
+}
+
 /* Each is told as an event, after a hello that is well. */
 static void test_what_is_wrong_is_an_event(void **state)
 {
@@ -174,6 +202,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handshake),
+		cmocka_unit_test(test_published_fingerprint),
+		cmocka_unit_test(test_odd_protocols),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_what_is_not_tls),
 	};
