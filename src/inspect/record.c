@@ -413,7 +413,7 @@ static bool is_message(const struct inspect_frame *frame, enum proto_id proto)
 	return proto == PROTO_DNS || proto == PROTO_LLMNR || proto == PROTO_SNMP ||
 	       proto == PROTO_DHCP || proto == PROTO_NTP || proto == PROTO_SYSLOG ||
 	       proto == PROTO_KRB5 || proto == PROTO_BACKORIFICE || proto == PROTO_BITTORRENT_DHT ||
-	       proto == PROTO_DHCPV6;
+	       proto == PROTO_DHCPV6 || proto == PROTO_QUIC;
 }
 
 static struct text text_of_bytes(struct proto_bytes bytes)

@@ -26,6 +26,7 @@ extern const struct proto_parser proto_ntp;
 extern const struct proto_parser proto_p2p;
 extern const struct proto_parser proto_pgsql;
 extern const struct proto_parser proto_pop3;
+extern const struct proto_parser proto_quic;
 extern const struct proto_parser proto_rdp;
 extern const struct proto_parser proto_redis;
 extern const struct proto_parser proto_rfb;
@@ -63,6 +64,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_ldap,
 	&proto_sip,
 	&proto_tls,
+	&proto_quic,
 	&proto_mysql,
 	&proto_pgsql,
 	&proto_mssql,

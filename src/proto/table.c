@@ -96,3 +96,8 @@ enum proto_id proto_find(const char *name, size_t len)
 			return (enum proto_id)id;
 	return PROTO_NONE;
 }
+
+bool proto_includes(enum proto_id proto, enum proto_id app)
+{
+	return proto == app || (proto == PROTO_DCERPC && app == PROTO_SMB);
+}

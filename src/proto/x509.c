@@ -6,6 +6,8 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include "proto/quic_keys.h"
+
 static EVP_MD *md[HASH_KINDS];
 
 /* By itself before main(), for those who forget it. */
@@ -20,6 +22,7 @@ __attribute__((constructor)) void proto_prepare(void)
 	for (unsigned i = 0; i < HASH_KINDS; i++)
 		md[i] = EVP_MD_fetch(NULL, names[i], NULL);
 	X509_free(d2i_X509(NULL, &at, sizeof(none)));
+	quic_keys_prepare();
 	tzset();
 }
 

@@ -128,10 +128,9 @@ static bool fits_flow(const struct rules_unit *unit, const struct image_rule *ru
 	       !(flow & RULE_FLOW_NO_FRAG && fragment);
 }
 
-/* DCERPC is also what SMB's pipes carry. */
 bool app_fits(uint16_t wanted, enum proto_id app)
 {
-	return wanted == app || (wanted == PROTO_DCERPC && app == PROTO_SMB);
+	return proto_includes((enum proto_id)wanted, app);
 }
 
 static bool fits_proto(const struct rules_unit *unit, const struct image_rule *rule)

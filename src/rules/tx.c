@@ -254,9 +254,11 @@ static void scan_group(struct rules *rules, const struct rules_unit *unit, uint3
 
 static bool of_proto(const struct image_group *group, enum proto_id proto)
 {
-	uint8_t of = proto_buffer_info((enum proto_buffer_id)group->buffer)->proto;
+	enum proto_id of = proto_buffer_info((enum proto_buffer_id)group->buffer)->proto;
 
-	return of == PROTO_NONE || of == proto || (of == PROTO_DCERPC && proto == PROTO_SMB);
+	/* QUIC's hellos have the fingerprints of TLS. */
+	return of == PROTO_NONE || proto_includes(of, proto) ||
+	       (of == PROTO_TLS && proto == PROTO_QUIC);
 }
 
 static void find_candidates(

@@ -93,7 +93,7 @@ const char *rule_unsupported_protocol(struct span name)
 {
 	static const char *const known[] = { "http2", "doh2", "mqtt", "sip", "ntp", "ike", "ikev2",
 		"snmp", "rfb", "ldap", "dhcp", "enip", "cip", "websocket", "template",
-		"template-rust", "nfs", "rdp", "quic", "tftp", "modbus", "dnp3", "bittorrent-dht",
+		"template-rust", "nfs", "rdp", "tftp", "modbus", "dnp3", "bittorrent-dht",
 		"telnet", "pgsql", "mdns", "pop3", "imap", "irc", "mime", "email", "smtp", "ftp",
 		"ftp-data", "ftpdata", "smb", "dcerpc", "nfs_version", "msn", "jabber", "bfd",
 		"sctp", "file", "mysql", "gre", "igmp", "can", "s7comm", "ja4", "websockets",

@@ -534,9 +534,29 @@ def p2p():
     conversation('p2p-adc', (0, b'HSUP ADBASE\n'), (1, b'ISUP ADBASE\n'))
 
 
+UDP_443, SEALED = 21, 13 << 1
+
+
+def quic():
+    hello = struct.pack('>H32xB', 0x303, 0) + b'\0\4\x13\1\x13\2\1\0'
+    extensions = b'\0\0\0\x0c\0\x0a\0\0\7example\0\x10\0\5\0\3\2h3\0\x2b\0\3\2\3\4'
+    hello += struct.pack('>H', len(extensions)) + extensions
+    hello = b'\1' + struct.pack('>I', len(hello))[1:] + hello
+    answer = struct.pack('>H32xB', 0x303, 0) + b'\x13\1\0\0\6\0\x2b\0\2\3\4'
+    answer = b'\2' + struct.pack('>I', len(answer))[1:] + answer
+    conversation('quic-hello', (SEALED, b'\6\0' + bytes([0x40, len(hello)]) + hello),
+                 (SEALED | SERVER, b'\2\1\0\0\0\6\0' + bytes([0x40, len(answer)]) + answer), port=UDP_443)
+    conversation('quic-pieces', (SEALED, b'\6\x32' + bytes([0x40, len(hello) - 50]) + hello[50:] + b'\1'),
+                 (SEALED, b'\6\0\x3c' + hello[:60]), port=UDP_443)
+    tags = b'SNI\0\4\0\0\0UAID\x09\0\0\0' + b'h.exagent'
+    conversation('quic-google', (0, b'\xc3Q046\x50' + b'i' * 8 + b'\0\0\0\1' + b'h' * 12 + b'\xa0\1\0\x22CHLO\2\0\0\0' + tags),
+                 port=UDP_443)
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
+    quic()
     logins()
     smb_files()
     krb5()

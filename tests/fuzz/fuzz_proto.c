@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * First byte: which port (and transport) the connection has; then pieces: a byte with the side and
- * what happens (bytes, a gap, the end), a length, bytes. Every buffer, number, event and JSON text
+ * what happens (bytes, a gap, the end, frames of QUIC that are sealed), a length, bytes. Every buffer, number, event and JSON text
  * of each news is read.
  */
 #include <stdlib.h>
+
+#include "../unit/quic_kit.h"
 
 #include "base/cur.h"
 #include "base/out.h"
@@ -17,7 +19,8 @@ static const struct {
 	uint16_t port;
 } kinds[] = { { 6, 443 }, { 6, 22 }, { 6, 25 }, { 6, 21 }, { 6, 445 }, { 6, 135 }, { 6, 53 },
 	{ 17, 53 }, { 17, 5355 }, { 6, 80 }, { 6, 389 }, { 17, 69 }, { 17, 161 }, { 6, 5060 },
-	{ 17, 123 }, { 6, 1883 }, { 17, 137 }, { 6, 139 }, { 6, 79 }, { 17, 547 }, { 0, 0 } };
+	{ 17, 123 }, { 6, 1883 }, { 17, 137 }, { 6, 139 }, { 6, 79 }, { 17, 547 }, { 0, 0 },
+	{ 17, 443 } };
 
 static char text[128 << 10];
 static volatile unsigned sum;
@@ -71,6 +74,18 @@ static void on_login(void *context, enum proto_id proto, const struct proto_logi
 	       (unsigned)login->result;
 }
 
+/* As an Initial of QUIC: nobody would find bytes that can be opened by trying. */
+static void feed_sealed(struct proto_conn *conn, unsigned side, const uint8_t *at, size_t len)
+{
+	static struct bytes frames, packet;
+
+	frames.len = packet.len = 0;
+	put(&frames, at, len < 1500 ? len : 1500);
+	put_zero(&frames, frames.len < 60 ? 60 - frames.len : 0);
+	put_initial(&packet, 1, QUIC_ID, side, (unsigned)len, &frames);
+	proto_feed(conn, side, packet.at, packet.len, 1000);
+}
+
 static void piece(struct proto_conn *conn, struct cur *c)
 {
 	uint8_t what = cur_u8(c);
@@ -86,6 +101,9 @@ static void piece(struct proto_conn *conn, struct cur *c)
 		break;
 	case 14:
 		proto_end(conn, side);
+		break;
+	case 13:
+		feed_sealed(conn, side, bytes, here);
 		break;
 	default:
 		copy = malloc(here ? here : 1); /* of its own size */
