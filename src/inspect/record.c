@@ -397,6 +397,8 @@ static enum event_type type_of(enum proto_id proto)
 	char name[32];
 	size_t i;
 
+	if (proto == PROTO_HTTP2)
+		return EVENT_HTTP;
 	for (i = 0; i + 1 < sizeof(name) && proto_name(proto)[i]; i++)
 		name[i] = proto_name(proto)[i] == '-' ? '_' : proto_name(proto)[i];
 	name[i] = '\0';

@@ -22,6 +22,7 @@ struct proto_conn {
 	const struct proto_parser *parser; /* NULL: not known */
 	void *state;                       /* the parser's */
 	enum proto_id before;              /* what it was before it started over */
+	enum proto_id next;                /* what it starts over as; PROTO_NONE: a guess */
 	uint8_t first;                     /* the side that began, while nothing is known */
 	bool overrun, start_over;
 	struct conn_side side[2];
@@ -29,6 +30,7 @@ struct proto_conn {
 	unsigned n_txs;
 	uint64_t next_id;
 	size_t bytes;
+	struct proto_body legacy; /* of the parser before */
 };
 
 void conn_txs_done(struct proto_conn *conn, unsigned side); /* all of them */

@@ -139,11 +139,13 @@ static void config_init(void)
 	config = make_config();
 }
 
-static htp_connp_t *make_connp(struct http *http)
+htp_connp_t *http_connp_new(struct http *http)
 {
 	const struct proto_flow_info *info = proto_conn_info(http->conn);
-	htp_connp_t *connp = htp_connp_create(config);
+	htp_connp_t *connp;
 
+	call_once(&config_once, config_init);
+	connp = config ? htp_connp_create(config) : NULL;
 	if (!connp)
 		return NULL;
 	htp_connp_set_user_data(connp, http);
@@ -155,12 +157,11 @@ static void *open_state(struct proto_conn *conn)
 {
 	struct http *http = proto_alloc(conn, sizeof(*http));
 
-	call_once(&config_once, config_init);
 	if (!http)
 		return NULL;
 	http->conn = conn;
 	http->between = true;
-	http->connp = config ? make_connp(http) : NULL;
+	http->connp = http_connp_new(http);
 	if (!http->connp) {
 		proto_free(conn, http, sizeof(*http));
 		return NULL;
@@ -197,7 +198,7 @@ static void renew_when_idle(struct http *http)
 	if (http->n_txs < HTTP_RENEW_AFTER || http->txs || htp_connp_get_in_tx(http->connp) ||
 		htp_connp_get_out_tx(http->connp))
 		return;
-	connp = make_connp(http);
+	connp = http_connp_new(http);
 	if (!connp)
 		return;
 	htp_connp_destroy_all(http->connp);
@@ -229,6 +230,11 @@ static size_t give(struct http *http, unsigned side, const uint8_t *bytes, size_
 	case HTP_STREAM_STOP:
 		cut_all(http, side);
 		return SIZE_MAX;
+	case HTP_STREAM_TUNNEL:
+		if (!http->upgraded)
+			return len;
+		proto_conn_start_as(http->conn, PROTO_HTTP2);
+		return side ? htp_connp_res_data_consumed(http->connp) : 0;
 	case HTP_STREAM_DATA_OTHER:
 		proto_conn_wait(http->conn, side);
 		return side ? htp_connp_res_data_consumed(http->connp)

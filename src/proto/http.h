@@ -16,17 +16,18 @@
 #include "proto/ntlm.h"
 
 /* Named limits. */
-#define HTTP_LINE_MAX       18000u     /* a line or a folded header */
-#define HTTP_HEADERS_MAX    1024u      /* of one message */
-#define HTTP_LAYERS_MAX     3          /* content encodings one in another */
-#define HTTP_INFLATE_KEEP   512u       /* first bytes of a layer, which may be something else */
-#define HTTP_INFLATED_MAX   (8u << 20) /* decompressed bytes of a connection; then at most ... */
-#define HTTP_INFLATE_FACTOR 200        /* ... times the bytes received */
-#define HTTP_INFLATE_US_MAX 1000000    /* spent inflating one body, whatever comes of it */
-#define HTTP_FILES_MAX      32         /* of one transaction */
-#define HTTP_FILE_NAME_MAX  255        /* bytes; the rest is cut off */
-#define HTTP_TX_COST        2048       /* of libhtp, a transaction without its headers */
-#define HTTP_INFLATE_COST   (44 << 10) /* of zlib, a layer */
+#define HTTP_LINE_MAX       18000u      /* a line or a folded header */
+#define HTTP_HEADERS_MAX    1024u       /* of one message */
+#define HTTP_LAYERS_MAX     3           /* content encodings one in another */
+#define HTTP_INFLATE_KEEP   512u        /* first bytes of a layer, which may be something else */
+#define HTTP_INFLATED_MAX   (8u << 20)  /* decompressed bytes of a connection; then at most ... */
+#define HTTP_INFLATE_FACTOR 200         /* ... times the bytes received */
+#define HTTP_INFLATE_US_MAX 1000000     /* spent inflating one body, whatever comes of it */
+#define HTTP_FILES_MAX      32          /* of one transaction */
+#define HTTP_FILE_NAME_MAX  255         /* bytes; the rest is cut off */
+#define HTTP_LEAVE_MAX      (32u << 10) /* bytes of a request that HTTP/2 gets to know */
+#define HTTP_TX_COST        2048        /* of libhtp, a transaction without its headers */
+#define HTTP_INFLATE_COST   (44 << 10)  /* of zlib, a layer */
 #define HTTP_RENEW_AFTER \
 	512 /* transactions, after which libhtp's connection is made anew when idle */
 
@@ -74,6 +75,9 @@ struct http_tx {
 	bool multipart_checked;
 	bool login_told;
 	unsigned n_files;
+	uint32_t stream;   /* of HTTP/2 */
+	uint32_t error[2]; /* why a side of it was ended, if `reset` has its bit */
+	uint8_t reset;
 };
 
 struct http {
@@ -83,6 +87,7 @@ struct http {
 	struct ntlm ntlm;
 	unsigned side;   /* that is being fed */
 	bool tunnel;     /* CONNECT was granted: what follows is another protocol */
+	bool upgraded;   /* HTTP/2 was granted: it is what follows */
 	bool connecting; /* CONNECT has no answer yet: what the client says waits */
 	bool lf_missing; /* of the last line before it */
 	bool between;    /* no response has begun, or the last one is complete */
@@ -95,7 +100,16 @@ struct http {
 /* http_tx.c: libhtp's callbacks. */
 void http_tx_register(htp_cfg_t *cfg);
 struct http_tx *http_tx_of(htp_tx_t *htp);
+/* For libhtp's transaction, whose connection has a struct http. NULL: no room. */
+struct http_tx *http_tx_new(htp_tx_t *htp);
 void http_tx_free(void *data);
+bool http_tx_charge(struct http_tx *tx, unsigned side, size_t bytes); /* until it is freed */
+/* The headers of the side are whole; the first bytes of its body, or so many that were never seen; its end.
+ * False: no memory, or it cannot go on. */
+bool http_tx_headers(struct http_tx *tx, unsigned side);
+bool http_tx_data(struct http_tx *tx, unsigned side, struct cur bytes);
+void http_tx_gap(struct http_tx *tx, unsigned side);
+bool http_tx_complete(struct http_tx *tx, unsigned side);
 /* The side was cut off: files that are open end there. */
 void http_tx_cut(struct http_tx *tx, unsigned side);
 
@@ -143,6 +157,11 @@ void http_login_answered(struct http_tx *tx);
 
 /* http_json.c */
 bool http_json(struct proto_tx *tx, struct out *o);
+/* The members alone, behind others of the object if not `first`. */
+void http_json_members(struct out *o, const struct http_tx *tx, bool first);
+
+/* http.c: libhtp's side of a connection. NULL: no memory. */
+htp_connp_t *http_connp_new(struct http *http);
 
 /* http_event.c */
 int http_event_log(htp_log_t *log);

@@ -156,7 +156,7 @@ static bool raw_host(const struct http_tx *tx, struct proto_bytes *ret_bytes)
 		*ret_bytes = http_bytes(uri->hostname);
 		return true;
 	}
-	return http_header(tx, 0, "host", ret_bytes);
+	return http_header(tx, 0, ":authority", ret_bytes) || http_header(tx, 0, "host", ret_bytes);
 }
 
 static const struct http_file *file_at(const struct http_tx *tx, unsigned side, unsigned n)

@@ -122,13 +122,10 @@ static void status(struct out *o, bool *first, const struct http_tx *tx)
 		header(o, first, tx, 1, "location", "redirect");
 }
 
-bool http_json(struct proto_tx *proto_tx, struct out *o)
+void http_json_members(struct out *o, const struct http_tx *tx, bool first)
 {
-	const struct http_tx *tx = proto_tx->data;
 	const htp_tx_t *htp = tx->htp;
-	bool first = true;
 
-	out_str(o, "\"http\":{");
 	request(o, &first, tx);
 	content_type(o, &first, tx);
 	content_range(o, &first, tx);
@@ -137,6 +134,12 @@ bool http_json(struct proto_tx *proto_tx, struct out *o)
 	text(o, &first, "protocol", http_bytes(htp->request_protocol));
 	status(o, &first, tx);
 	number(o, &first, "length", htp->response_message_len);
+}
+
+bool http_json(struct proto_tx *proto_tx, struct out *o)
+{
+	out_str(o, "\"http\":{");
+	http_json_members(o, proto_tx->data, true);
 	out_char(o, '}');
 	return true;
 }

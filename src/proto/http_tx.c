@@ -2,6 +2,7 @@
 /* What libhtp reads becomes transactions. */
 #include <ctype.h>
 
+#include "proto/fields.h"
 #include "proto/http.h"
 
 /* Bytes of a body that may come before those before them have been told. */
@@ -21,7 +22,7 @@ static void link_tx(struct http *http, struct http_tx *tx)
 	http->txs = tx;
 }
 
-static struct http_tx *new_tx(htp_tx_t *htp)
+struct http_tx *http_tx_new(htp_tx_t *htp)
 {
 	struct http *http = htp_connp_get_user_data(htp->connp);
 	struct http_tx *tx;
@@ -50,7 +51,7 @@ static struct http_tx *new_tx(htp_tx_t *htp)
 static int tx_start(htp_tx_t *htp)
 {
 	if (!http_tx_of(htp))
-		new_tx(htp);
+		http_tx_new(htp);
 	return HTP_OK;
 }
 
@@ -84,7 +85,7 @@ void http_tx_free(void *data)
 	proto_free(conn, tx, sizeof(*tx));
 }
 
-static bool charge(struct http_tx *tx, unsigned side, size_t bytes)
+bool http_tx_charge(struct http_tx *tx, unsigned side, size_t bytes)
 {
 	if (!proto_charge(tx->http->conn, (int64_t)bytes))
 		return false;
@@ -137,7 +138,7 @@ static int request_line(htp_tx_t *htp)
 		return HTP_ERROR;
 	tx->side[0].line = true;
 	proto_tx_news(tx->tx, 0);
-	if (!charge(tx, 0, 4 * (htp->request_line ? bstr_len(htp->request_line) : 0)) ||
+	if (!http_tx_charge(tx, 0, 4 * (htp->request_line ? bstr_len(htp->request_line) : 0)) ||
 		!make_uri(tx))
 		return HTP_ERROR;
 	return HTP_OK;
@@ -149,7 +150,7 @@ static int header_data(htp_tx_data_t *data, unsigned side)
 
 	if (!data->len)
 		return HTP_OK;
-	if (!tx || !charge(tx, side, data->len) ||
+	if (!tx || !http_tx_charge(tx, side, data->len) ||
 		!proto_body_add(tx->http->conn, &tx->side[side].raw, data->data, data->len))
 		return HTP_ERROR;
 	return HTP_OK;
@@ -165,33 +166,6 @@ static int response_header_data(htp_tx_data_t *data)
 	return header_data(data, 1);
 }
 
-static int headers(htp_tx_t *htp, unsigned side)
-{
-	struct http_tx *tx = http_tx_of(htp);
-
-	if (!tx)
-		return HTP_ERROR;
-	tx->side[side].headers = true;
-	forget_texts(tx, side);
-	proto_tx_news(tx->tx, side);
-	return HTP_OK;
-}
-
-static int request_headers(htp_tx_t *htp)
-{
-	struct http_tx *tx = http_tx_of(htp);
-
-	if (tx && !make_host(tx))
-		return HTP_ERROR;
-	if (tx) {
-		http_event_request(tx);
-		tx->http->connecting = htp->request_method_number == HTP_M_CONNECT;
-	}
-	if (tx && !http_inflate_start(tx, 0))
-		return HTP_ERROR;
-	return headers(htp, 0);
-}
-
 /* CONNECT was granted: what follows is another protocol (RFC 9110, section 9.3.6). */
 static void look_for_tunnel(struct http_tx *tx)
 {
@@ -199,6 +173,55 @@ static void look_for_tunnel(struct http_tx *tx)
 	if (tx->htp->request_method_number == HTP_M_CONNECT &&
 		tx->htp->response_status_number >= 200 && tx->htp->response_status_number <= 299)
 		tx->http->tunnel = true;
+}
+
+static bool leave(struct proto_conn *conn, struct proto_bytes text)
+{
+	uint16_t len = (uint16_t)(text.len < HTTP_LEAVE_MAX / 4 ? text.len : HTTP_LEAVE_MAX / 4);
+	uint8_t head[2] = { (uint8_t)(len >> 8), (uint8_t)len };
+
+	return proto_conn_leave(conn, head, sizeof(head)) && proto_conn_leave(conn, text.at, len);
+}
+
+static bool leave_named(struct proto_conn *conn, const char *name, struct proto_bytes value)
+{
+	const struct proto_bytes bytes = { .at = (const uint8_t *)name,
+		.len = (uint32_t)strlen(name) };
+	struct cur left = proto_conn_legacy(conn);
+
+	return cur_left(&left) > HTTP_LEAVE_MAX / 2 || (leave(conn, bytes) && leave(conn, value));
+}
+
+/* What HTTP/2 would have said in place of this request, for its parser. */
+static bool leave_request(const struct http_tx *tx)
+{
+	static const char *const names[] = { "user-agent", "referer", "cookie", "authorization",
+		"proxy-authorization", "accept", "accept-language", "accept-encoding",
+		"content-type", "content-length" };
+	struct proto_conn *conn = tx->http->conn;
+	struct proto_bytes value;
+
+	if (!leave_named(conn, ":method", http_bytes(tx->htp->request_method)) ||
+		!leave_named(conn, ":path", http_bytes(tx->htp->request_uri)))
+		return false;
+	if (http_header(tx, 0, "host", &value) && !leave_named(conn, ":authority", value))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (http_header(tx, 0, names[i], &value) && !leave_named(conn, names[i], value))
+			return false;
+	return true;
+}
+
+/* HTTP/2 was asked for and granted (RFC 7540, 3.2). */
+static void look_for_upgrade(struct http_tx *tx)
+{
+	struct proto_bytes asked, granted;
+
+	if (tx->htp->response_status_number != 101 || !http_header(tx, 0, "upgrade", &asked) ||
+		!http_header(tx, 1, "upgrade", &granted) ||
+		!text_is(cur_make(granted.at, granted.len), "h2c"))
+		return;
+	tx->http->upgraded = leave_request(tx);
 }
 
 static int response_line(htp_tx_t *htp)
@@ -211,7 +234,7 @@ static int response_line(htp_tx_t *htp)
 	/* Lines after a 100 come once more. */
 	forget_texts(tx, 1);
 	proto_tx_news(tx->tx, 1);
-	if (!charge(tx, 1, 2 * (htp->response_line ? bstr_len(htp->response_line) : 0)))
+	if (!http_tx_charge(tx, 1, 2 * (htp->response_line ? bstr_len(htp->response_line) : 0)))
 		return HTP_ERROR;
 	return HTP_OK;
 }
@@ -251,18 +274,40 @@ static void rename_body_file(struct http_tx *tx)
 	http_file_rename(tx, tx->open_file[1], name, len);
 }
 
+bool http_tx_headers(struct http_tx *tx, unsigned side)
+{
+	if ((side == 0 && !make_host(tx)) || !http_inflate_start(tx, side))
+		return false;
+	if (side) {
+		http_login_answered(tx);
+		rename_body_file(tx);
+	}
+	tx->side[side].headers = true;
+	forget_texts(tx, side);
+	proto_tx_news(tx->tx, side);
+	return true;
+}
+
+static int request_headers(htp_tx_t *htp)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	if (!tx)
+		return HTP_ERROR;
+	http_event_request(tx);
+	tx->http->connecting = htp->request_method_number == HTP_M_CONNECT;
+	return http_tx_headers(tx, 0) ? HTP_OK : HTP_ERROR;
+}
+
 static int response_headers(htp_tx_t *htp)
 {
 	struct http_tx *tx = http_tx_of(htp);
 
-	if (tx && !http_inflate_start(tx, 1))
+	if (!tx || !http_tx_headers(tx, 1))
 		return HTP_ERROR;
-	if (tx) {
-		http_login_answered(tx);
-		look_for_tunnel(tx);
-		rename_body_file(tx);
-	}
-	return headers(htp, 1);
+	look_for_tunnel(tx);
+	look_for_upgrade(tx);
+	return HTP_OK;
 }
 
 static void start_multipart(struct http_tx *tx)
@@ -338,24 +383,30 @@ bool http_tx_body(struct http_tx *tx, unsigned side, struct cur bytes)
 	return true;
 }
 
+bool http_tx_data(struct http_tx *tx, unsigned side, struct cur bytes)
+{
+	struct http_inflate *inflate = tx->side[side].inflate;
+
+	return inflate ? http_inflate_add(inflate, bytes) : http_tx_body(tx, side, bytes);
+}
+
+void http_tx_gap(struct http_tx *tx, unsigned side)
+{
+	tx->side[side].gap = true;
+	if (tx->side[side].inflate)
+		http_inflate_gap(tx->side[side].inflate);
+}
+
 static int body_data(htp_tx_data_t *data, unsigned side)
 {
 	struct http_tx *tx = http_tx_of(data->tx);
-	struct http_inflate *inflate;
-	struct cur c;
 
 	if (!tx || !data->len)
 		return HTP_OK;
-	inflate = tx->side[side].inflate;
-	if (!data->data) { /* never seen */
-		tx->side[side].gap = true;
-		if (inflate)
-			http_inflate_gap(inflate);
-		return HTP_OK;
-	}
-	c = cur_make(data->data, data->len);
-	return (inflate ? http_inflate_add(inflate, c) : http_tx_body(tx, side, c)) ? HTP_OK
-										    : HTP_ERROR;
+	if (data->data)
+		return http_tx_data(tx, side, cur_make(data->data, data->len)) ? HTP_OK : HTP_ERROR;
+	http_tx_gap(tx, side); /* never seen */
+	return HTP_OK;
 }
 
 static int request_body_data(htp_tx_data_t *data)
@@ -401,20 +452,23 @@ static bool end_inflate(struct http_tx *tx, unsigned side)
 	return fine;
 }
 
-static int complete(htp_tx_t *htp, unsigned side)
+bool http_tx_complete(struct http_tx *tx, unsigned side)
 {
-	struct http_tx *tx = http_tx_of(htp);
-
-	if (!tx)
-		return HTP_OK;
 	if (!end_inflate(tx, side))
-		return HTP_ERROR;
+		return false;
 	tx->side[side].line = tx->side[side].headers = true;
 	tx->side[side].body.complete = true;
 	forget_texts(tx, side);
 	end_files(tx, side, !is_whole(tx, side));
 	proto_tx_done(tx->tx, side);
-	return HTP_OK;
+	return true;
+}
+
+static int complete(htp_tx_t *htp, unsigned side)
+{
+	struct http_tx *tx = http_tx_of(htp);
+
+	return !tx || http_tx_complete(tx, side) ? HTP_OK : HTP_ERROR;
 }
 
 static int request_complete(htp_tx_t *htp)

@@ -69,6 +69,12 @@ void *proto_conn_state(struct proto_conn *conn);
  * it has returned, its state is closed and both sides are guessed anew. Transactions stay until
  * then and are told. */
 void proto_conn_start_over(struct proto_conn *conn);
+/* The same, and it is known which one: nothing is guessed. */
+void proto_conn_start_as(struct proto_conn *conn, enum proto_id next);
+/* What the one before leaves for the next: kept until the connection starts over once more, or goes. False: no
+ * memory. */
+bool proto_conn_leave(struct proto_conn *conn, const void *bytes, size_t len);
+struct cur proto_conn_legacy(const struct proto_conn *conn); /* empty: nothing */
 /* What feed() leaves of this side waits for the other one: it comes again as soon as that has
  * said more. */
 void proto_conn_wait(struct proto_conn *conn, unsigned side);

@@ -14,6 +14,7 @@ extern const struct proto_parser proto_finger;
 extern const struct proto_parser proto_ftp;
 extern const struct proto_parser proto_ftp_data;
 extern const struct proto_parser proto_http;
+extern const struct proto_parser proto_http2;
 extern const struct proto_parser proto_imap;
 extern const struct proto_parser proto_irc;
 extern const struct proto_parser proto_krb5;
@@ -48,6 +49,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_dcc,
 	&proto_irc,
 	&proto_tftp,
+	&proto_http2,
 	&proto_http,
 	&proto_dns,
 	&proto_llmnr,

@@ -40,6 +40,22 @@ void proto_conn_start_over(struct proto_conn *conn)
 	conn->start_over = true;
 }
 
+bool proto_conn_leave(struct proto_conn *conn, const void *bytes, size_t len)
+{
+	return proto_body_add(conn, &conn->legacy, bytes, len);
+}
+
+struct cur proto_conn_legacy(const struct proto_conn *conn)
+{
+	return cur_make(conn->legacy.at, conn->legacy.len);
+}
+
+void proto_conn_start_as(struct proto_conn *conn, enum proto_id next)
+{
+	conn->start_over = true;
+	conn->next = next;
+}
+
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect)
 {
 	if (conn->setup.on_expect)
@@ -231,6 +247,14 @@ static void close_parser(struct proto_conn *conn)
 	conn->state = NULL;
 }
 
+static void start_as(struct proto_conn *conn, const struct proto_parser *parser)
+{
+	conn->next = PROTO_NONE;
+	conn->side[0].id = conn->side[1].id = parser->id;
+	if (set_parser(conn, parser))
+		catch_up(conn);
+}
+
 static void start_over(struct proto_conn *conn)
 {
 	conn->start_over = false;
@@ -246,6 +270,10 @@ static void start_over(struct proto_conn *conn)
 		conn->side[n].id = PROTO_NONE;
 		conn->side[n].lost = conn->side[n].ended;
 		conn->side[n].waits = false;
+	}
+	if (conn->next) {
+		start_as(conn, proto_parser_of(conn->next));
+		return;
 	}
 	for (unsigned n = 0; n < 2 && !conn->parser; n++)
 		if (conn->side[n].len && !conn->side[n].lost)
@@ -399,6 +427,7 @@ struct proto_conn *proto_conn_free(struct proto_conn *conn)
 	close_parser(conn);
 	pending_drop(conn, &conn->side[0]);
 	pending_drop(conn, &conn->side[1]);
+	proto_body_free(conn, &conn->legacy);
 	free(conn);
 	return NULL;
 }

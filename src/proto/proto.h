@@ -79,7 +79,7 @@ const char *proto_number_word(enum proto_number_id id, uint64_t value);
 bool proto_number_value(enum proto_number_id id, const char *word, size_t len, uint64_t *ret_value);
 const char *proto_name(enum proto_id id); /* "http", as EVE's app_proto */
 enum proto_id proto_find(const char *name, size_t len);
-/* Whether what is said of `proto` is meant of `app`, too: SMB's pipes carry DCERPC. */
+/* Whether what is said of `proto` is meant of `app`, too: SMB's pipes carry DCERPC, HTTP/2 is HTTP. */
 bool proto_includes(enum proto_id proto, enum proto_id app);
 
 /* Bytes of a transaction, borrowed until the next call that takes bytes. */

@@ -99,5 +99,6 @@ enum proto_id proto_find(const char *name, size_t len)
 
 bool proto_includes(enum proto_id proto, enum proto_id app)
 {
-	return proto == app || (proto == PROTO_DCERPC && app == PROTO_SMB);
+	return proto == app || (proto == PROTO_DCERPC && app == PROTO_SMB) ||
+	       (proto == PROTO_HTTP && app == PROTO_HTTP2);
 }

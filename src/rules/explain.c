@@ -86,8 +86,9 @@ static const char *what_of(const struct rule *rule)
 		[RULE_PROTO_SCTP] = "SCTP",
 		[RULE_PROTO_ETHER] = "frames that are not IP" };
 
-	return rule->proto == RULE_PROTO_APP ? proto_name((enum proto_id)rule->app)
-					     : words[rule->proto];
+	return rule->proto == RULE_PROTO_APP
+		       ? proto_name((enum proto_id)(rule->app & ~RULE_APP_ALONE))
+		       : words[rule->proto];
 }
 
 static void print_header(struct out *o, const struct rule *rule)

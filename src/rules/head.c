@@ -130,6 +130,8 @@ static bool fits_flow(const struct rules_unit *unit, const struct image_rule *ru
 
 bool app_fits(uint16_t wanted, enum proto_id app)
 {
+	if (wanted & RULE_APP_ALONE)
+		return (wanted & ~RULE_APP_ALONE) == (unsigned)app;
 	return proto_includes((enum proto_id)wanted, app);
 }
 
@@ -427,7 +429,7 @@ static bool check_app(const struct look *look, const struct image_option *option
 
 	if (option->negated && app == PROTO_NONE)
 		return false;
-	return (app == option->word.value) != option->negated;
+	return proto_includes((enum proto_id)option->word.value, app) != option->negated;
 }
 
 static bool check_age(const struct look *look, const struct image_option *option)

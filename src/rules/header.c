@@ -321,22 +321,23 @@ static const struct {
 	{ "sctp", RULE_PROTO_SCTP, 0 }, { "ether", RULE_PROTO_ETHER, 0 },
 	{ "arp", RULE_PROTO_ETHER, 0 } };
 
-static enum proto_id find_app(struct span s)
+static uint16_t find_app(struct span s)
 {
 	static const struct {
 		const char *name, *means;
-	} others[] = { { "http1", "http" }, { "ssl", "tls" }, { "dce", "dcerpc" },
-		{ "ftpdata", "ftp-data" } };
+	} others[] = { { "ssl", "tls" }, { "dce", "dcerpc" }, { "ftpdata", "ftp-data" } };
 	char name[32];
 
 	if (s.len >= sizeof(name))
 		return PROTO_NONE;
 	for (size_t i = 0; i < s.len; i++)
 		name[i] = (char)tolower((unsigned char)s.at[i]);
+	if (span_is(span_make(name, s.len), "http1"))
+		return PROTO_HTTP | RULE_APP_ALONE;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (span_is(span_make(name, s.len), others[i].name))
-			return proto_find(others[i].means, strlen(others[i].means));
-	return proto_find(name, s.len);
+			return (uint16_t)proto_find(others[i].means, strlen(others[i].means));
+	return (uint16_t)proto_find(name, s.len);
 }
 
 static int read_proto(struct rule_reader *reader, struct span s)
@@ -350,7 +351,7 @@ static int read_proto(struct rule_reader *reader, struct span s)
 			rule->only_version = protos[i].version;
 			return 0;
 		}
-	rule->app = (uint16_t)find_app(s);
+	rule->app = find_app(s);
 	if (rule->app != PROTO_NONE) {
 		rule->proto = RULE_PROTO_APP;
 		return 0;

@@ -26,6 +26,9 @@ enum rule_action { RULE_ALERT, RULE_LOG, RULE_PASS, RULE_DROP, RULE_SDROP, RULE_
 /* Whom a reject tells. */
 enum rule_reject { RULE_REJECT_SOURCE, RULE_REJECT_DESTINATION, RULE_REJECT_BOTH };
 
+/* Of `app`: that protocol alone, not what it includes (http1). */
+#define RULE_APP_ALONE 0x100u
+
 /* The words in the place of the protocol. The application protocols stand for their transport and
  * `app-layer-protocol`. */
 enum rule_proto {
@@ -338,7 +341,7 @@ struct rule {
 	enum rule_action action;
 	enum rule_reject reject;
 	enum rule_proto proto;
-	uint16_t app; /* enum proto_id of RULE_PROTO_APP, or of app-layer-protocol; 0: none */
+	uint16_t app; /* enum proto_id of RULE_PROTO_APP, maybe with RULE_APP_ALONE; 0: none */
 	uint8_t only_version; /* 4, 6; 0: both */
 	bool both_ways;       /* <> */
 	struct rule_nets src, dst;

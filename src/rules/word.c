@@ -91,13 +91,13 @@ bool rules_word(size_t number, const char **ret_name, const char **ret_text)
 /* Protocols that rules elsewhere name and nobody reads here. */
 const char *rule_unsupported_protocol(struct span name)
 {
-	static const char *const known[] = { "http2", "doh2", "mqtt", "sip", "ntp", "ike", "ikev2",
-		"snmp", "rfb", "ldap", "dhcp", "enip", "cip", "websocket", "template",
-		"template-rust", "nfs", "rdp", "tftp", "modbus", "dnp3", "bittorrent-dht",
-		"telnet", "pgsql", "mdns", "pop3", "imap", "irc", "mime", "email", "smtp", "ftp",
-		"ftp-data", "ftpdata", "smb", "dcerpc", "nfs_version", "msn", "jabber", "bfd",
-		"sctp", "file", "mysql", "gre", "igmp", "can", "s7comm", "ja4", "websockets",
-		"netflow", "vxlan", "stream", "http", "tls", "ssh", "dns", "arp", "llmnr" };
+	static const char *const known[] = { "doh2", "mqtt", "sip", "ntp", "ike", "ikev2", "snmp",
+		"rfb", "ldap", "dhcp", "enip", "cip", "websocket", "template", "template-rust",
+		"nfs", "rdp", "tftp", "modbus", "dnp3", "bittorrent-dht", "telnet", "pgsql", "mdns",
+		"pop3", "imap", "irc", "mime", "email", "smtp", "ftp", "ftp-data", "ftpdata", "smb",
+		"dcerpc", "nfs_version", "msn", "jabber", "bfd", "sctp", "file", "mysql", "gre",
+		"igmp", "can", "s7comm", "ja4", "websockets", "netflow", "vxlan", "stream", "http",
+		"tls", "ssh", "dns", "arp", "llmnr" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is_any_case(name, known[i]))

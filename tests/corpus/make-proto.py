@@ -534,6 +534,39 @@ def p2p():
     conversation('p2p-adc', (0, b'HSUP ADBASE\n'), (1, b'ISUP ADBASE\n'))
 
 
+def frame2(kind, flags, stream, body):
+    return struct.pack('>I', len(body))[1:] + struct.pack('>BBI', kind, flags, stream) + body
+
+
+def literal(*pairs):
+    return b''.join(b'\0' + bytes([len(n)]) + n + bytes([len(v)]) + v for n, v in pairs)
+
+
+def http2():
+    hello = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + frame2(4, 0, 0, b'\0\1\0\1\0\0')
+    settings = frame2(4, 0, 0, b'\0\3\0\0\0\x64')
+    get = frame2(1, 5, 1, bytes.fromhex('828684418cf1e3c2e5f23a6ba0ab90f4ff'))
+    again = frame2(1, 5, 3, bytes.fromhex('828684be5886a8eb10649cbf'))
+    post = frame2(1, 4, 5, literal((b':method', b'POST'), (b':path', b'/up'), (b':authority', b'h:1'),
+                                   (b'authorization', b'Basic YWRtaW46cw=='), (b'content-type', b'multipart/form-data; boundary=b')))
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\ndata\r\n--b--\r\n'
+    body = frame2(0, 8, 5, b'\2' + part[:30] + b'\0\0') + frame2(0, 1, 5, part[30:])
+    found = frame2(1, 4, 1, bytes.fromhex('88') + literal((b'content-encoding', b'gzip'), (b'set-cookie', b'a=b')))
+    data = gzip.compress(BODY, mtime=0)
+    promise = frame2(5, 4, 1, struct.pack('>I', 2) + literal((b':method', b'GET'), (b':path', b'/p')))
+    conversation('http2-plain', (0, hello + get + again), (1, settings + found + frame2(0, 0, 1, data[:20])),
+                 (1, frame2(0, 1, 1, data[20:]) + frame2(1, 5, 3, b'\x8d')))
+    conversation('http2-post', (0, hello + post + body), (1, settings + frame2(1, 4, 5, literal((b':status', b'103')))),
+                 (1, frame2(1, 4, 5, b'\x88') + frame2(0, 0, 5, b'ok') + frame2(1, 5, 5, literal((b'trailer', b't')))))
+    conversation('http2-continued', (0, hello + frame2(1, 0x29, 1, b'\1\0\0\0\0\xff\x82\0') + frame2(9, 0, 1, b'\x86')
+                                     + frame2(9, 4, 1, b'\x84') + frame2(2, 0, 3, b'\0\0\0\1\7')),
+                 (1, settings + promise + frame2(1, 4, 2, b'\x88') + frame2(3, 0, 2, b'\0\0\0\x08') + frame2(7, 0, 0, b'\0' * 8)))
+    upgrade = b'Upgrade: h2c\r\nConnection: Upgrade\r\n'
+    conversation('http2-upgrade', (0, ASK[:-2] + upgrade + b'HTTP2-Settings: AAMAAABk\r\n\r\n'),
+                 (1, b'HTTP/1.1 101 Yes\r\n' + upgrade + b'\r\n' + settings + found + frame2(0, 1, 1, data)), (0, hello + again))
+    conversation('http2-gap', (0, hello + post), (0, frame2(0, 1, 5, b'x' * 30)[:19]), (GAP, b'x' * 10), (0, b'x' * 10))
+
+
 UDP_443, SEALED = 21, 13 << 1
 
 
@@ -556,6 +589,7 @@ def quic():
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
     http()
+    http2()
     quic()
     logins()
     smb_files()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JA3, JA3S and HASSH of real captures, over TCP and QUIC, are those of tshark; QUIC's records."""
+"""JA3, JA3S and HASSH of real captures, over TCP and QUIC, are those of tshark; QUIC's and HTTP/2's records."""
 import collections
 import os
 import shutil
@@ -72,3 +72,34 @@ def test_quic():
     found = [record['quic'] for record in replay(os.path.join(SV, 'quic-cyu', 'input.pcap')) if record['event_type'] == 'quic']
     assert (found[0]['version'], found[0]['sni'], found[0]['cyu'][0]['hash']) == (
         'Q046', 'accounts.google.com', 'a46560d4548108cf99308319b3b85346')
+
+
+def test_http2():
+    found = replay(os.path.join(SV, 'http2-keywords', 'input.pcap'))
+    asked = {record['http']['url']: record['http'] for record in found if record['event_type'] == 'http'}
+    files = {record['fileinfo']['filename']: record['fileinfo'] for record in found if record['event_type'] == 'fileinfo'}
+    assert len(asked) == len(files) == 6
+    for url, http in asked.items():
+        assert (http['version'], http['http_method'], http['status']) == ('2', 'GET', 200)
+        assert (files[url]['size'], files[url]['state']) == (http['length'], 'CLOSED')
+    assert asked['/doc/manual/html/index.html']['http_user_agent'] == 'nghttp2/0.5.2-DEV'
+
+
+def test_http2_is_asked_for(tmp_path):
+    """Behind an upgrade of HTTP/1; rules about HTTP see both."""
+    capture = os.path.join(SV, 'http2-keywords2', 'input.pcap')
+    if not os.path.exists(capture):
+        pytest.skip('http2-keywords2 is not in ../shared')
+    rules = tmp_path / 'http2.rules'
+    rules.write_text('''
+alert http any any -> any any (http.uri; content:"/robots.txt"; sid:1;)
+alert http2 any any -> any any (http.uri; content:"/robots.txt"; sid:2;)
+alert http1 any any -> any any (http.uri; content:"/robots.txt"; sid:3;)
+alert http2 any any -> any any (http.stat_code; content:"404"; sid:4;)
+alert http2 any any -> any any (http.response_body; content:"not found"; sid:5;)
+''')
+    found = records('--ignore-checksums', '--midstream', 'true', '--rules', rules, capture)
+    sids = collections.Counter(record['alert']['signature_id'] for record in found if record['event_type'] == 'alert')
+    assert sids == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
+    asked = [(record['app_proto'], record['http']['url'], record['http'].get('status')) for record in found if record['event_type'] == 'http']
+    assert asked == [('http', '/robots.txt', 101), ('http2', '/robots.txt', 200), ('http2', '/humans.txt', 404)]
