@@ -15,6 +15,7 @@
 #define QUIC_ID_MAX      20u
 #define QUIC_KEYS_MAX    8u          /* ids of a connection whose keys are made */
 #define QUIC_TRIES_MAX   64u         /* packets of a connection that are tried to open */
+#define QUIC_HELLOS_MAX  16u         /* of a connection that are told */
 #define QUIC_PACKETS_MAX 16u         /* in one datagram */
 #define QUIC_FRAMES_MAX  256u        /* in one packet, padding apart */
 #define QUIC_CRYPTO_MAX  (16u << 10) /* bytes of a side's handshake that are put together */
@@ -45,7 +46,7 @@ struct quic {
 	struct proto_conn *conn;
 	bool keyed;
 	uint8_t id[QUIC_ID_MAX], id_len; /* that the keys are of */
-	unsigned n_keys, n_tries;
+	unsigned n_keys, n_tries, n_hellos;
 	struct quic_side side[2];
 };
 
@@ -179,7 +180,8 @@ static void say_extensions(struct proto_fields *f, const struct tls_hello *h, ui
 /* A transaction that is whole when it begins. */
 static void tell(struct quic *quic, unsigned side, struct proto_fields *f)
 {
-	struct proto_tx *tx = f ? proto_tx_new(quic->conn, f) : NULL;
+	bool few = quic->n_hellos++ < QUIC_HELLOS_MAX;
+	struct proto_tx *tx = few ? proto_tx_new(quic->conn, f) : NULL;
 
 	if (!tx) {
 		proto_fields_free(f);

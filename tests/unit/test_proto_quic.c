@@ -177,6 +177,33 @@ static void test_tries_are_bounded(void **state)
 	assert_string_equal(kit_text, "");
 }
 
+static void put_google(struct bytes *b)
+{
+	b->len = 0;
+	put(b, "\xc3Q046\x50" ID "\0\0\0\1abcdefghijkl\xa0\1", 32);
+	put16(b, 8 + 16 + 9 + 6);
+	put(b, "CHLO\2\0\0\0SNI\0\x09\0\0\0UAID\x0f\0\0\0host.testagent1", 24 + 15);
+}
+
+static void test_records_are_bounded(void **state)
+{
+	static struct bytes b;
+	struct proto_conn *conn = kit_open(&udp);
+	unsigned n = 0;
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	put_google(&b);
+	for (unsigned i = 0; i < 100; i++)
+		kit_feed(conn, 0, b.at, b.len);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	for (const char *at = kit_text; (at = strstr(at, "\"ua\":\"agent1\"")); at++)
+		n++;
+	assert_int_equal(n, 16);
+}
+
 /* Q046: tags, each with the end of its value. */
 static void test_google(void **state)
 {
@@ -184,10 +211,7 @@ static void test_google(void **state)
 	struct kit_part part;
 
 	(void)state;
-	b.len = 0;
-	put(&b, "\xc3Q046\x50" ID "\0\0\0\1abcdefghijkl\xa0\1", 32);
-	put16(&b, 8 + 16 + 9 + 6);
-	put(&b, "CHLO\2\0\0\0SNI\0\x09\0\0\0UAID\x0f\0\0\0host.testagent1", 24 + 15);
+	put_google(&b);
 	part = (struct kit_part){ 0, b.at, b.len };
 	kit_check(&udp, &part, 1,
 		"quic "
@@ -211,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_tries_are_bounded),
 		cmocka_unit_test(test_google),
+		cmocka_unit_test(test_records_are_bounded),
 		cmocka_unit_test(test_what_is_not_quic),
 	};
 
