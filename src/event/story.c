@@ -51,6 +51,24 @@ static void alert_story(struct out *o, const struct event_alert *alert)
 	put_text(o, " to ", alert->after);
 }
 
+static void fingerprint_story(struct out *o, const struct event_fingerprint *f)
+{
+	char subject[IP_TEXT_MAX];
+
+	put_text(o, "", f->kind);
+	out_fmt(o, " of %s", ip_text(&f->subject, subject));
+	put_text(o, ": ", f->os);
+	put_text(o, ": ", f->app);
+	put_text(o, ": ", f->link);
+	put_text(o, ", before ", f->os_before);
+	if (f->uptime_min > 0)
+		out_fmt(o, ": %u minutes", f->uptime_min);
+	put_text(o, ", ", f->match);
+	put_text(o, " by ", f->reason);
+	put_text(o, ", from ", f->country);
+	put_text(o, ", ", f->as_name);
+}
+
 /* What the protocol's parser says is in the record; here is what it is. */
 static void application_story(struct out *o, const struct record *record)
 {
@@ -101,6 +119,9 @@ void record_story(struct out *o, const struct record *record)
 	case EVENT_DECODED:
 		put_text(o, "", record->decoded.method);
 		put_text(o, ": ", record->decoded.text);
+		break;
+	case EVENT_FINGERPRINT:
+		fingerprint_story(o, &record->fingerprint);
 		break;
 	case EVENT_NONE:
 	case EVENT_COUNT:

@@ -1,0 +1,3 @@
+[http:request]
+label = s:!:anything:
+sig = *:::
