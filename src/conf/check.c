@@ -346,6 +346,26 @@ static void check_privacy(struct check *c)
 			"the services that show a banner there");
 }
 
+/* ---- fingerprints, places ---- */
+
+static void check_files_named(struct check *c, enum conf_section section, const char *name,
+	const struct conf_texts *files, size_t max)
+{
+	if (files->n > max)
+		FAULT(c, conf_line(c->lines, section, 0, name, max),
+			"%s has %zu files; there is room for %zu", name, files->n, max);
+	for (size_t i = 0; i < files->n; i++) {
+		const char *path = files->text[i];
+		unsigned line = conf_line(c->lines, section, 0, name, i);
+
+		if (path[0] != '/')
+			FAULT(c, line, "%s \"%.60s\" is not an absolute path; begin it with /",
+				name, path);
+		if (in_texts(files, i, path))
+			FAULT(c, line, "%s names \"%.60s\" twice; remove one", name, path);
+	}
+}
+
 /* ---- honeypots ---- */
 
 static unsigned line_of(const struct check *c, size_t honeypot, const char *name, size_t n)
@@ -518,6 +538,10 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 	check_lists(&c);
 	check_rules(&c);
 	check_privacy(&c);
+	check_files_named(&c, CONF_SECTION_fingerprint, "signatures", &conf->fingerprint.signatures,
+		CONF_SIGNATURES_MAX);
+	check_files_named(
+		&c, CONF_SECTION_geo, "database", &conf->geo.database, CONF_GEO_FILES_MAX);
 	if (check_servers(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);

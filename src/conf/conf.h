@@ -28,6 +28,8 @@ struct out;
 #define CONF_RULE_FILES_MAX   64
 #define CONF_RULE_VARS_MAX    256
 #define CONF_BANNERED_MAX     64
+#define CONF_SIGNATURES_MAX   8 /* files */
+#define CONF_GEO_FILES_MAX    4
 #define CONF_NAME_MAX         32 /* honeypot and honeynet names, with NUL */
 #define CONF_NIC_MAX          16 /* NIC names, with NUL (IFNAMSIZ) */
 #define CONF_PATH_MAX         80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
@@ -109,6 +111,8 @@ struct conf {
 	struct conf_dns dns;
 	struct conf_rules rules;
 	struct conf_privacy privacy;
+	struct conf_fingerprint fingerprint;
+	struct conf_geo geo;
 	struct conf_capture capture;
 	struct conf_store store;
 	struct conf_flow flow;

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fingerprint/fingerprint.h"
+#include "fingerprint/geo.h"
 #include "frame/frame.h"
 #include "inspect/record.h"
 #include "recover/files.h"
+#include "recover/speech.h"
 
 /* Senders of frames that are not IP, at a time: the one silent longest is forgotten. */
 #define FOREIGN_MAX   64
@@ -26,12 +29,22 @@ struct recover {
 	struct foreign foreign[FOREIGN_MAX];
 	struct inspect *inspect;
 	struct recover_files *files;
-	struct inspect_text text; /* of the record that is being made */
+	struct fingerprint *fingerprint; /* NULL: none */
+	struct inspect_text text;        /* of the record that is being made */
 };
 
 static void emit(struct recover *r, const struct record *record)
 {
-	r->setup.emit(r->setup.context, record);
+	struct record placed = *record;
+
+	if (r->setup.geo)
+		geo_place_record(r->setup.geo, &placed);
+	r->setup.emit(r->setup.context, &placed);
+}
+
+static void on_fingerprint(void *context, const struct record *record)
+{
+	emit(context, record);
 }
 
 static void on_hit(void *context, const struct inspect_hit *hit)
@@ -51,6 +64,8 @@ static void on_tx(void *context, const struct inspect_frame *frame, struct proto
 	struct recover *r = context;
 	struct record record;
 
+	if (r->fingerprint)
+		recover_speech(r->fingerprint, frame, tx);
 	for (unsigned n = 0; inspect_record_event(frame, tx, n, &r->text, &record); n++)
 		emit(r, &record);
 	if (inspect_record_tx(frame, tx, &r->text, &record))
@@ -113,6 +128,15 @@ static int new_inspect(struct recover *r)
 	return inspect_new(&setup, &r->inspect);
 }
 
+static int new_fingerprint(struct recover *r)
+{
+	const struct fingerprint_setup setup = {
+		.signatures = r->setup.signatures, .emit = on_fingerprint, .context = r
+	};
+
+	return r->setup.records && setup.signatures ? fingerprint_new(&setup, &r->fingerprint) : 0;
+}
+
 int recover_new(const struct recover_setup *setup, struct recover **ret_recover)
 {
 	struct recover *r = calloc(1, sizeof(*r));
@@ -122,6 +146,8 @@ int recover_new(const struct recover_setup *setup, struct recover **ret_recover)
 		return -ENOMEM;
 	r->setup = *setup;
 	result = recover_files_new(&r->files);
+	if (result == 0)
+		result = new_fingerprint(r);
 	if (result == 0)
 		result = new_inspect(r);
 	if (result < 0) {
@@ -137,6 +163,7 @@ struct recover *recover_free(struct recover *r)
 	if (r) {
 		inspect_free(r->inspect);
 		recover_files_free(r->files);
+		fingerprint_free(r->fingerprint);
 		free(r);
 	}
 	return NULL;
@@ -199,6 +226,14 @@ static void foreign_take(struct recover *r, const struct inspect_frame *frame)
 struct inspect_answer recover_take(
 	struct recover *r, struct inspect_frame *frame, const void *tag, size_t tag_len)
 {
+	const struct fingerprint_frame seen = { .frame = frame->frame,
+		.flow_id = frame->flow_id,
+		.wall_ns = frame->wall_ns,
+		.packet = frame->packet,
+		.direction = frame->direction };
+
+	if (r->fingerprint)
+		fingerprint_take(r->fingerprint, &seen);
 	if (r->setup.records)
 		foreign_take(r, frame);
 	return inspect_take(r->inspect, frame, tag, tag_len);

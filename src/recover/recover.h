@@ -9,13 +9,17 @@
 
 #include "inspect/inspect.h"
 
+struct geo;
 struct record;
 struct recover;
+struct signatures;
 
 struct recover_setup {
 	struct inspect_setup inspect; /* how to look; callbacks and context are set here */
 	bool records; /* of protocols, logins, files, payloads; else of the rules' hits only */
 	bool gate_tells; /* hits in what leaves have been told by the gate, which had the frame before */
+	const struct signatures *signatures; /* NULL: hosts get no fingerprints; outlives it */
+	const struct geo *geo;               /* NULL: addresses get no place; outlives it */
 	void (*emit)(void *context, const struct record *record);
 	/* A piece of a file that is carried (proto/proto.h). NULL: contents are not kept. */
 	void (*keep)(void *context, const struct inspect_frame *frame,

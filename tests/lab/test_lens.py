@@ -4,13 +4,17 @@ once, whatever dies; what it could not look at is told."""
 import base64
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
+sys.path.insert(1, str(pathlib.Path(__file__).parent.parent / "golden"))
+import mmdb  # noqa: E402
 from lab import BUILD, FISHBOWL, Lab, can_run, run, wait_for
 
 pytestmark = [
@@ -18,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not (BUILD / "src/cmd/fb-rules/fb-rules").exists(), reason="no fb-rules"),
 ]
 
+OWN_SIGNATURES = pathlib.Path(__file__).parents[2] / "data/fingerprints/fishbowl.fp"
 TRAFFIC = pathlib.Path(__file__).with_name("traffic.py")
 POT, PORT = "10.66.0.5", 4000
 EACH, MARK, LEAVES = 9000001, 9000002, 9000003
@@ -137,6 +142,31 @@ def test_application_records(net):
     up_to_date(gateway)
     assert gateway.stop() == 0
     assert len(http()) == 1
+
+
+def test_fingerprints(net):
+    """Who connects is known by his SYN, told once; by signatures that the supervisor opens for fb-lens, and with the
+    place of his address, by a database that it reads itself."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="fishbowl-place-"))
+    place.chmod(0o755)
+    database = place / "as.mmdb"
+    database.write_bytes(mmdb.make({"10.66.0.0/16": {"autonomous_system_number": 64500}}))
+    net.extra = (f'fingerprint {{ signatures = {{"{OWN_SIGNATURES}"}} }}\n'
+                 f'geo {{ database = {{"{database}"}} }}')
+    gateway = net.begin()
+    connect = f"import socket\nfor n in range(3): socket.create_connection(('{POT}', {PORT})).close()"
+    net.attacker([sys.executable, "-c", connect])
+
+    def told(kind):
+        return [r for r in gateway.journal() if r["event_type"] == "fingerprint" and r["fingerprint"]["kind"] == kind]
+    syn, = wait_for(lambda: told("syn") and told("syn+ack") and told("syn"), 30)
+    assert syn["fishbowl"]["origin"] == "lens" and syn["dest_ip"] == POT
+    assert syn["fingerprint"]["subject"] == syn["src_ip"] and syn["fingerprint"]["os"].startswith("Linux ")
+    assert syn["geo"] == {"as_number": 64500}
+    up_to_date(gateway)
+    assert gateway.stop() == 0
+    shutil.rmtree(place)
+    assert len(told("syn")) == 1 and told("syn+ack")[0]["fingerprint"]["subject"] == POT
 
 
 def test_reload_rules(net):

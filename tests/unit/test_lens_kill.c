@@ -24,6 +24,7 @@
 #include "cmd/fb-lens/lens.h"
 #include "cmd/fb-lens/watch.h"
 #include "conf/conf.h"
+#include "fingerprint/signatures.h"
 #include "noted.h"
 #include "proto/proto.h"
 #include "sys/chan.h"
@@ -218,11 +219,18 @@ static int run_lens(void)
 		.wait = wait_order,
 		.look = look };
 	struct watch_setup watch = { .counts = &b.shared->counts, .emit = emit };
+	struct signatures *signatures;
 	struct conf *conf;
 	int r = conf_default(&conf);
 
 	if (r < 0)
 		return r;
+	r = signatures_new(&signatures);
+	if (r < 0) {
+		conf_free(conf);
+		return r;
+	}
+	watch.signatures = signatures; /* none: hosts are told of all the same, as not known */
 	watch.conf = conf;
 	r = watch_new(&watch, &b.watch);
 	if (r == 0)
@@ -231,6 +239,7 @@ static int run_lens(void)
 		r = lens_run(b.lens);
 	lens_free(b.lens);
 	watch_free(b.watch);
+	signatures_free(signatures);
 	conf_free(conf);
 	return r;
 }

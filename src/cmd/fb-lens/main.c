@@ -17,9 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/out.h"
 #include "cmd/fb-lens/lens.h"
 #include "cmd/fb-lens/watch.h"
 #include "conf/conf.h"
+#include "fingerprint/geo.h"
+#include "fingerprint/signatures.h"
 #include "proto/proto.h"
 #include "sys/child.h"
 
@@ -43,6 +46,8 @@ struct process {
 	struct conf *conf;
 	struct lens *lens;
 	struct watch *watch;
+	struct signatures *signatures;
+	struct geo *geo;      /* NULL: no databases */
 	bool looking;         /* a packet is being looked at: its rules stay */
 	bool has_rules;       /* other rules have come */
 	struct message rules; /* with them */
@@ -179,10 +184,54 @@ static int load_conf(struct process *p)
 	return r;
 }
 
+/* What is wrong in one of them spoils the others as little as it may. */
+static int load_signatures(struct process *p)
+{
+	char faults[4096];
+	struct out o = out_make(faults, sizeof(faults));
+	int r = signatures_new(&p->signatures), fd;
+
+	for (unsigned i = 0; r == 0 && (fd = child_fd(&p->child, ROLE_SIGNATURES, i)) >= 0; i++) {
+		char name[32];
+		int loaded;
+
+		snprintf(name, sizeof(name), "signatures %u", i + 1);
+		loaded = signatures_load(p->signatures, name, fd);
+		if (loaded < 0)
+			fail(name, loaded);
+		r = loaded == -ENOMEM ? loaded : 0;
+	}
+	if (r == 0)
+		signatures_print_faults(&o, p->signatures);
+	fputs(faults, stderr);
+	return r;
+}
+
+/* By name: so before the sandbox, and with this process's own rights. */
+static int open_geo(struct process *p)
+{
+	const struct conf_texts *paths = &p->conf->geo.database;
+	int r = paths->n > 0 ? geo_new(&p->geo) : 0;
+
+	for (size_t i = 0; r == 0 && i < paths->n; i++) {
+		int opened = geo_open(p->geo, paths->text[i]);
+
+		if (opened < 0)
+			fail(paths->text[i], opened);
+		r = opened == -ENOMEM ? opened : 0;
+	}
+	return r;
+}
+
 static int open_watch(struct process *p, struct counts_lens *counts)
 {
 	const struct watch_setup setup = {
-		.conf = p->conf, .counts = counts, .emit = emit, .context = p
+		.conf = p->conf,
+		.counts = counts,
+		.signatures = p->signatures,
+		.geo = p->geo,
+		.emit = emit,
+		.context = p,
 	};
 	const void *image;
 	size_t size;
@@ -226,6 +275,10 @@ static int start(struct process *p)
 	if (r == 0)
 		r = load_conf(p);
 	if (r == 0)
+		r = load_signatures(p);
+	if (r == 0)
+		r = open_geo(p);
+	if (r == 0)
 		r = open_lens(p);
 	if (r < 0)
 		return r;
@@ -245,6 +298,8 @@ int main(void)
 	}
 	lens_free(p.lens);
 	watch_free(p.watch);
+	signatures_free(p.signatures);
+	geo_free(p.geo);
 	conf_free(p.conf);
 	return r == -EBADMSG ? CHILD_EXIT_BAD_RING : r < 0;
 }

@@ -74,6 +74,8 @@ static int new_recover(struct watch *w)
 			.depth = conf->rules.depth },
 		.records = conf->top.application_records,
 		.gate_tells = true,
+		.signatures = w->setup.signatures,
+		.geo = w->setup.geo,
 		.emit = on_record,
 		.context = w,
 	};

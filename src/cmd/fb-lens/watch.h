@@ -18,11 +18,15 @@
 #include "sys/counts.h"
 
 struct conf;
+struct geo;
+struct signatures;
 struct watch;
 
 struct watch_setup {
 	const struct conf *conf; /* outlives it */
 	struct counts_lens *counts;
+	const struct signatures *signatures; /* see recover.h, as `geo` */
+	const struct geo *geo;
 	void (*emit)(void *context, const struct record *record);
 	void *context;
 };

@@ -123,6 +123,8 @@ static int new_look(struct replay *r)
 		.is_inline = r->setup.is_inline,
 		.midstream = r->setup.midstream,
 		.ignore_checksums = r->setup.ignore_checksums,
+		.signatures = r->setup.signatures,
+		.geo = r->setup.geo,
 		.flows_max = (uint32_t)r->setup.conf->rules.conversations,
 		.emit = on_found,
 		.context = r };

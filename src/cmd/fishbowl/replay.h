@@ -24,6 +24,7 @@
 #include "frame/frame.h"
 
 struct conf;
+struct geo;
 struct policy;
 struct replay;
 struct replay_nets;
@@ -36,7 +37,9 @@ struct replay_setup {
 	const struct replay_nets *external; /* NULL: what is not home */
 	struct rules *rules;                /* held against every frame; NULL: none are */
 	bool is_inline;                     /* rules stop and change frames */
-	bool midstream, ignore_checksums;   /* see replay_look.h */
+	bool midstream, ignore_checksums;   /* see replay_look.h, as signatures and geo */
+	const struct signatures *signatures;
+	const struct geo *geo;
 	/* Takes each record, in order. The record is the callback's to read until it returns. */
 	void (*emit)(void *context, const struct record *record);
 	void *emit_context;

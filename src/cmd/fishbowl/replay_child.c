@@ -16,8 +16,11 @@
 #include "cmd/fishbowl/replay.h"
 #include "cmd/fishbowl/replay_summary.h"
 #include "cmd/fishbowl/rules_profile.h"
+#include "cmd/fishbowl/signature_files.h"
 #include "conf/conf.h"
 #include "event/event.h"
+#include "fingerprint/geo.h"
+#include "fingerprint/signatures.h"
 #include "rules/compile.h"
 #include "proto/proto.h"
 #include "rules/files.h"
@@ -56,6 +59,8 @@ struct child {
 	struct replay *replay;
 	struct rules *rules;
 	struct redact *redact;
+	struct signatures *signatures;
+	struct geo *geo; /* NULL: no databases */
 	void *image;
 	char *buffer; /* records on their way out */
 	size_t used;
@@ -230,6 +235,52 @@ static int load_rules(struct child *c)
 	return r;
 }
 
+static void tell_signature_faults(const struct signatures *set)
+{
+	enum { FAULT_BYTES = 400 };
+	size_t size = (SIGNATURES_FAULTS_MAX + 1) * FAULT_BYTES;
+	char *text = malloc(size);
+	struct out o;
+
+	if (!text)
+		return;
+	o = out_make(text, size);
+	signatures_print_faults(&o, set);
+	fputs(text, stderr);
+	free(text);
+}
+
+/* These too. */
+static int load_signatures(struct child *c)
+{
+	const struct signature_files *files = c->job->signatures;
+	int r = signatures_new(&c->signatures);
+
+	for (size_t i = 0; r == 0 && i < files->n; i++) {
+		r = signatures_load(c->signatures, files->name[i], files->fd[i]);
+		if (r < 0 && r != -ENOMEM)
+			fprintf(stderr, "fishbowl: %s: %s\n", files->name[i], strerror(-r));
+	}
+	if (r == 0)
+		tell_signature_faults(c->signatures);
+	return r < 0 && r != -ENOMEM ? -ECANCELED : r;
+}
+
+/* The library opens files by name, so before the rights are given up. */
+static int open_geo(struct child *c)
+{
+	const struct conf_texts *paths = &c->job->conf->geo.database;
+	int r = paths->n > 0 ? geo_new(&c->geo) : 0;
+
+	for (size_t i = 0; r == 0 && i < paths->n; i++) {
+		r = geo_open(c->geo, paths->text[i]);
+		if (r < 0)
+			fprintf(stderr, "fishbowl: %s: %s\n", paths->text[i],
+				r == -EBADMSG ? "it is no MMDB file" : strerror(-r));
+	}
+	return r < 0 && r != -ENOMEM ? -ECANCELED : r;
+}
+
 static int start(struct child *c)
 {
 	const struct replay_job *job = c->job;
@@ -240,6 +291,8 @@ static int start(struct child *c)
 		.home = job->home,
 		.external = job->external,
 		.rules = c->rules,
+		.signatures = c->signatures,
+		.geo = c->geo,
 		.is_inline = job->is_inline,
 		.midstream = job->midstream,
 		.ignore_checksums = job->ignore_checksums,
@@ -305,10 +358,13 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 	int r;
 
 	proto_prepare();
-	r = replay_give_up_rights(job->conf);
-
+	r = open_geo(&c);
+	if (r == 0)
+		r = replay_give_up_rights(job->conf);
 	if (r == 0)
 		r = load_rules(&c);
+	if (r == 0)
+		r = load_signatures(&c);
 	if (r == 0)
 		r = start(&c);
 	if (r < 0) {

@@ -16,6 +16,7 @@ struct conf;
 struct replay_nets;
 struct rules_files;
 struct rules_profile;
+struct signature_files;
 
 struct replay_input {
 	const char *path; /* for messages */
@@ -31,7 +32,8 @@ struct replay_job {
 	bool policy; /* judge by it */
 	const struct replay_nets *home;
 	const struct replay_nets *external;
-	const struct rules_files *rules; /* open; NULL: none */
+	const struct rules_files *rules;          /* open; NULL: none */
+	const struct signature_files *signatures; /* open */
 	bool is_inline, midstream, ignore_checksums;
 	bool check_verdicts;
 	const struct rules_profile *profile; /* print it instead of records; NULL: records */

@@ -56,6 +56,8 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 						 .flows_max = setup->flows_max,
 						 .hold_ns = HOLD_NS },
 		.records = true,
+		.signatures = setup->signatures,
+		.geo = setup->geo,
 		.emit = setup->emit,
 		.context = setup->context };
 	int r = -ENOMEM;

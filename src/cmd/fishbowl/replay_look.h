@@ -11,14 +11,18 @@
 #include "control/gate.h"
 
 struct frame;
+struct geo;
 struct replay_look;
 struct rules;
+struct signatures;
 
 struct replay_look_setup {
 	struct rules *rules;   /* borrowed; NULL: protocols only */
 	bool is_inline;        /* rules stop and change frames; else they only alert */
 	bool midstream;        /* follow TCP conversations whose beginning was not seen */
 	bool ignore_checksums; /* else packets with wrong ones are not looked at */
+	const struct signatures *signatures; /* see recover.h, as `geo` */
+	const struct geo *geo;
 	uint32_t flows_max;
 	void (*emit)(void *context, const struct record *record);
 	void *context;

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd/fishbowl/run_pids.h"
+#include "cmd/fishbowl/signature_files.h"
 #include "sys/child.h"
 #include "sys/files.h"
 #include "sys/spawn.h"
@@ -46,6 +48,16 @@ static void add_fd(
 	fds[start->n_fds++] = fd;
 }
 
+/* To fb-lens; what cannot be opened is told, and it does without. */
+static void open_signatures(const struct supervisor *s, struct signature_files *ret_files)
+{
+	char *why = NULL;
+
+	if (signature_files_open(s->conf, ret_files, &why) < 0)
+		sup_say("no signatures of systems: %s", why ? why : "out of memory");
+	free(why);
+}
+
 static int send_start(struct supervisor *s, struct sup_child *child)
 {
 	struct message_start start = { .process = child->process,
@@ -54,13 +66,18 @@ static int send_start(struct supervisor *s, struct sup_child *child)
 		.seccomp = (uint32_t)s->conf->top.seccomp,
 		.same_boot = s->same_boot,
 		.restarts = child->starts };
-	int fds[CHAN_FDS_MAX];
+	struct signature_files signatures = { 0 };
+	int fds[CHAN_FDS_MAX], r;
 
+	if (child->process == CHAN_LENS)
+		open_signatures(s, &signatures);
 	memcpy(start.honeynet, s->honeynet, sizeof(start.honeynet));
 	for (enum chan_role role = 0; role < ROLE_COUNT; role++)
 		if (gets[child->process] >> role & 1)
 			add_fd(&start, fds, role, 0, s->fd[role]);
 	add_fd(&start, fds, ROLE_COUNTS, 0, s->counts_fd[child->process]);
+	for (unsigned i = 0; i < signatures.n; i++)
+		add_fd(&start, fds, ROLE_SIGNATURES, i, signatures.fd[i]);
 	for (unsigned i = 0; i < s->n_ports; i++) {
 		memcpy(start.port[i], s->port[i].name, CHAN_NIC_MAX);
 		if (child->process != CHAN_GATE)
@@ -68,7 +85,9 @@ static int send_start(struct supervisor *s, struct sup_child *child)
 		start.port_info[i] = s->port[i].info;
 		add_fd(&start, fds, ROLE_PORT, i, s->port[i].fd);
 	}
-	return chan_send(&child->chan, MESSAGE_START, &start, fds, start.n_fds);
+	r = chan_send(&child->chan, MESSAGE_START, &start, fds, start.n_fds);
+	signature_files_close(&signatures);
+	return r;
 }
 
 static void note_pids(const struct supervisor *s)

@@ -53,6 +53,8 @@ static const struct {
 	{ "", "isolate", EFFECT_POLICY },
 	{ "", "lens", EFFECT_LENS },
 	{ "", "application_records", EFFECT_LENS },
+	{ "fingerprint", "*", EFFECT_LENS },
+	{ "geo", "*", EFFECT_LENS },
 	{ "", "management", EFFECT_NONE },
 	{ "", "self_test", EFFECT_NONE },
 	{ "limit", "*", EFFECT_POLICY },

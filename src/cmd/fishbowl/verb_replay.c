@@ -19,6 +19,7 @@
 #include "cmd/fishbowl/replay_child.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "cmd/fishbowl/rules_profile.h"
+#include "cmd/fishbowl/signature_files.h"
 #include "conf/conf.h"
 #include "conf/list.h"
 #include "control/policy.h"
@@ -28,6 +29,8 @@ enum {
 	OPT_HOME = 256,
 	OPT_EXTERNAL,
 	OPT_RULES,
+	OPT_SIGNATURES,
+	OPT_GEO,
 	OPT_MODE,
 	OPT_MIDSTREAM,
 	OPT_IGNORE_CHECKSUMS,
@@ -54,6 +57,9 @@ struct request {
 	enum role role;
 	struct rules_profile *profile; /* asked for; NULL: records are */
 	struct rules_files rule_files;
+	char *signatures[CONF_SIGNATURES_MAX], *geo[CONF_GEO_FILES_MAX]; /* files */
+	size_t n_signatures, n_geo;
+	struct signature_files signature_files;
 	struct conf *conf;
 	struct policy *policy;
 	struct replay_nets *home, *external;
@@ -78,6 +84,15 @@ static const struct argp_option shared_options[] = {
 		"Hold the frames against the rules in FILE, in the language of Snort and Suricata, "
 		"instead of those of the configuration; may be given more than once. $HOME_NET and "
 		"$EXTERNAL_NET are --home and --external where given",
+		0 },
+	{ "signatures", OPT_SIGNATURES, "FILE", 0,
+		"Tell systems and programs by the signatures in FILE, in the format of p0f 3, "
+		"instead "
+		"of those of the configuration; may be given more than once",
+		0 },
+	{ "geo", OPT_GEO, "FILE", 0,
+		"Tell where addresses are by FILE, in the MMDB format, instead of those of the "
+		"configuration; may be given more than once",
 		0 },
 	{ "mode", OPT_MODE, "ids|ips", 0,
 		"ids: rules only alert (default); ips: they drop, reject and replace as inline",
@@ -134,11 +149,11 @@ static const char profile_doc[] =
 	"result "
 	"could not be written; 4 nothing could be begun (memory, sandbox).";
 
-static void add_rules(struct request *q, char *path, struct argp_state *state)
+static void add_file(char **files, size_t *n, size_t max, char *path, struct argp_state *state)
 {
-	if (q->n_rules == CONF_RULE_FILES_MAX)
-		argp_error(state, "at most %d files of rules", CONF_RULE_FILES_MAX);
-	q->rules[q->n_rules++] = path;
+	if (*n == max)
+		argp_error(state, "%s: there is room for %zu files", path, max);
+	files[(*n)++] = path;
 }
 
 /* The first of two words, or the second. */
@@ -165,7 +180,13 @@ static error_t on_shared_option(int key, char *arg, struct argp_state *state)
 		q->external_text = arg;
 		break;
 	case OPT_RULES:
-		add_rules(q, arg, state);
+		add_file(q->rules, &q->n_rules, CONF_RULE_FILES_MAX, arg, state);
+		break;
+	case OPT_SIGNATURES:
+		add_file(q->signatures, &q->n_signatures, CONF_SIGNATURES_MAX, arg, state);
+		break;
+	case OPT_GEO:
+		add_file(q->geo, &q->n_geo, CONF_GEO_FILES_MAX, arg, state);
 		break;
 	case OPT_MODE:
 		q->is_inline = choose(state, "--mode", arg, "ips", "ids");
@@ -425,6 +446,7 @@ static int run(const struct request *q)
 		.home = q->home,
 		.external = q->external,
 		.rules = q->conf->top.rules.n > 0 ? &q->rule_files : NULL,
+		.signatures = &q->signature_files,
 		.is_inline = q->is_inline,
 		.midstream = q->midstream,
 		.ignore_checksums = q->ignore_checksums,
@@ -481,21 +503,43 @@ static int add_text(struct conf_texts *texts, const char *before, const char *te
 }
 
 /* Files named here take the place of the configuration's. */
+static int name_files(struct conf_texts *texts, char *const *files, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; n > 0 && i < texts->n; i++)
+		free(texts->text[i]);
+	if (n > 0)
+		texts->n = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_text(texts, "", files[i]);
+	return r;
+}
+
 static int name_rules(struct request *q)
 {
 	struct conf_top *top = &q->conf->top;
-	int r = 0;
+	int r = name_files(&top->rules, q->rules, q->n_rules);
 
-	for (size_t i = 0; q->n_rules > 0 && i < top->rules.n; i++)
-		free(top->rules.text[i]);
-	if (q->n_rules > 0)
-		top->rules.n = 0;
-	for (size_t i = 0; r == 0 && i < q->n_rules; i++)
-		r = add_text(&top->rules, "", q->rules[i]);
 	if (r == 0 && q->home_text)
 		r = add_text(&top->rule_vars, "HOME_NET=", q->home_text);
 	if (r == 0 && q->external_text)
 		r = add_text(&top->rule_vars, "EXTERNAL_NET=", q->external_text);
+	return r;
+}
+
+static int open_signatures(struct request *q)
+{
+	char *why = NULL;
+	int r = name_files(&q->conf->fingerprint.signatures, q->signatures, q->n_signatures);
+
+	if (r == 0)
+		r = name_files(&q->conf->geo.database, q->geo, q->n_geo);
+	if (r == 0)
+		r = signature_files_open(q->conf, &q->signature_files, &why);
+	if (r < 0)
+		fprintf(stderr, "fishbowl: signatures: %s\n", why ? why : strerror(-r));
+	free(why);
 	return r;
 }
 
@@ -521,7 +565,7 @@ static int replay_all(struct request *q)
 {
 	if (q->failed || load_settings(q) < 0 || load_policy(q) < 0)
 		return EXIT_USAGE;
-	if (load_rules(q) < 0)
+	if (load_rules(q) < 0 || open_signatures(q) < 0)
 		return EXIT_USAGE;
 	open_inputs(q);
 	if (q->n_inputs == 0)
