@@ -130,11 +130,25 @@ enum severity event_severity(enum event_type type)
 	return event_info(type).severity;
 }
 
+/* An incident that only grew, or is over, has been told of. */
+static bool is_told(const struct record *record)
+{
+	static const char *const told[] = { "grew", "closed" };
+	struct text stage = record->incident.stage;
+
+	for (size_t i = 0; record->type == EVENT_INCIDENT && i < 2; i++)
+		if (stage.len == strlen(told[i]) && memcmp(stage.at, told[i], stage.len) == 0)
+			return true;
+	return false;
+}
+
 enum severity record_severity(const struct record *record)
 {
 	enum severity type = event_severity(record->type);
 	enum severity reason = reason_severity((enum reason)record->head.reason);
 
+	if (is_told(record))
+		return SEVERITY_INFO;
 	return type > reason ? type : reason;
 }
 

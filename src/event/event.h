@@ -178,7 +178,7 @@ struct event_info {
 const struct field_info *event_head_fields(size_t *ret_n);
 struct event_info event_info(enum event_type type);
 
-/* The graver one of its type and its reason. */
+/* The graver one of its type and its reason; of an incident: by its stage. */
 enum severity record_severity(const struct record *record);
 
 /* Binary form (little endian, this machine only). Returns bytes written (<= RECORD_PACKED_MAX);

@@ -145,6 +145,10 @@ static bool is_shown(const struct record *record, const struct layout *l, const 
 	case RULE_OPT:
 		return number_of(l->field->kind, at) != 0;
 	case RULE_PORT:
+		/* Of many conversations there is no one port. */
+		if ((record->type == EVENT_INCIDENT || record->type == EVENT_SOURCE) &&
+			number_of(l->field->kind, at) == 0)
+			return false;
 		return proto == 6 || proto == 17 || proto == 132;
 	case RULE_ICMP:
 		return proto == 1 || proto == 58;

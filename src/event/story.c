@@ -69,6 +69,31 @@ static void fingerprint_story(struct out *o, const struct event_fingerprint *f)
 	put_text(o, ", ", f->as_name);
 }
 
+static void put_class(struct out *o, const char *before, struct text class, struct text actor)
+{
+	put_text(o, before, class);
+	put_text(o, ", ", actor);
+}
+
+static void incident_story(struct out *o, const struct event_incident *incident)
+{
+	put_text(o, "", incident->title);
+	put_text(o, " [", incident->incident_id);
+	put_text(o, " ", incident->stage);
+	put_text(o, ", ", incident->severity);
+	put_class(o, ", ", incident->class, incident->actor);
+	out_str(o, incident->incident_id.len > 0 ? "]" : "");
+}
+
+static void source_story(struct out *o, const struct event_source *source)
+{
+	put_class(o, "", source->class, source->actor);
+	out_fmt(o, ": %llu conversations with %llu honeypots on %llu ports",
+		(unsigned long long)source->flows, (unsigned long long)source->targets,
+		(unsigned long long)source->ports);
+	put_text(o, "; ", source->why);
+}
+
 /* What the protocol's parser says is in the record; here is what it is. */
 static void application_story(struct out *o, const struct record *record)
 {
@@ -86,7 +111,10 @@ void record_story(struct out *o, const struct record *record)
 		drop_story(o, &record->drop);
 		break;
 	case EVENT_INCIDENT:
-		put_text(o, "", record->incident.title);
+		incident_story(o, &record->incident);
+		break;
+	case EVENT_SOURCE:
+		source_story(o, &record->source);
 		break;
 	case EVENT_CONTROL:
 		put_text(o, "", record->control.process);
