@@ -38,15 +38,17 @@ static const struct conf_a_honeypot *find_honeypot(const struct conf *conf, cons
 	return NULL;
 }
 
-/* Whose it is; between two of them the sender's. */
+/* Whose it is, and which way from its source, which need not be the frame's; between two of them the
+ * sender's. */
 static void name_honeypot(const struct watch *w, struct record_head *head)
 {
-	const struct conf_a_honeypot *honeypot = find_honeypot(w->setup.conf, &head->src);
+	const struct conf_a_honeypot *src = find_honeypot(w->setup.conf, &head->src),
+				     *dst = find_honeypot(w->setup.conf, &head->dst);
 
-	if (!honeypot)
-		honeypot = find_honeypot(w->setup.conf, &head->dst);
-	if (honeypot)
-		head->honeypot = text_of(honeypot->name);
+	if (!src && !dst)
+		return;
+	head->honeypot = text_of(src ? src->name : dst->name);
+	head->direction = !src ? DIRECTION_INBOUND : !dst ? DIRECTION_OUTBOUND : DIRECTION_INTERNAL;
 }
 
 static void on_record(void *context, const struct record *record)
