@@ -68,7 +68,10 @@ def test_fifty_connections_ten_pass(tmp_path, inside, outside):
     made = wire.replay()
     assert len(flows_let_out(made)) == 10
     assert dropped(made) == {"tcp-limit": 40}
-    assert sum(r["event_type"] == "incident" for r in made) == 1
+    told = [r for r in made if r["event_type"] == "incident"]
+    assert [r["incident"]["stage"] for r in told] == ["opened", "raised", "grew", "closed"]
+    assert [r["fishbowl"].get("reason") for r in told] == ["first-outbound", None, None, None]
+    assert len({r["incident"]["id"] for r in told}) == 1
 
 
 @V4V6
@@ -203,8 +206,8 @@ def test_without_configuration_nothing_is_judged(tmp_path):
     (tmp_path / "x.pcap").write_bytes(pcap("ethernet", clock(
         [eth(tcp(W4, A4, 40000 + i, 80, SYN), src="w", dst="a") for i in range(50)])))
     made = [r for r in records(tmp_path / "x.pcap") if r["event_type"] != "fingerprint"]
-    assert {r["event_type"] for r in made} == {"flow"}
-    assert len(made) == 50
+    assert {r["event_type"] for r in made} == {"flow", "incident"}
+    assert sum(r["event_type"] == "flow" for r in made) == 50
     assert all("verdict" not in r["fishbowl"] and r["fishbowl"]["direction"] == "outbound" for r in made)
     for home, external, direction in (("any", "any", None), ("[10.0.0.0/8,198.51.100.0/24]", None, "internal"),
                                       ("198.51.100.0/24", "!$HOME_NET", "inbound")):

@@ -11,6 +11,7 @@
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
 #include "control/parts.h"
+#include "incident/incident.h"
 
 /* gate_tick is due this often in packet time; a gap longer than TICKS_MAX ticks gets so many. */
 #define TICK_NS   100000000
@@ -23,6 +24,8 @@ struct replay {
 	struct gate *gate;
 	struct whole *whole;
 	struct replay_look *look; /* NULL: headers only */
+	struct incidents *incidents;
+	char json[RECORD_MEMBERS_MAX + 2]; /* members as an object */
 	void *flow_memory;
 	void *budget_memory;
 	struct gate_time now;
@@ -91,6 +94,37 @@ static void count_record(struct replay *r, const struct record *record)
 	}
 }
 
+static void emit(struct replay *r, const struct record *record)
+{
+	count_record(r, record);
+	r->setup.emit(r->setup.emit_context, record);
+}
+
+static struct text members_as_json(struct replay *r, struct record *record)
+{
+	const struct text *members = record_members(record);
+	size_t len = members ? members->len : 0;
+
+	if (len == 0 || len > RECORD_MEMBERS_MAX)
+		return (struct text){ 0 };
+	r->json[0] = '{';
+	memcpy(r->json + 1, members->at, len);
+	r->json[len + 1] = '}';
+	return (struct text){ r->json, (uint32_t)len + 2 };
+}
+
+/* What follows from what was told so far. */
+static void emit_incidents(struct replay *r)
+{
+	struct record record;
+
+	while (incidents_next(r->incidents, &record)) {
+		record.head.pcap_cnt = record.head.packet;
+		record.head.packet = 0;
+		emit(r, &record);
+	}
+}
+
 /* The gate's record becomes one of replay: frames are known by their number in the capture, and
  * without a policy there is no verdict. */
 static int on_record(void *context, const struct record *record)
@@ -107,14 +141,43 @@ static int on_record(void *context, const struct record *record)
 		own.head.reason = REASON_NONE;
 		own.head.verdict = VERDICT_PASS;
 	}
-	count_record(r, &own);
-	r->setup.emit(r->setup.emit_context, &own);
+	(void)incidents_take(r->incidents, &own, members_as_json(r, &own));
+	emit(r, &own);
+	emit_incidents(r);
 	return 0;
 }
 
+static bool is_honeypots(const struct conf_a_honeypot *honeypot, const struct ip *ip)
+{
+	for (size_t i = 0; i < honeypot->n_addresses; i++)
+		if (ip_equal(&honeypot->address[i], ip))
+			return true;
+	return false;
+}
+
+static const struct conf_a_honeypot *find_honeypot(const struct replay *r, const struct ip *ip)
+{
+	for (size_t i = 0; i < r->setup.conf->n_honeypots; i++)
+		if (is_honeypots(&r->setup.conf->honeypot[i], ip))
+			return &r->setup.conf->honeypot[i];
+	return NULL;
+}
+
+/* Found in a conversation: whose it is, and which way from its source; between honeypots the sender's. */
 static void on_found(void *context, const struct record *record)
 {
-	on_record(context, record);
+	struct replay *r = context;
+	struct record own = *record;
+	const struct conf_a_honeypot *src = find_honeypot(r, &own.head.src),
+				     *dst = find_honeypot(r, &own.head.dst);
+
+	if (src || dst) {
+		own.head.honeypot = text_of(src ? src->name : dst->name);
+		own.head.direction = !src   ? DIRECTION_INBOUND
+				     : !dst ? DIRECTION_OUTBOUND
+					    : DIRECTION_INTERNAL;
+	}
+	on_record(context, &own);
 }
 
 static int new_look(struct replay *r)
@@ -170,6 +233,8 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	if (r->flow_memory && r->budget_memory)
 		result = whole_new(&r->whole);
 	if (result == 0)
+		result = incidents_new(&r->incidents);
+	if (result == 0)
 		result = new_look(r);
 	if (result == 0)
 		result = gate_new(&gate, &r->gate);
@@ -187,6 +252,7 @@ struct replay *replay_free(struct replay *r)
 		gate_free(r->gate);
 		whole_free(r->whole);
 		replay_look_free(r->look);
+		incidents_free(r->incidents);
 		unmap_memory(r->flow_memory, gate_flow_memory_size(r->setup.conf));
 		unmap_memory(r->budget_memory, gate_budget_memory_size(r->setup.conf));
 		free(r);
@@ -240,14 +306,6 @@ static int port_by_interface(const struct conf *conf, const struct capture_inter
 		if (text_is(conf->top.inside.text[i], interface->name))
 			return PORT_INSIDE + (int)i;
 	return PORT_INSIDE;
-}
-
-static bool is_honeypots(const struct conf_a_honeypot *honeypot, const struct ip *ip)
-{
-	for (size_t i = 0; i < honeypot->n_addresses; i++)
-		if (ip_equal(&honeypot->address[i], ip))
-			return true;
-	return false;
 }
 
 static int honeypot_port(const struct conf_a_honeypot *honeypot)
@@ -512,6 +570,8 @@ void replay_finish(struct replay *r)
 		replay_look_finish(r->look);
 	while (!gate_finish(r->gate, &r->now))
 		;
+	incidents_finish(r->incidents);
+	emit_incidents(r);
 }
 
 const struct replay_counts *replay_counts(const struct replay *r)

