@@ -15,6 +15,8 @@
 #include "base/ring.h"
 #include "capture/segment.h"
 #include "event/event.h"
+#include "incident/incident.h"
+#include "store/checkpoint.h"
 #include "store/db.h"
 #include "store/journal.h"
 #include "store/line.h"
@@ -31,10 +33,12 @@ enum {
 	RETAIN_S = 10,
 	TELL_LOST_S = 600,
 	INDEX_REST_S = 3,
+	CHECKPOINT_S = 15,
 };
 
 static const int64_t second_ns = 1000000000;
 static const char own_origin[] = "store";
+static const char incident_origin[] = "incident";
 
 struct source {
 	const char *origin;
@@ -49,10 +53,15 @@ struct source {
 
 struct intake {
 	struct intake_setup set;
-	struct source source[INTAKE_SOURCES_MAX + 1]; /* the last one is our own */
+	struct source
+		source[INTAKE_SOURCES_MAX + 2]; /* the last two are our own, and the incidents */
 	size_t n_sources;
 	struct journal *journal;
 	struct db *db;
+	struct incidents *incidents;
+	bool incidents_wait; /* more may follow from the records that were taken */
+	uint64_t checkpoint_seq;
+	int64_t checkpoint_at_ns;
 	int64_t now_ns;
 	int64_t next_try_ns; /* after a failure */
 	int64_t next_db_try_ns;
@@ -90,6 +99,11 @@ static struct source *own_source(struct intake *in)
 	return &in->source[in->n_sources];
 }
 
+static struct source *incident_source(struct intake *in)
+{
+	return &in->source[in->n_sources + 1];
+}
+
 int intake_new(const struct intake_setup *setup, struct intake **ret_intake)
 {
 	struct intake *in = calloc(1, sizeof(*in));
@@ -99,7 +113,7 @@ int intake_new(const struct intake_setup *setup, struct intake **ret_intake)
 	in->set = *setup;
 	in->segment = calloc(SEGMENTS_MAX, sizeof(*in->segment));
 	in->removed = calloc(SEGMENTS_MAX, sizeof(*in->removed));
-	if (!in->segment || !in->removed) {
+	if (!in->segment || !in->removed || incidents_new(&in->incidents) < 0) {
 		intake_close(in);
 		return -ENOMEM;
 	}
@@ -109,6 +123,7 @@ int intake_new(const struct intake_setup *setup, struct intake **ret_intake)
 		in->source[i].ring = setup->source[i].ring;
 	}
 	own_source(in)->origin = own_origin;
+	incident_source(in)->origin = incident_origin;
 	*ret_intake = in;
 	return 0;
 }
@@ -125,7 +140,7 @@ static uint64_t frames_of(const struct record *record)
 
 static struct source *find_source(struct intake *in, const char *origin)
 {
-	for (size_t i = 0; i <= in->n_sources; i++)
+	for (size_t i = 0; i <= in->n_sources + 1; i++)
 		if (strcmp(in->source[i].origin, origin) == 0)
 			return &in->source[i];
 	return NULL;
@@ -143,7 +158,7 @@ static int recover_line(void *context, const struct journal_line *got)
 		return 0;
 	source = find_source(in, line_origin(line));
 	/* Our own numbers go on for ever, those of rings as long as the rings. */
-	if (source && (got->seq >= counts->since_seq || source == own_source(in))) {
+	if (source && (got->seq >= counts->since_seq || source >= own_source(in))) {
 		source->last_seq = line_origin_seq(line);
 		source->known = true;
 		if (source == &in->source[0] && source->last_seq > counts->last_seq_gate) {
@@ -155,10 +170,112 @@ static int recover_line(void *context, const struct journal_line *got)
 	return 0;
 }
 
+/* The incidents as of the journal's lines: what follows from them is known by its number, and what the journal does
+ * not have yet follows again. */
+struct following {
+	struct intake *in;
+	uint64_t told;     /* the journal has them up to this number */
+	uint64_t next_seq; /* of the next line, where it must be that one; else 0 */
+};
+
+static bool is_incidents(const struct line *line)
+{
+	return strcmp(line_origin(line), incident_origin) == 0;
+}
+
+static int follow_line(void *context, const struct journal_line *got)
+{
+	struct following *f = context;
+	struct incidents *incidents = f->in->incidents;
+	struct record record, unused;
+	struct line *line;
+	int result = 0;
+
+	if (f->next_seq != 0 && got->seq != f->next_seq++)
+		return -EBADMSG;
+	if (line_parse(got->json, got->len, &line, &record) < 0)
+		return 0;
+	if (!is_incidents(line) && record.type != EVENT_CONTROL) {
+		while (result == 0 && incidents_next(incidents, &unused))
+			if (f->next_seq != 0 && incidents_told(incidents) > f->told)
+				result = -EBADMSG; /* it would be there */
+		if (result == 0)
+			incidents_take(
+				incidents, &record, (struct text){ got->json, (uint32_t)got->len });
+	}
+	line_free(line);
+	return result;
+}
+
+/* The rest of what the journal has; what it does not have comes next. */
+static void settle(struct following *f)
+{
+	struct record unused;
+
+	while (incidents_told(f->in->incidents) < f->told &&
+		incidents_next(f->in->incidents, &unused))
+		;
+}
+
+static int follow_checkpoint(struct following *f)
+{
+	struct intake *in = f->in;
+	struct checkpoint checkpoint;
+	int error = checkpoint_read(in->set.journal_dir_fd, in->incidents, &checkpoint);
+
+	if (error)
+		return error;
+	if (checkpoint.seq > journal_last_seq(in->journal) ||
+		(incident_source(in)->known && incidents_told(in->incidents) > f->told))
+		return -EBADMSG;
+	if (!incident_source(in)->known)
+		f->told = incidents_told(in->incidents);
+	f->next_seq = checkpoint.seq + 1;
+	error = journal_read(in->set.journal_dir_fd, &checkpoint.place, 0, follow_line, f);
+	if (!error && f->next_seq != journal_last_seq(in->journal) + 1)
+		error = -EBADMSG;
+	if (!error)
+		settle(f);
+	return !error && incidents_told(in->incidents) < f->told ? -EBADMSG : error;
+}
+
+/* Without a checkpoint: what the last files tell; nothing of it is told again. */
+static int follow_tail(struct following *f, struct journal_place place)
+{
+	struct intake *in = f->in;
+	struct record unused;
+	int error;
+
+	incidents_free(in->incidents);
+	in->incidents = NULL;
+	error = incidents_new(&in->incidents);
+	if (error)
+		return error;
+	f->next_seq = 0;
+	error = journal_read(in->set.journal_dir_fd, &place, 0, follow_line, f);
+	while (incidents_next(in->incidents, &unused))
+		;
+	incidents_renumber(in->incidents, f->told);
+	return error;
+}
+
+static int recover_incidents(struct intake *in, const struct journal_place *tail)
+{
+	struct following f = { .in = in, .told = incident_source(in)->last_seq };
+	int error = follow_checkpoint(&f);
+
+	f.told = incident_source(in)->last_seq;
+	if (error)
+		error = follow_tail(&f, *tail);
+	in->incidents_wait = true;
+	in->checkpoint_seq = 0;
+	return error;
+}
+
 static int recover(struct intake *in)
 {
 	struct counts_store *counts = in->set.counts;
-	struct journal_place place;
+	struct journal_place place, tail;
 	int error;
 
 	if (counts->next_seq_gate > counts->last_seq_gate) {
@@ -168,7 +285,10 @@ static int recover(struct intake *in)
 	if (counts->since_seq == 0 || counts->since_seq > journal_last_seq(in->journal) + 1)
 		counts->since_seq = journal_last_seq(in->journal) + 1;
 	error = journal_tail(in->set.journal_dir_fd, &place);
-	return error ? error : journal_read(in->set.journal_dir_fd, &place, 0, recover_line, in);
+	tail = place;
+	if (!error)
+		error = journal_read(in->set.journal_dir_fd, &place, 0, recover_line, in);
+	return error ? error : recover_incidents(in, &tail);
 }
 
 static int open_journal(struct intake *in)
@@ -212,7 +332,8 @@ static void note_segment(struct intake *in, const struct event_capture *capture)
 		queue(in, in->removed, &in->n_removed, capture->segment);
 }
 
-static void take_record(
+/* Prints it into `line`. */
+static size_t print_record(
 	struct intake *in, struct source *source, uint64_t origin_seq, const struct record *record)
 {
 	struct record_identity identity = { .honeynet = in->set.honeynet,
@@ -223,8 +344,15 @@ static void take_record(
 	struct out o = out_make(in->line, sizeof(in->line));
 
 	record_json(&o, record, &identity);
+	return out_ok(&o) ? o.len : 0;
+}
+
+/* The line that was printed, of this record. */
+static void add_line(
+	struct intake *in, const struct source *source, const struct record *record, size_t len)
+{
 	/* Cannot fail: room was asked for, and every record that can be packed can be printed. */
-	if (!out_ok(&o) || journal_add(in->journal, record->head.time_ns, in->line, o.len) < 0) {
+	if (len == 0 || journal_add(in->journal, record->head.time_ns, in->line, len) < 0) {
 		in->set.counts->refused++;
 		in->refused++;
 		return;
@@ -233,10 +361,75 @@ static void take_record(
 	in->uncommitted++;
 	if (source == &in->source[0])
 		in->batch_frames += frames_of(record);
-	db_add(in->db, identity.seq, record, in->line, o.len);
-	sinks_add(in->set.sinks, record, in->line, o.len);
+	db_add(in->db, journal_last_seq(in->journal), record, in->line, len);
+	sinks_add(in->set.sinks, record, in->line, len);
 	if (record->type == EVENT_CAPTURE)
 		note_segment(in, &record->capture);
+}
+
+/* Types of which the incidents look at no text that an attacker wrote: these are as they will be read back. */
+static bool is_as_printed(const struct record *record)
+{
+	struct text name = record->head.honeypot;
+
+	for (uint32_t i = 0; i < name.len; i++)
+		if (name.at[i] <= ' ' || name.at[i] > '~')
+			return false;
+	return record->type == EVENT_FLOW || record->type == EVENT_DROP ||
+	       record->type == EVENT_STATS || record->type == EVENT_AUDIT ||
+	       record->type == EVENT_CAPTURE || record->type == EVENT_ANOMALY;
+}
+
+/* The incidents are told what the journal's line says, since that is all there is after a crash. True: the record got
+ * something from them. */
+static bool look_at_line(struct intake *in, struct record *record, size_t len)
+{
+	struct record printed, as_taken = *record;
+	struct line *line;
+	bool changed;
+
+	in->incidents_wait = true;
+	if (is_as_printed(record)) {
+		incidents_take(in->incidents, &as_taken, (struct text){ 0 });
+		return false;
+	}
+	if (record->type == EVENT_CONTROL || line_parse(in->line, len, &line, &printed) < 0)
+		return false;
+	changed = incidents_take(in->incidents, &printed, (struct text){ in->line, (uint32_t)len });
+	if (changed && record->type == EVENT_INCIDENT)
+		record->incident = printed.incident;
+	if (changed && record->type == EVENT_FILEINFO)
+		record->app_FILEINFO.is_new = printed.app_FILEINFO.is_new;
+	line_free(line);
+	return changed;
+}
+
+/* What follows from the records so far. True: all of it is in the batch. */
+static bool take_incidents(struct intake *in)
+{
+	struct source *source = incident_source(in);
+	struct record record;
+
+	while (in->incidents_wait && journal_has_room(in->journal)) {
+		if (!incidents_next(in->incidents, &record)) {
+			in->incidents_wait = false;
+			break;
+		}
+		source->last_seq = incidents_told(in->incidents);
+		add_line(in, source, &record, print_record(in, source, source->last_seq, &record));
+	}
+	return !in->incidents_wait;
+}
+
+static void take_record(
+	struct intake *in, struct source *source, uint64_t origin_seq, struct record *record)
+{
+	size_t len = print_record(in, source, origin_seq, record);
+
+	if (len > 0 && look_at_line(in, record, len))
+		len = print_record(in, source, origin_seq, record);
+	add_line(in, source, record, len);
+	(void)take_incidents(in);
 }
 
 static void take_own(struct intake *in, enum reason reason, int64_t time_ns, const char *detail)
@@ -249,7 +442,7 @@ static void take_own(struct intake *in, enum reason reason, int64_t time_ns, con
 	if (!journal_has_room(in->journal))
 		return;
 	own->last_seq++;
-	take_record(in, own, own->last_seq, &record);
+	add_line(in, own, &record, print_record(in, own, own->last_seq, &record));
 }
 
 static void refuse(struct intake *in)
@@ -293,7 +486,7 @@ static bool take_source(struct intake *in, struct source *source)
 		const void *payload;
 		int got;
 
-		if (in->batch >= BATCH_MAX || !journal_has_room(in->journal))
+		if (in->batch >= BATCH_MAX || !take_incidents(in) || !journal_has_room(in->journal))
 			return false;
 		got = ring_peek(source->ring, &entry, &payload);
 		if (got == 0)
@@ -542,6 +735,20 @@ static void look_after_index(struct intake *in)
 
 /* --- each second --- */
 
+/* Behind journal_sync(): its line is on the disk. */
+static void write_checkpoint(struct intake *in)
+{
+	struct checkpoint checkpoint = { .place = journal_end(in->journal),
+		.seq = journal_committed_seq(in->journal) };
+
+	if (in->incidents_wait || checkpoint.seq != journal_last_seq(in->journal) ||
+		checkpoint.seq == in->checkpoint_seq)
+		return;
+	/* A failure costs a longer look back; what is wrong shows in the journal soon enough. */
+	if (checkpoint_write(in->set.journal_dir_fd, &checkpoint, in->incidents) == 0)
+		in->checkpoint_seq = checkpoint.seq;
+}
+
 static void retain(struct intake *in)
 {
 	int days = db_retain(in->db), files = journal_retain(in->journal);
@@ -564,6 +771,10 @@ static void each_second(struct intake *in)
 		in->set.counts->write_errno = (uint64_t)-error;
 	else if (in->failed_errno == 0)
 		in->set.counts->write_errno = 0;
+	if (!error && in->now_ns >= in->checkpoint_at_ns) {
+		in->checkpoint_at_ns = in->now_ns + CHECKPOINT_S * second_ns;
+		write_checkpoint(in);
+	}
 	commit_db(in);
 	db_tick(in->db, in->now_ns / second_ns, IDLE_DAY_S);
 	in->sink_dropped += sinks_dropped(in->set.sinks);
@@ -600,6 +811,7 @@ bool intake_step(struct intake *in, int64_t now_ns)
 	/* What an earlier commit could not write comes first. */
 	if (in->failed_errno != 0 && !commit(in))
 		return false;
+	empty = take_incidents(in);
 	for (size_t i = 0; i < in->n_sources; i++)
 		empty = take_source(in, &in->source[i]) && empty;
 	report_own(in);
@@ -618,7 +830,8 @@ bool intake_step(struct intake *in, int64_t now_ns)
 
 bool intake_is_drained(const struct intake *in)
 {
-	if (!in->journal || journal_committed_seq(in->journal) != journal_last_seq(in->journal))
+	if (!in->journal || in->incidents_wait ||
+		journal_committed_seq(in->journal) != journal_last_seq(in->journal))
 		return false;
 	for (size_t i = 0; i < in->n_sources; i++)
 		if (!in->source[i].broken && ring_used(in->source[i].ring) > 0)
@@ -642,11 +855,13 @@ struct intake *intake_close(struct intake *in)
 		return NULL;
 	if (in->journal && in->db && journal_commit(in->journal) == 0) {
 		commit_db(in);
-		(void)journal_sync(in->journal);
+		if (journal_sync(in->journal) == 0)
+			write_checkpoint(in);
 		index_rest(in);
 	}
 	db_close(in->db);
 	journal_close(in->journal);
+	incidents_free(in->incidents);
 	free(in->segment);
 	free(in->removed);
 	free(in);

@@ -201,7 +201,8 @@ static void syslog_add(struct sinks *s, const struct record *record)
 	struct out o = out_make(line, sizeof(line));
 	const struct record_head *head = &record->head;
 
-	if (record->type != EVENT_INCIDENT && record->type != EVENT_CONTROL &&
+	if ((record->type != EVENT_INCIDENT || record_severity(record) < SEVERITY_ALERT) &&
+		record->type != EVENT_CONTROL &&
 		(record->type != EVENT_AUDIT || record->audit.agree))
 		return;
 	out_fmt(&o, "<%d>fishbowl: %s: ", LOG_DAEMON | syslog_level(record_severity(record)),

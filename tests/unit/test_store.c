@@ -27,7 +27,9 @@
 #include "base/out.h"
 #include "base/ring.h"
 #include "event/event.h"
+#include "incident/incident.h"
 #include "random_record.h"
+#include "store/checkpoint.h"
 #include "store/intake.h"
 #include "store/journal.h"
 #include "store/line.h"
@@ -64,7 +66,11 @@ static int shell(const char *command)
 
 static void run_command(const char *command)
 {
-	assert_int_equal(shell(command), 0);
+	int status = shell(command);
+
+	if (status != 0)
+		print_message("%s: %d\n", command, status);
+	assert_int_equal(status, 0);
 }
 
 static void open_dirs(void)
@@ -233,6 +239,9 @@ struct comparing {
 	uint64_t next_seq;
 	uint64_t next_origin_seq[N_SOURCES];
 	uint64_t lines;
+	uint64_t incident_lines;
+	struct incidents *
+		incidents; /* fed with the lines: what follows must be there, once, and at its place */
 	sqlite3_stmt *statement[4];
 	sqlite3 *sqlite[4];
 	uint32_t date[4];
@@ -262,6 +271,30 @@ static sqlite3_stmt *statement_of(struct comparing *c, uint32_t date)
 	return NULL;
 }
 
+static void compare_incidents(struct comparing *c, const struct journal_line *got,
+	const struct line *line, struct record *record)
+{
+	static char expected[RECORD_JSON_MAX];
+	struct record_identity identity = { .honeynet = "test",
+		.boot = 1,
+		.seq = got->seq,
+		.origin = "incident",
+		.origin_seq = c->incident_lines + 1 };
+	struct out o = out_make(expected, sizeof(expected));
+	struct record follows;
+
+	if (strcmp(line_origin(line), "incident") == 0) {
+		assert_true(incidents_next(c->incidents, &follows));
+		record_json(&o, &follows, &identity);
+		assert_string_equal(got->json, expected);
+		c->incident_lines++;
+	} else if (record->type != EVENT_CONTROL) {
+		assert_false(incidents_next(c->incidents, &follows));
+		(void)incidents_take(
+			c->incidents, record, (struct text){ got->json, (uint32_t)got->len });
+	}
+}
+
 static int compare_line(void *context, const struct journal_line *got)
 {
 	struct comparing *c = context;
@@ -275,6 +308,7 @@ static int compare_line(void *context, const struct journal_line *got)
 		if (strcmp(line_origin(line), origins[i]) == 0)
 			assert_int_equal(line_origin_seq(line), c->next_origin_seq[i]++);
 	s = statement_of(c, journal_day(record.head.time_ns));
+	compare_incidents(c, got, line, &record);
 	sqlite3_reset(s);
 	sqlite3_bind_int64(s, 1, (sqlite3_int64)got->seq);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
@@ -319,8 +353,14 @@ static uint64_t compare_all(const uint64_t made[static N_SOURCES])
 {
 	struct comparing c = { .next_seq = 1, .next_origin_seq = { 1, 1, 1 } };
 	struct journal_place place = { 0 };
+	struct record unused;
 
+	assert_int_equal(incidents_new(&c.incidents), 0);
 	assert_int_equal(journal_read(journal_fd, &place, 0, compare_line, &c), 0);
+	assert_false(incidents_next(c.incidents, &unused));
+	print_message("%llu lines, of them %llu about incidents and sources\n",
+		(unsigned long long)c.lines, (unsigned long long)c.incident_lines);
+	incidents_free(c.incidents);
 	for (int i = 0; i < N_SOURCES; i++)
 		assert_int_equal(c.next_origin_seq[i], made[i] + 1);
 	for (int i = 0; i < 4; i++) {
@@ -427,6 +467,40 @@ static void test_marker(void **state)
 	assert_int_equal(counts->flow_frames, 100);
 	intake_close(intake);
 	ring_free(setup.source[0].ring);
+}
+
+/* Without its checkpoint, or with a damaged one, a store knows the incidents from the journal's last files. */
+static void test_checkpoint(void **state)
+{
+	uint64_t made[N_SOURCES] = { 0 };
+	static const char *const harm[] = { "true", "rm journal/" CHECKPOINT_NAME,
+		"printf x >> journal/" CHECKPOINT_NAME, "truncate -s 100 journal/" CHECKPOINT_NAME,
+		"printf x | dd of=journal/" CHECKPOINT_NAME
+		" bs=1 seek=200 conv=notrunc status=none" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
+		struct intake *intake;
+
+		if (i > 0)
+			run_command(harm[i]);
+		intake = new_intake();
+		for (int n = 0; n < 100; n++, made[0]++) {
+			struct record record = flow_record(made[0]);
+			int64_t later_ns = (int64_t)i * day_ns / 12;
+
+			record.head.time_ns +=
+				later_ns; /* all who were there before have gone quiet */
+			record.flow.start_ns += later_ns;
+			record.flow.end_ns += later_ns;
+			assert_true(produce_record(0, &record));
+		}
+		step_until_drained(intake);
+		intake_close(intake);
+		run_command("test -s journal/" CHECKPOINT_NAME);
+		compare_all(made);
+	}
+	verify();
 }
 
 /* A store in a process of its own, until it is killed. */
@@ -654,6 +728,8 @@ static void test_retention(void **state)
 			struct record record = flow_record(n);
 
 			record.head.time_ns += (int64_t)day * day_ns;
+			record.flow.start_ns += (int64_t)day * day_ns;
+			record.flow.end_ns += (int64_t)day * day_ns;
 			while (!produce_record(0, &record))
 				intake_step(intake, now_ns);
 		}
@@ -769,6 +845,7 @@ static void test_queries(void **state)
 	uint64_t last;
 
 	(void)state;
+	/* Of 50 addresses; a day later there is a record about each of them. */
 	produce_flows(0, 300);
 	assert_true(produce_record(0, &drop));
 	step_until_drained(intake);
@@ -776,30 +853,32 @@ static void test_queries(void **state)
 	step_until_drained(intake); /* the writer stays open: WAL */
 	assert_int_equal(store_query_open(state_dir, &query), 0);
 	store_filter_init(&f);
-	assert_int_equal(count_of(query, &f), 301);
+	assert_int_equal(count_of(query, &f), 351);
 	f.limit = 10;
 	assert_int_equal(count_of(query, &f), 10);
 	f.newest_first = true;
 	f.limit = 1;
 	assert_int_equal(store_query_events(query, &f, count_event, &last), 0);
-	assert_int_equal(last, 301);
+	assert_int_equal(last, 301); /* the newest by time */
 	store_filter_init(&f);
+	f.type = EVENT_SOURCE;
+	assert_int_equal(count_of(query, &f), 50);
 	f.type = EVENT_DROP;
 	assert_int_equal(count_of(query, &f), 1);
 	store_filter_init(&f);
 	f.has_host = true;
 	assert_int_equal(ip_prefix_parse("192.0.2.7/32", &f.host), 0);
-	assert_int_equal(count_of(query, &f), 6);
+	assert_int_equal(count_of(query, &f), 7);
 	assert_int_equal(ip_prefix_parse("192.0.2.0/24", &f.host), 0);
-	assert_int_equal(count_of(query, &f), 300);
+	assert_int_equal(count_of(query, &f), 350);
 	assert_int_equal(ip_prefix_parse("10.0.0.5/32", &f.host), 0);
-	assert_int_equal(count_of(query, &f), 301);
+	assert_int_equal(count_of(query, &f), 351);
 	f.has_peer = true;
 	assert_int_equal(ip_prefix_parse("203.0.113.0/24", &f.peer), 0);
 	assert_int_equal(count_of(query, &f), 1);
 	store_filter_init(&f);
 	f.port = 22;
-	assert_int_equal(count_of(query, &f), 150);
+	assert_int_equal(count_of(query, &f), 175);
 	f.honeypot = "mail";
 	assert_int_equal(count_of(query, &f), 50);
 	f.honeypot = "none";
@@ -831,7 +910,7 @@ static void test_queries(void **state)
 	assert_int_equal(flow.dport, 80);
 	assert_int_equal(flow.reason, REASON_INBOUND);
 	assert_int_equal(store_query_last_seq(query, &last), 0);
-	assert_int_equal(last, 301);
+	assert_int_equal(last, 351);
 	store_query_close(query);
 	intake_close(intake);
 }
@@ -864,6 +943,7 @@ int main(void)
 		TEST(test_plain),
 		TEST(test_refused),
 		TEST(test_marker),
+		TEST(test_checkpoint),
 		TEST(test_killed),
 		TEST(test_rebuild),
 		TEST(test_partial_line),
