@@ -41,7 +41,8 @@ enum { LINE_MAX_SIZE = 4096, TERMINAL_ROWS = 100, POLL_MS = 300 };
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "the configuration", 0 },
 	{ "state-dir", KEY_STATE_DIR, "DIR", 0, "the records in DIR, without a configuration", 0 },
-	{ "type", 't', "TYPE", 0, "flow, drop, incident, control, capture, audit, stats, anomaly",
+	{ "type", 't', "TYPE", 0,
+		"flow, drop, incident, source, login, alert, control, ...: see fishbowl-events(7)",
 		1 },
 	{ "host", KEY_HOST, "ADDRESS", 0, "source or destination; an address or a network", 1 },
 	{ "peer", KEY_PEER, "ADDRESS", 0, "the other side of --host", 1 },
