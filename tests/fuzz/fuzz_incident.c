@@ -143,9 +143,14 @@ static void save_and_load(struct both *b, const uint8_t step[6])
 	check(incidents_load(b->other, bytes, size) == 0);
 	if (step[1] & 1) {
 		/* What was changed may be another state as well: both go on from there. */
-		bytes[(step[2] * 257u + step[3] * 65537u + step[4]) % size] ^= step[1];
-		if (incidents_load(b->one, bytes, size) == 0)
-			check(incidents_load(b->other, bytes, size) == 0);
+		uint8_t *at = &bytes[(step[2] * 257u + step[3] * 65537u + step[4]) % size];
+
+		*at ^= step[1];
+		if (incidents_load(b->one, bytes, size) < 0) {
+			*at ^= step[1];
+			check(incidents_load(b->one, bytes, size) == 0);
+		}
+		check(incidents_load(b->other, bytes, size) == 0);
 	}
 	free(bytes);
 }
