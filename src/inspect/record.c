@@ -571,7 +571,7 @@ void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto
 	static const char *const results[] = { "unknown", "success", "failure" };
 	struct record record = new_record(EVENT_LOGIN, frame, proto);
 
-	fill_sides(frame, 0, &record.head);
+	fill_sides(frame, login->side, &record.head);
 	record.login.method = text_of(login->method ? login->method : "");
 	record.login.user = login_text(&login->user);
 	record.login.password = login_text(&login->password);

@@ -7,12 +7,26 @@
 
 struct conn_side {
 	enum proto_id id;
-	bool ended; /* sends nothing more */
-	bool lost;  /* is not looked at any more */
-	bool waits; /* for the other side to say more */
+	bool ended;  /* sends nothing more */
+	bool lost;   /* is not looked at any more */
+	bool waits;  /* for the other side to say more */
+	bool may_be; /* while it is not known: it may be of a parser that does not yield */
 	uint8_t *pending;
 	size_t len, room; /* of it */
 };
+
+/* A piece of what was said while nobody knew what it is. */
+#define CONN_TURNS_MAX 512 /* then later pieces join the last one of their side */
+struct conn_turn {
+	int64_t time_ns;
+	uint32_t len;
+	uint8_t side;
+	bool told; /* as text: another parser has had it */
+};
+
+/* Claims look at all that was said: after so many of them only when so much more is there, or a side has ended. */
+#define CONN_CLAIMS_MAX   128
+#define CONN_CLAIMS_BYTES 128
 
 struct proto_conn {
 	struct proto_setup setup;
@@ -23,9 +37,13 @@ struct proto_conn {
 	void *state;                       /* the parser's */
 	enum proto_id before;              /* what it was before it started over */
 	enum proto_id next;                /* what it starts over as; PROTO_NONE: a guess */
-	uint8_t first;                     /* the side that began, while nothing is known */
+	uint8_t role;                      /* for the parser that claimed it */
 	bool overrun, start_over;
 	struct conn_side side[2];
+	struct conn_turn *turn; /* what is pending, as it came, while nothing is known */
+	uint32_t n_turns, turns_room;
+	uint32_t n_claims,
+		claimed_bytes; /* how often that was looked at, and how much the last time */
 	struct proto_tx *txs, **last_tx; /* the oldest first */
 	unsigned n_txs;
 	uint64_t next_id;

@@ -346,6 +346,17 @@ bool text_is(struct cur c, const char *word)
 	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
 }
 
+bool text_same(struct cur a, struct cur b)
+{
+	return cur_left(&a) == cur_left(&b) &&
+	       (!cur_left(&a) || memcmp(a.at, b.at, cur_left(&a)) == 0);
+}
+
+bool text_has(struct cur c, const char *text)
+{
+	return cur_left(&c) && memmem(c.at, cur_left(&c), text, strlen(text));
+}
+
 struct cur text_until(struct cur *c, char stop)
 {
 	const uint8_t *end = cur_left(c) ? memchr(c->at, stop, cur_left(c)) : NULL;

@@ -107,6 +107,8 @@ bool proto_fields_json(struct proto_tx *tx, struct out *o);
 
 struct cur text_trim(struct cur c);           /* without white space at both ends */
 bool text_is(struct cur c, const char *word); /* in any case of letters */
+bool text_same(struct cur a, struct cur b);
+bool text_has(struct cur c, const char *text);
 /* Everything before the next `stop`, which is skipped. */
 struct cur text_until(struct cur *c, char stop);
 /* A line of at most `max` bytes, its end cut off; `whole`: the end was there, else the line goes

@@ -15,13 +15,33 @@ enum proto_guess { PROTO_IS_NOT, PROTO_MAY_BE, PROTO_IS };
 #define PROTO_PENDING_MAX (64u << 10) /* bytes of a side that a parser left for later */
 #define PROTO_GUESS_MAX   512u /* bytes of a side, after which it is of no protocol we know */
 
+/* What both sides of a TCP connection have said that nobody has claimed. */
+struct proto_turn {
+	uint32_t len; /* the next bytes of what that side said */
+	uint8_t side;
+};
+struct proto_unclaimed {
+	struct cur said[2];
+	const struct proto_turn *turn; /* as it came */
+	uint32_t n_turns;
+	bool ended[2];
+	uint8_t role; /* what the parser that claims it wants to know again in open() */
+};
+
 struct proto_parser {
 	enum proto_id id;
 	uint8_t ip_proto; /* IPPROTO_TCP, IPPROTO_UDP; 0: both */
+	bool unnamed;     /* EVE has no name for it: the connection is called failed */
+	bool yields;      /* that it may be it keeps nobody from claiming a connection */
+	bool tells_text;  /* calls proto_conn_text(); else all bytes are told as text as they are */
 	/* Whether the first bytes of a side are of this protocol. Ports may help, but prove
-	 * nothing. */
+	 * nothing. NULL: it only claims. */
 	enum proto_guess (*guess)(const struct proto_flow_info *info, unsigned side,
 		const uint8_t *bytes, size_t len);
+	/* Asked when no guess is left, with all bytes so far, and again with more as long as it may be (bounded by
+	 * itself). NULL: it only guesses. */
+	enum proto_guess (*claim)(
+		const struct proto_flow_info *info, struct proto_unclaimed *unclaimed);
 	/* State of a connection; NULL: no memory. */
 	void *(*open)(struct proto_conn *conn);
 	void (*close)(void *state);
@@ -64,6 +84,7 @@ struct proto_tx {
 const struct proto_parser *proto_parser_of(enum proto_id id);
 const struct proto_flow_info *proto_conn_info(const struct proto_conn *conn);
 int64_t proto_conn_time_ns(const struct proto_conn *conn); /* of the bytes that are being fed */
+unsigned proto_conn_role(const struct proto_conn *conn); /* as claim() has set it; else 0 */
 void *proto_conn_state(struct proto_conn *conn);
 /* Another protocol begins behind the bytes that feed() returns as used (STARTTLS, CONNECT): when
  * it has returned, its state is closed and both sides are guessed anew. Transactions stay until
@@ -82,6 +103,19 @@ void proto_conn_wait(struct proto_conn *conn, unsigned side);
 void proto_conn_lose(struct proto_conn *conn, unsigned side);
 /* The parser would have to spend more than its limits allow: the connection is overrun. */
 void proto_conn_give_up(struct proto_conn *conn);
+
+/* What was typed or shown (proto_setup.on_text). */
+void proto_conn_text(struct proto_conn *conn, unsigned side, enum proto_text_kind kind,
+	const uint8_t *bytes, size_t len);
+void proto_conn_window(struct proto_conn *conn, unsigned side, unsigned columns, unsigned rows);
+
+#define PROTO_DCC_CHAT "CHAT" /* proto_expect.command */
+static inline bool proto_expects_chat(const struct proto_flow_info *info)
+{
+	const struct proto_expect *e = info->expected;
+
+	return e && e->proto == PROTO_DCC && strcmp(e->command, PROTO_DCC_CHAT) == 0;
+}
 
 /* Tells the caller. */
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect);

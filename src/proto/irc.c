@@ -77,11 +77,6 @@ static bool is_word(struct cur c, const char *word)
 	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
 }
 
-static bool has(struct cur c, const char *text)
-{
-	return cur_left(&c) && memmem(c.at, cur_left(&c), text, strlen(text));
-}
-
 /* Up to the next `stop`, of which all that follow each other are skipped. */
 static struct cur before(struct cur *c, uint8_t stop)
 {
@@ -375,10 +370,10 @@ static void nickserv_answered(struct irc *irc, struct cur text)
 		"not registered" };
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (has(text, good[i]))
+		if (text_has(text, good[i]))
 			proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_SUCCESS);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (has(text, bad[i]))
+		if (text_has(text, bad[i]))
 			proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_FAILURE);
 }
 

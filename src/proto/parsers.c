@@ -28,6 +28,8 @@ extern const struct proto_parser proto_p2p;
 extern const struct proto_parser proto_pgsql;
 extern const struct proto_parser proto_pop3;
 extern const struct proto_parser proto_quic;
+extern const struct proto_parser proto_raw_file;
+extern const struct proto_parser proto_raw_shell;
 extern const struct proto_parser proto_rdp;
 extern const struct proto_parser proto_redis;
 extern const struct proto_parser proto_rfb;
@@ -86,5 +88,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_rlogin,
 	&proto_rsh,
 	&proto_telnet, /* what is unknown may be it for 512 bytes */
+	&proto_raw_file, /* they claim what is left */
+	&proto_raw_shell,
 	NULL,
 };

@@ -30,6 +30,11 @@ int64_t proto_conn_time_ns(const struct proto_conn *conn)
 	return conn->time_ns;
 }
 
+unsigned proto_conn_role(const struct proto_conn *conn)
+{
+	return conn->role;
+}
+
 void *proto_conn_state(struct proto_conn *conn)
 {
 	return conn->state;
@@ -77,6 +82,109 @@ static void pending_drop(struct proto_conn *conn, struct conn_side *side)
 	proto_free(conn, side->pending, side->room);
 	side->pending = NULL;
 	side->len = side->room = 0;
+}
+
+static void conn_text(struct proto_conn *conn, const struct proto_text *text)
+{
+	struct proto_text told = *text;
+
+	if (!conn->setup.on_text)
+		return;
+	told.time_ns = conn->time_ns;
+	told.proto = conn->parser ? conn->parser->id : PROTO_FAILED;
+	conn->setup.on_text(conn->setup.context, &told);
+}
+
+void proto_conn_text(struct proto_conn *conn, unsigned side, enum proto_text_kind kind,
+	const uint8_t *bytes, size_t len)
+{
+	const struct proto_text text = { .kind = kind, .side = side, .bytes = bytes, .len = len };
+
+	if (len)
+		conn_text(conn, &text);
+}
+
+void proto_conn_window(struct proto_conn *conn, unsigned side, unsigned columns, unsigned rows)
+{
+	const struct proto_text text = { .kind = PROTO_TEXT_WINDOW,
+		.side = side,
+		.columns = (uint16_t)columns,
+		.rows = (uint16_t)rows };
+
+	if (columns && rows)
+		conn_text(conn, &text);
+}
+
+/* Of a protocol whose parser does not say what of it is text. */
+static void tell_plain(struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len)
+{
+	if (!conn->parser || !conn->parser->tells_text)
+		proto_conn_text(conn, side, side ? PROTO_TEXT_SHOWN : PROTO_TEXT_TYPED, bytes, len);
+}
+
+static void turns_drop(struct proto_conn *conn)
+{
+	proto_free(conn, conn->turn, conn->turns_room * sizeof(*conn->turn));
+	conn->turn = NULL;
+	conn->n_turns = conn->turns_room = 0;
+}
+
+static bool turns_grow(struct proto_conn *conn)
+{
+	uint32_t room = conn->turns_room ? 2 * conn->turns_room : 4;
+	struct conn_turn *more = proto_alloc(conn, room * sizeof(*more));
+
+	if (!more)
+		return false;
+	if (conn->n_turns)
+		memcpy(more, conn->turn, conn->n_turns * sizeof(*more));
+	proto_free(conn, conn->turn, conn->turns_room * sizeof(*more));
+	conn->turn = more;
+	conn->turns_room = room;
+	return true;
+}
+
+static bool turn_add(struct proto_conn *conn, unsigned side, size_t len, bool told)
+{
+	struct conn_turn *last = conn->n_turns ? &conn->turn[conn->n_turns - 1] : NULL;
+
+	if (last && last->side == side && last->time_ns == conn->time_ns && last->told == told) {
+		last->len += (uint32_t)len;
+		return true;
+	}
+	if (conn->n_turns == CONN_TURNS_MAX) {
+		for (uint32_t i = conn->n_turns; i > 0; i--)
+			if (conn->turn[i - 1].side == side) {
+				conn->turn[i - 1].len += (uint32_t)len;
+				return true;
+			}
+		return false;
+	}
+	if (conn->n_turns == conn->turns_room && !turns_grow(conn))
+		return false;
+	conn->turn[conn->n_turns++] = (struct conn_turn){
+		.time_ns = conn->time_ns, .len = (uint32_t)len, .side = (uint8_t)side, .told = told
+	};
+	return true;
+}
+
+/* What nobody knows is told as it is. */
+static void turns_tell(struct proto_conn *conn)
+{
+	struct cur said[2] = { cur_make(conn->side[0].pending, conn->side[0].len),
+		cur_make(conn->side[1].pending, conn->side[1].len) };
+	int64_t now_ns = conn->time_ns;
+
+	for (uint32_t i = 0; i < conn->n_turns; i++) {
+		struct conn_turn *turn = &conn->turn[i];
+		struct cur c = cur_sub(&said[turn->side], turn->len);
+
+		conn->time_ns = turn->time_ns;
+		if (!turn->told)
+			tell_plain(conn, turn->side, c.at, cur_left(&c));
+		turn->told = true;
+	}
+	conn->time_ns = now_ns;
 }
 
 /* The side is not looked at any more. */
@@ -156,20 +264,21 @@ static void hand_over(
 
 /* Whose the pending bytes of a side are: the parser that is sure; else whether one may be. */
 static const struct proto_parser *guess(
-	const struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool *ret_may)
+	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool *ret_may)
 {
 	enum proto_guess answer;
 
 	if (!len)
 		bytes = (const uint8_t *)""; /* may be NULL, which memcmp() does not like */
-	*ret_may = false;
+	*ret_may = conn->side[n].may_be = false;
 	for (unsigned i = 0; proto_parsers[i]; i++) {
-		if (!parser_fits(proto_parsers[i], conn))
+		if (!proto_parsers[i]->guess || !parser_fits(proto_parsers[i], conn))
 			continue;
 		answer = proto_parsers[i]->guess(&conn->info, n, bytes, len);
 		if (answer == PROTO_IS)
 			return proto_parsers[i];
 		*ret_may |= answer == PROTO_MAY_BE;
+		conn->side[n].may_be |= answer == PROTO_MAY_BE && !proto_parsers[i]->yields;
 	}
 	return NULL;
 }
@@ -190,106 +299,11 @@ static const struct proto_parser *recognise(
 	return parser;
 }
 
-/* Once a parser is known, it gets what both sides have said so far, in the order in which they
- * began. */
-static void catch_up(struct proto_conn *conn)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		unsigned n = conn->first ^ i;
-		struct conn_side *side = &conn->side[n];
-
-		if (side->len && !side->lost && !conn->start_over)
-			hand_over(conn, n, side->pending, side->len, side->ended);
-	}
-}
-
-static bool set_parser(struct proto_conn *conn, const struct proto_parser *parser)
-{
-	conn->parser = parser;
-	conn->state = parser->open(conn);
-	if (!conn->state) {
-		conn->overrun = true;
-		lose_all(conn);
-	}
-	return conn->state;
-}
-
-static void find_parser(
-	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
-{
-	struct conn_side *side = &conn->side[n];
-	const struct proto_parser *parser;
-
-	if (!conn->side[!n].len)
-		conn->first = (uint8_t)n;
-	if (side->len + len > PROTO_PENDING_MAX || !pending_add(conn, side, bytes, len)) {
-		side->id = PROTO_FAILED;
-		lose(conn, n);
-		return;
-	}
-	if (side->id)
-		return; /* failed: only the other side can still tell */
-	parser = recognise(conn, n, side->pending, side->len, end);
-	if (parser) {
-		if (set_parser(conn, parser))
-			catch_up(conn);
-	} else if (conn->side[0].id == PROTO_FAILED && conn->side[1].id == PROTO_FAILED) {
-		lose_all(conn);
-	}
-}
-
-/* What it has not told yet it tells now. */
-static void close_parser(struct proto_conn *conn)
-{
-	conn_txs_free(conn);
-	if (conn->state)
-		conn->parser->close(conn->state);
-	conn->state = NULL;
-}
-
-static void start_as(struct proto_conn *conn, const struct proto_parser *parser)
-{
-	conn->next = PROTO_NONE;
-	conn->side[0].id = conn->side[1].id = parser->id;
-	if (set_parser(conn, parser))
-		catch_up(conn);
-}
-
-static void start_over(struct proto_conn *conn)
-{
-	conn->start_over = false;
-	conn_txs_done(conn, 0);
-	conn_txs_done(conn, 1);
-	conn_tell(conn);
-	conn->before = conn->parser->id;
-	conn->next_id = 0; /* as Suricata counts: anew */
-	conn->parser->close(conn->state);
-	conn->parser = NULL;
-	conn->state = NULL;
-	for (unsigned n = 0; n < 2; n++) {
-		conn->side[n].id = PROTO_NONE;
-		conn->side[n].lost = conn->side[n].ended;
-		conn->side[n].waits = false;
-	}
-	if (conn->next) {
-		start_as(conn, proto_parser_of(conn->next));
-		return;
-	}
-	for (unsigned n = 0; n < 2 && !conn->parser; n++)
-		if (conn->side[n].len && !conn->side[n].lost)
-			find_parser(conn, n, NULL, 0, false);
-}
-
-static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
+/* Bytes of a side for the parser at work, behind those that it left. */
+static void give(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
 {
 	struct conn_side *side = &conn->side[n];
 
-	if (!conn->parser) {
-		find_parser(conn, n, bytes, len, end);
-		return;
-	}
-	if (!side->id && (len || side->len))
-		recognise(conn, n, bytes, len, end);
 	if (!side->len)
 		hand_over(conn, n, bytes, len, end);
 	else if (pending_add(conn, side, bytes, len))
@@ -315,6 +329,240 @@ static void feed_waiting(struct proto_conn *conn, unsigned n)
 	}
 }
 
+/* What was said before a parser was known. */
+struct early {
+	struct conn_side side[2]; /* pending bytes: owned here */
+	struct conn_turn *turn;
+	uint32_t n_turns, turns_room;
+};
+
+static void early_take(struct proto_conn *conn, struct early *ret_early)
+{
+	*ret_early = (struct early){ .side = { conn->side[0], conn->side[1] },
+		.turn = conn->turn,
+		.n_turns = conn->n_turns,
+		.turns_room = conn->turns_room };
+	conn->turn = NULL;
+	conn->n_turns = conn->turns_room = 0;
+	for (unsigned n = 0; n < 2; n++) {
+		conn->side[n].pending = NULL;
+		conn->side[n].len = conn->side[n].room = 0;
+	}
+}
+
+static void early_free(struct proto_conn *conn, struct early *early)
+{
+	proto_free(conn, early->turn, early->turns_room * sizeof(*early->turn));
+	for (unsigned n = 0; n < 2; n++)
+		proto_free(conn, early->side[n].pending, early->side[n].room);
+}
+
+/* Once a parser is known, it gets what both sides have said so far, as it came. When another protocol begins in
+ * that, the rest waits for its parser. */
+static void catch_up(struct proto_conn *conn)
+{
+	int64_t now_ns = conn->time_ns;
+	struct early early;
+	struct cur said[2];
+
+	early_take(conn, &early);
+	for (unsigned n = 0; n < 2; n++)
+		said[n] = cur_make(early.side[n].pending, early.side[n].len);
+	for (uint32_t i = 0; i < early.n_turns; i++) {
+		const struct conn_turn *turn = &early.turn[i];
+		struct cur c = cur_sub(&said[turn->side], turn->len);
+
+		conn->time_ns = turn->time_ns;
+		if (!turn->told)
+			tell_plain(conn, turn->side, c.at, cur_left(&c));
+		if (conn->side[turn->side].lost || conn->overrun)
+			continue;
+		if (conn->start_over) {
+			if (!pending_add(conn, &conn->side[turn->side], c.at, cur_left(&c)))
+				conn->overrun = true;
+			continue;
+		}
+		give(conn, turn->side, c.at, cur_left(&c), false);
+		feed_waiting(conn, turn->side);
+	}
+	conn->time_ns = now_ns;
+	for (unsigned n = 0; n < 2; n++)
+		if (conn->side[n].ended && early.side[n].len && !conn->side[n].lost &&
+			!conn->start_over && !conn->overrun)
+			give(conn, n, NULL, 0, true);
+	early_free(conn, &early);
+}
+
+static bool set_parser(struct proto_conn *conn, const struct proto_parser *parser)
+{
+	conn->parser = parser;
+	conn->state = parser->open(conn);
+	if (!conn->state) {
+		conn->overrun = true;
+		lose_all(conn);
+	}
+	return conn->state;
+}
+
+/* Nobody is sure, or may be, of any side that has said something. */
+static bool is_unclaimed(const struct proto_conn *conn)
+{
+	if (conn->info.ip_proto != IPPROTO_TCP)
+		return false;
+	for (unsigned n = 0; n < 2; n++) {
+		const struct conn_side *side = &conn->side[n];
+
+		if ((side->lost && !side->ended) ||
+			(side->id != PROTO_FAILED && side->len > 0 && side->may_be))
+			return false;
+	}
+	return conn->side[0].len + conn->side[1].len > 0;
+}
+
+/* Whose a connection is that no guess was made about. */
+static const struct proto_parser *claim(struct proto_conn *conn, bool *ret_may)
+{
+	struct proto_unclaimed unclaimed = { .n_turns = conn->n_turns };
+	struct proto_turn turn[CONN_TURNS_MAX];
+
+	for (uint32_t i = 0; i < conn->n_turns; i++)
+		turn[i] =
+			(struct proto_turn){ .side = conn->turn[i].side, .len = conn->turn[i].len };
+	unclaimed.turn = turn;
+	for (unsigned n = 0; n < 2; n++) {
+		unclaimed.said[n] = cur_make(conn->side[n].pending, conn->side[n].len);
+		unclaimed.ended[n] = conn->side[n].ended;
+	}
+	for (unsigned i = 0; proto_parsers[i]; i++) {
+		enum proto_guess answer;
+
+		if (!proto_parsers[i]->claim)
+			continue;
+		unclaimed.role = 0;
+		answer = proto_parsers[i]->claim(&conn->info, &unclaimed);
+		conn->role = unclaimed.role;
+		if (answer == PROTO_IS)
+			return proto_parsers[i];
+		*ret_may |= answer == PROTO_MAY_BE;
+	}
+	return NULL;
+}
+
+static bool is_claim_due(struct proto_conn *conn, bool end)
+{
+	uint32_t bytes = (uint32_t)(conn->side[0].len + conn->side[1].len);
+
+	if (!end && conn->n_claims >= CONN_CLAIMS_MAX &&
+		bytes < conn->claimed_bytes + CONN_CLAIMS_BYTES)
+		return false;
+	conn->n_claims++;
+	conn->claimed_bytes = bytes;
+	return true;
+}
+
+static const struct proto_parser *claim_if_nobody_else(
+	struct proto_conn *conn, bool end, bool *ret_may)
+{
+	const struct proto_parser *parser;
+
+	if (!is_unclaimed(conn))
+		return NULL;
+	*ret_may = !is_claim_due(conn, end);
+	parser = *ret_may ? NULL : claim(conn, ret_may);
+	for (unsigned n = 0; n < 2 && parser && !parser->unnamed; n++)
+		conn->side[n].id = parser->id;
+	return parser;
+}
+
+static void find_parser(
+	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
+{
+	struct conn_side *side = &conn->side[n];
+	const struct proto_parser *parser = NULL;
+	bool may = false;
+
+	if (side->len + len > PROTO_PENDING_MAX || !pending_add(conn, side, bytes, len) ||
+		(len && !turn_add(conn, n, len, false))) {
+		side->id = PROTO_FAILED;
+		turns_tell(conn);
+		tell_plain(conn, n, bytes, len);
+		lose(conn, n);
+		return;
+	}
+	if (!side->id)
+		parser = recognise(conn, n, side->pending, side->len, end);
+	if (!parser)
+		parser = claim_if_nobody_else(conn, end, &may);
+	if (parser) {
+		if (set_parser(conn, parser))
+			catch_up(conn);
+	} else if (conn->side[0].id == PROTO_FAILED && conn->side[1].id == PROTO_FAILED && !may) {
+		turns_tell(conn);
+		turns_drop(conn);
+		lose_all(conn);
+	}
+}
+
+/* What it has not told yet it tells now. */
+static void close_parser(struct proto_conn *conn)
+{
+	conn_txs_free(conn);
+	if (conn->state)
+		conn->parser->close(conn->state);
+	conn->state = NULL;
+	conn_txs_free(conn); /* of files that it told when it was closed */
+}
+
+static void start_as(struct proto_conn *conn, const struct proto_parser *parser)
+{
+	conn->next = PROTO_NONE;
+	conn->side[0].id = conn->side[1].id = parser->id;
+	if (set_parser(conn, parser))
+		catch_up(conn);
+}
+
+static void start_over(struct proto_conn *conn)
+{
+	conn->start_over = false;
+	conn_txs_done(conn, 0);
+	conn_txs_done(conn, 1);
+	conn_tell(conn);
+	conn->before = conn->parser->id;
+	conn->next_id = 0; /* as Suricata counts: anew */
+	conn->n_claims = conn->claimed_bytes = 0;
+	conn->parser->close(conn->state);
+	conn->parser = NULL;
+	conn->state = NULL;
+	for (unsigned n = 0; n < 2; n++) {
+		conn->side[n].id = PROTO_NONE;
+		conn->side[n].lost = conn->side[n].ended;
+		conn->side[n].waits = false;
+		if (conn->side[n].len && !turn_add(conn, n, conn->side[n].len, true))
+			conn->overrun = true;
+	}
+	if (conn->next) {
+		start_as(conn, proto_parser_of(conn->next));
+		return;
+	}
+	for (unsigned n = 0; n < 2 && !conn->parser; n++)
+		if (conn->side[n].len && !conn->side[n].lost)
+			find_parser(conn, n, NULL, 0, false);
+}
+
+static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
+{
+	struct conn_side *side = &conn->side[n];
+
+	if (!conn->parser) {
+		find_parser(conn, n, bytes, len, end);
+		return;
+	}
+	if (!side->id && (len || side->len))
+		recognise(conn, n, bytes, len, end);
+	tell_plain(conn, n, bytes, len);
+	give(conn, n, bytes, len, end);
+}
+
 static void settle(struct proto_conn *conn)
 {
 	if (conn->overrun)
@@ -328,8 +576,12 @@ void proto_feed(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len, int64_t time_ns)
 {
 	conn->time_ns = time_ns;
-	if (conn->side[side].lost || conn->side[side].ended || !len)
+	if (conn->side[side].ended || !len)
 		return;
+	if (conn->side[side].lost) {
+		tell_plain(conn, side, bytes, len);
+		return;
+	}
 	take(conn, side, bytes, len, false);
 	feed_waiting(conn, side);
 	settle(conn);
@@ -344,6 +596,7 @@ void proto_gap(struct proto_conn *conn, unsigned n, uint64_t len)
 		return;
 	if (!conn->parser) {
 		side->id = PROTO_FAILED;
+		turns_tell(conn);
 		lose(conn, n);
 	} else if (!conn->parser->gap) {
 		lose(conn, n);
@@ -379,7 +632,7 @@ enum proto_id proto_conn_id(const struct proto_conn *conn, unsigned side)
 enum proto_id proto_conn_app(const struct proto_conn *conn)
 {
 	if (conn->parser)
-		return conn->parser->id;
+		return conn->parser->unnamed ? PROTO_FAILED : conn->parser->id;
 	if (conn->before)
 		return conn->before;
 	return conn->side[0].id == PROTO_FAILED && conn->side[1].id == PROTO_FAILED ? PROTO_FAILED
@@ -424,7 +677,9 @@ struct proto_conn *proto_conn_free(struct proto_conn *conn)
 		return NULL;
 	conn->setup.on_login = NULL; /* who frees it wants to hear nothing */
 	conn->setup.on_file = NULL;
+	conn->setup.on_text = NULL;
 	close_parser(conn);
+	turns_drop(conn);
 	pending_drop(conn, &conn->side[0]);
 	pending_drop(conn, &conn->side[1]);
 	proto_body_free(conn, &conn->legacy);

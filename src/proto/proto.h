@@ -161,9 +161,30 @@ struct proto_login {
 	struct proto_login_text user, password; /* as they were sent; len 0: none */
 	struct proto_login_hash hash;           /* what was sent in place of the password */
 	enum proto_login_result result;
-	bool begun; /* there is something to tell */
+	bool begun;   /* there is something to tell */
+	uint8_t side; /* who tried: the client, if nothing else is said */
 };
 typedef void proto_on_login(void *context, enum proto_id proto, const struct proto_login *login);
+
+/* What was said, as text: of protocols for terminals without what is not text in them (options, the names in front),
+ * of all others every byte as it came. Bytes that came before it was known what they are come late, with the time
+ * at which they came. */
+enum proto_text_kind {
+	PROTO_TEXT_TYPED,
+	PROTO_TEXT_SHOWN,
+	PROTO_TEXT_WINDOW,  /* the terminal's size */
+	PROTO_TEXT_TERMINAL /* its type: "xterm" */
+};
+struct proto_text {
+	enum proto_id proto; /* PROTO_FAILED: none that we know */
+	enum proto_text_kind kind;
+	unsigned side; /* who sent it */
+	int64_t time_ns;
+	const uint8_t *bytes;
+	size_t len;
+	uint16_t columns, rows;
+};
+typedef void proto_on_text(void *context, const struct proto_text *text);
 
 /* Before a process gives up its rights: from then on no file is opened, by OpenSSL or for
  * the time zone. */
@@ -174,6 +195,7 @@ struct proto_setup {
 	proto_on_file *on_file;     /* may be NULL */
 	proto_on_expect *on_expect; /* may be NULL */
 	proto_on_login *on_login;   /* may be NULL */
+	proto_on_text *on_text;     /* may be NULL */
 	void *context;
 };
 

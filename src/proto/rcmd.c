@@ -121,8 +121,9 @@ static enum proto_guess rsh_guess(
 
 struct rlogin {
 	struct proto_conn *conn;
-	bool begun;      /* the texts have been read */
-	uint8_t matched; /* bytes of the window's size (RFC 1282, Window Size) */
+	bool begun;        /* the texts have been read */
+	uint8_t matched;   /* bytes of the window's size (RFC 1282, Window Size) */
+	uint8_t window[4]; /* rows, columns */
 	struct shell shell;
 };
 
@@ -130,13 +131,16 @@ struct rlogin {
 static size_t take_names(struct rlogin *r, struct cur c)
 {
 	const size_t all = cur_left(&c);
-	struct cur text[4];
+	struct cur text[4], terminal;
 
 	for (unsigned i = 0; i < 4; i++)
 		if (!take_text(&c, &text[i]))
 			return all > RCMD_HEAD_MAX ? SIZE_MAX : 0;
 	r->begun = true;
 	shell_user(&r->shell, text[2].at, cur_left(&text[2]), "rhosts", false);
+	terminal = text[3];
+	text[3] = text_until(&terminal, '/');
+	proto_conn_text(r->conn, 0, PROTO_TEXT_TERMINAL, text[3].at, cur_left(&text[3]));
 	return all - cur_left(&c);
 }
 
@@ -145,6 +149,11 @@ static bool is_window_size(struct rlogin *r, uint8_t byte)
 {
 	static const uint8_t magic[] = { 0xff, 0xff, 's', 's' };
 
+	if (r->matched >= sizeof(magic) && r->matched < sizeof(magic) + sizeof(r->window))
+		r->window[r->matched - sizeof(magic)] = byte;
+	if (r->matched == sizeof(magic) + 7)
+		proto_conn_window(r->conn, 0, r->window[2] << 8 | r->window[3],
+			r->window[0] << 8 | r->window[1]);
 	if (r->matched >= sizeof(magic) || byte == magic[r->matched])
 		r->matched = (uint8_t)((r->matched + 1) % (sizeof(magic) + 8));
 	else if (r->matched)
@@ -180,6 +189,8 @@ static size_t rlogin_feed(struct proto_conn *conn, void *state, unsigned side, c
 		take_byte(r, side, cur_u8(&c));
 	if (side)
 		shell_said_all(&r->shell);
+	else
+		shell_typed_all(&r->shell);
 	if (side && end)
 		shell_said_end(&r->shell);
 	return len;
@@ -202,7 +213,7 @@ static void *rlogin_open(struct proto_conn *conn)
 	if (!r)
 		return NULL;
 	r->conn = conn;
-	shell_init(&r->shell, conn, "password");
+	shell_init(&r->shell, conn, "password", 0);
 	return r;
 }
 
@@ -260,6 +271,8 @@ static size_t take_head(struct rsh *rsh, struct cur c)
 	if (rexec)
 		proto_login_password(&rsh->login, text[2].at, cur_left(&text[2]));
 	rsh->login.method = rexec ? "password" : "rhosts";
+	proto_conn_text(rsh->conn, 0, PROTO_TEXT_TYPED, text[3].at, cur_left(&text[3]));
+	proto_conn_text(rsh->conn, 0, PROTO_TEXT_TYPED, (const uint8_t *)"\n", 1);
 	rsh->tx = proto_fields_tx(rsh->conn, "rsh");
 	if (rsh->tx) {
 		say(rsh, rexec, text[1], text[rexec ? 1 : 2], text[3]);
@@ -286,14 +299,15 @@ static size_t rsh_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	struct cur c = cur_make(bytes, len);
 
 	(void)end;
-	if (!side)
-		return rsh->begun ? len : take_head(rsh, c);
+	if (!side && !rsh->begun)
+		return take_head(rsh, c);
 	if (!rsh->begun) {
 		proto_conn_wait(conn, side);
 		return 0;
 	}
-	if (len && !rsh->answered)
+	if (side && len && !rsh->answered)
 		take_answer(rsh, cur_u8(&c));
+	proto_conn_text(conn, side, side ? PROTO_TEXT_SHOWN : PROTO_TEXT_TYPED, c.at, cur_left(&c));
 	return len;
 }
 
@@ -324,6 +338,7 @@ static void rsh_free_tx(void *fields)
 
 const struct proto_parser proto_rlogin = { .id = PROTO_RLOGIN,
 	.ip_proto = 6,
+	.tells_text = true,
 	.guess = rlogin_guess,
 	.open = rlogin_open,
 	.close = rlogin_close,
@@ -334,6 +349,7 @@ const struct proto_parser proto_rlogin = { .id = PROTO_RLOGIN,
 
 const struct proto_parser proto_rsh = { .id = PROTO_RSH,
 	.ip_proto = 6,
+	.tells_text = true,
 	.guess = rsh_guess,
 	.open = rsh_open,
 	.close = rsh_close,

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "proto/fields.h"
+#include "proto/paste.h"
 
 enum {
 	ESCAPE = 0x1b,
@@ -44,11 +45,6 @@ static bool ends_with(struct cur c, const char *word)
 		return false;
 	cur_skip(&c, cur_left(&c) - len);
 	return is_word_at(c, word);
-}
-
-static bool is_same(struct cur a, struct cur b)
-{
-	return cur_left(&a) == cur_left(&b) && memcmp(a.at, b.at, cur_left(&a)) == 0;
 }
 
 /* ESC [ and a last byte from 0x40 on, or ESC and one from 0x30 on. */
@@ -132,7 +128,7 @@ static bool is_quiet(const struct shell *s)
 
 	return !cur_left(&said) ||
 	       (cur_left(&said) <= s->line_len &&
-		       is_same(said, text_trim(cur_make(s->line, s->line_len))));
+		       text_same(said, text_trim(cur_make(s->line, s->line_len))));
 }
 
 static bool has_refused(const struct shell *s)
@@ -188,22 +184,25 @@ static void end_tx(struct shell *s)
 {
 	if (!s->tx)
 		return;
-	proto_tx_done(s->tx, 1);
+	proto_tx_done(s->tx, !s->typist);
 	proto_tx_tell(s->tx); /* `said` is used again */
 	s->tx = NULL;
 }
 
 static void new_tx(struct shell *s)
 {
-	struct shell_tx *data = proto_alloc(s->conn, sizeof(*data) + s->line_len);
+	uint16_t len = s->line_len < SHELL_LINE_MAX ? s->line_len : SHELL_LINE_MAX;
+	struct shell_tx *data = proto_alloc(s->conn, sizeof(*data) + len);
 
 	if (!data)
 		return;
-	*data = (struct shell_tx){ .shell = s, .len = s->line_len, .cut = s->line_cut };
-	memcpy(data->command, s->line, s->line_len);
+	*data = (struct shell_tx){
+		.shell = s, .len = len, .cut = s->line_cut || len < s->line_len
+	};
+	memcpy(data->command, s->line, len);
 	s->tx = proto_tx_new(s->conn, data);
 	if (s->tx)
-		proto_tx_done(s->tx, 0);
+		proto_tx_done(s->tx, s->typist);
 	else
 		proto_free(s->conn, data, sizeof(*data) + data->len);
 }
@@ -212,6 +211,7 @@ static void keep_user(struct shell *s, const uint8_t *bytes, size_t len)
 {
 	proto_login_user(&s->login, bytes, len);
 	s->user = s->login.user;
+	s->login.side = s->typist;
 }
 
 static void take_password(struct shell *s)
@@ -220,12 +220,22 @@ static void take_password(struct shell *s)
 		proto_login_user(&s->login, s->user.text, s->user.len);
 	proto_login_password(&s->login, s->line, s->line_len);
 	s->login.method = s->by_password;
+	s->login.side = s->typist;
+}
+
+static void take_command(struct shell *s)
+{
+	new_tx(s);
+	if (!s->line_cut)
+		paste_line(&s->paste, s->conn, s->typist, cur_make(s->line, s->line_len));
 }
 
 static void end_line(struct shell *s)
 {
 	if (!s->line_len && (s->asked == SHELL_COMMAND || s->asked == SHELL_USER)) {
 		s->typing = false;
+		if (s->asked == SHELL_COMMAND && s->paste) /* of a file it is a line, too */
+			paste_line(&s->paste, s->conn, s->typist, (struct cur){ 0 });
 		return;
 	}
 	end_tx(s);
@@ -235,7 +245,7 @@ static void end_line(struct shell *s)
 	else if (s->asked == SHELL_PASSWORD)
 		take_password(s);
 	else if (s->asked == SHELL_COMMAND)
-		new_tx(s);
+		take_command(s);
 	s->took = s->asked;
 	s->said_len = s->said_text_len = 0;
 	s->said_cut = false;
@@ -258,15 +268,41 @@ static void erase_word(struct shell *s)
 		s->line_len--;
 }
 
+static bool line_grow(struct shell *s)
+{
+	uint16_t room = s->line_room ? (uint16_t)(2 * s->line_room) : 64;
+	uint8_t *more;
+
+	if (s->line_room == SHELL_LONG_MAX)
+		return false;
+	more = proto_alloc(s->conn, room);
+	if (!more)
+		return false;
+	if (s->line_len)
+		memcpy(more, s->line, s->line_len);
+	proto_free(s->conn, s->line, s->line_room);
+	s->line = more;
+	s->line_room = room;
+	return true;
+}
+
+static void interrupt(struct shell *s)
+{
+	s->line_len = 0;
+	paste_stop(s->paste);
+}
+
 static void edit(struct shell *s, uint8_t byte)
 {
 	if (byte == BACKSPACE || byte == DELETE)
 		erase(s);
 	else if (byte == KILL_WORD)
 		erase_word(s);
-	else if (byte == KILL_LINE || byte == INTERRUPT)
+	else if (byte == KILL_LINE)
 		s->line_len = 0;
-	else if (s->line_len < SHELL_LINE_MAX)
+	else if (byte == INTERRUPT)
+		interrupt(s);
+	else if (s->line_len < s->line_room || line_grow(s))
 		s->line[s->line_len++] = byte;
 	else
 		s->line_cut = true;
@@ -307,12 +343,28 @@ static void go_on(struct shell *s, bool all)
 	memmove(s->ahead, c.at, s->n_ahead);
 }
 
+static void tell_text(struct shell *s, unsigned side)
+{
+	proto_conn_text(s->conn, side, side == s->typist ? PROTO_TEXT_TYPED : PROTO_TEXT_SHOWN,
+		s->text, s->text_len);
+	s->text_len = 0;
+}
+
+static void add_text(struct shell *s, unsigned side, uint8_t byte)
+{
+	if (byte)
+		s->text[s->text_len++] = byte;
+	if (s->text_len == SHELL_TEXT_MAX)
+		tell_text(s, side);
+}
+
 void shell_typed(struct shell *s, uint8_t byte)
 {
 	bool of_line_end = !byte || (s->cr && byte == '\n');
 	/* Whoever has read an answer and types on does not wait for a question. */
 	bool reacts = s->n_ahead && s->took != SHELL_NOTHING && !is_quiet(s);
 
+	add_text(s, s->typist, byte);
 	if (reacts || s->n_ahead == SHELL_AHEAD_MAX)
 		go_on(s, true);
 	if (s->n_ahead || (!of_line_end && must_wait(s)))
@@ -325,6 +377,7 @@ void shell_said(struct shell *s, uint8_t byte)
 {
 	if (!byte)
 		return;
+	add_text(s, !s->typist, byte);
 	s->heard |= byte > ' ';
 	shell_prompt_add(&s->prompt, byte);
 	if (!s->said_len && isspace(byte))
@@ -337,8 +390,14 @@ void shell_said(struct shell *s, uint8_t byte)
 		s->said_text_len = s->said_len;
 }
 
+void shell_typed_all(struct shell *s)
+{
+	tell_text(s, s->typist);
+}
+
 void shell_said_all(struct shell *s)
 {
+	tell_text(s, !s->typist);
 	go_on(s, false);
 }
 
@@ -353,7 +412,7 @@ void shell_said_end(struct shell *s)
 
 void shell_lost(struct shell *s, unsigned side)
 {
-	if (side)
+	if (side != s->typist)
 		return;
 	s->typing = false;
 	s->line_len = s->n_ahead = 0;
@@ -368,13 +427,15 @@ void shell_user(struct shell *s, const uint8_t *bytes, size_t len, const char *m
 	s->took = asks ? SHELL_USER : SHELL_NOTHING;
 }
 
-void shell_init(struct shell *s, struct proto_conn *conn, const char *by_password)
+void shell_init(struct shell *s, struct proto_conn *conn, const char *by_password, unsigned typist)
 {
-	*s = (struct shell){ .conn = conn, .by_password = by_password };
+	*s = (struct shell){ .conn = conn, .typist = (uint8_t)typist, .by_password = by_password };
 }
 
 void shell_close(struct shell *s)
 {
+	paste_end(&s->paste, s->conn);
+	proto_free(s->conn, s->line, s->line_room);
 	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
 }
 
@@ -386,11 +447,11 @@ static struct cur output(const struct shell *s, const struct shell_tx *data)
 	struct cur next = cur_make(s->line, s->line_len);
 
 	cur_limit(&first, cur_left(&command));
-	if (is_same(first, command) && cur_ahead(said, cur_left(&first)) < ' ')
+	if (text_same(first, command) && cur_ahead(said, cur_left(&first)) < ' ')
 		cur_skip(&said, cur_left(&first));
 	if (s->typing && cur_left(&said) > cur_left(&next)) {
 		cur_skip(&last, cur_left(&last) - cur_left(&next));
-		if (is_same(last, next))
+		if (text_same(last, next))
 			said.end = last.at;
 	}
 	return text_trim(said);
@@ -399,14 +460,20 @@ static struct cur output(const struct shell *s, const struct shell_tx *data)
 bool shell_json(struct proto_tx *tx, struct out *o)
 {
 	const struct shell_tx *data = tx->data;
-	const struct shell *s = data->shell;
-	struct cur said = tx == s->tx ? output(s, data) : cur_make(s->said, 0);
+	const struct shell *s;
+	struct cur said;
 
+	if (!data)
+		return false; /* it only carries a file */
+	s = data->shell;
+	said = tx == s->tx ? output(s, data) : cur_make(s->said, 0);
 	out_fmt(o, "\"%s\":{", proto_name(tx->state.proto));
 	json_text(o, "command", data->command, data->len);
 	json_text(o, "output", said.at, cur_left(&said));
 	if (data->cut || (tx == s->tx && s->said_cut))
 		json_bool(o, "truncated", true);
+	if (s->typist)
+		json_bool(o, "reverse", true); /* the server types */
 	json_close(o, '}');
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shell - somebody types lines, a host answers: what Telnet and rlogin have in common, once their
- * own bytes are taken out. A line and what is said until the next one is a transaction; what is
+ * shell - somebody types lines, a host answers: what Telnet, rlogin and shells over bare TCP have in common, once
+ * their own bytes are taken out. A line and what is said until the next one is a transaction; what is
  * typed where a user name or a password is asked for is a login instead, and never a line.
  *
  * What a byte means is decided when it is typed: by the line that was said last. What is typed
@@ -11,10 +11,12 @@
 
 #include "proto/inside.h"
 
-#define SHELL_LINE_MAX   1024u /* bytes of a typed line; the rest is left out */
-#define SHELL_OUTPUT_MAX 4096u /* bytes of what is said to a line; the rest is left out */
-#define SHELL_PROMPT_MAX 128u  /* last bytes of the line that was said last */
-#define SHELL_AHEAD_MAX  512u  /* bytes that wait; with more, all of them go on */
+#define SHELL_LINE_MAX   1024u  /* bytes of a typed line that are told; the rest is left out */
+#define SHELL_LONG_MAX   32768u /* of one that may hold a file (paste.h) */
+#define SHELL_OUTPUT_MAX 4096u  /* bytes of what is said to a line; the rest is left out */
+#define SHELL_PROMPT_MAX 128u   /* last bytes of the line that was said last */
+#define SHELL_TEXT_MAX   512u   /* bytes of text that are told at a time */
+#define SHELL_AHEAD_MAX  512u   /* bytes that wait; with more, all of them go on */
 
 enum shell_asked { SHELL_NOTHING, SHELL_COMMAND, SHELL_USER, SHELL_PASSWORD, SHELL_NEW_PASSWORD };
 
@@ -29,6 +31,7 @@ bool shell_prompt_asks_user(const struct shell_prompt *prompt);
 
 struct shell {
 	struct proto_conn *conn;
+	uint8_t typist;          /* the side that types; the other one answers */
 	const char *by_password; /* method of a login with a password */
 	struct proto_login login;
 	struct proto_login_text user; /* as given last, while it is not let in */
@@ -38,14 +41,19 @@ struct shell {
 	bool heard;                   /* something has been said */
 	bool over;                    /* nothing will be said any more */
 	bool typing, cr, line_cut, said_cut;
-	uint16_t line_len, said_len, n_ahead;
+	uint16_t line_len, line_room, said_len, n_ahead;
 	uint16_t said_text_len; /* of it, without white space at the end */
-	uint8_t line[SHELL_LINE_MAX];
+	uint8_t *line;
+	struct paste *paste;            /* files that are being typed; NULL: none */
 	uint8_t said[SHELL_OUTPUT_MAX]; /* since that line */
 	uint8_t ahead[SHELL_AHEAD_MAX];
+	/* Of what is being fed: told as text. */
+	uint16_t text_len;
+	uint8_t text[SHELL_TEXT_MAX];
 };
 
-void shell_init(struct shell *shell, struct proto_conn *conn, const char *by_password);
+void shell_init(
+	struct shell *shell, struct proto_conn *conn, const char *by_password, unsigned typist);
 void shell_close(struct shell *shell);
 /* A name was given by the protocol itself; `asks`: a password may follow. Of no effect once
  * something was said. */
@@ -53,7 +61,9 @@ void shell_user(
 	struct shell *shell, const uint8_t *bytes, size_t len, const char *method, bool asks);
 void shell_typed(struct shell *shell, uint8_t byte);
 void shell_said(struct shell *shell, uint8_t byte);
-void shell_said_all(struct shell *shell); /* of what came together */
+/* Behind what came together of a side. */
+void shell_typed_all(struct shell *shell);
+void shell_said_all(struct shell *shell);
 void shell_said_end(struct shell *shell);
 void shell_lost(struct shell *shell, unsigned side); /* bytes are missing */
 

@@ -23,12 +23,14 @@ enum {
 	DONT = 254,
 	IAC = 255
 };
-enum { OPTION_ENVIRON = 36, OPTION_NEW_ENVIRON = 39 };
+enum { OPTION_TERMINAL = 24, OPTION_WINDOW = 31, OPTION_ENVIRON = 36, OPTION_NEW_ENVIRON = 39 };
 enum {
 	ENVIRON_IS = 0,
 	ENVIRON_INFO = 2,
 	ENVIRON_USERVAR = 3
 }; /* and 0, 1: VAR, VALUE or VALUE, VAR */
+
+enum { TERMINAL_IS = 0 };
 
 enum telnet_at { AT_TEXT, AT_COMMAND, AT_OPTION, AT_SUB, AT_SUB_COMMAND };
 
@@ -76,6 +78,21 @@ static void take_environ(struct telnet *t, struct cur c)
 	}
 }
 
+/* RFC 1073, RFC 1091 */
+static void take_terminal(struct telnet *t, struct cur c)
+{
+	uint8_t option = cur_u8(&c);
+
+	if (option == OPTION_WINDOW) {
+		unsigned columns = cur_be16(&c), rows = cur_be16(&c);
+
+		if (cur_ok(&c))
+			proto_conn_window(t->conn, 0, columns, rows);
+	} else if (option == OPTION_TERMINAL && cur_u8(&c) == TERMINAL_IS) {
+		proto_conn_text(t->conn, 0, PROTO_TEXT_TERMINAL, c.at, cur_left(&c));
+	}
+}
+
 /* Behind IAC. Returns the byte of text that comes of it; -1: none. */
 static int take_command(struct telnet_side *side, uint8_t byte)
 {
@@ -120,8 +137,10 @@ static int take_sub_command(struct telnet *t, unsigned n, uint8_t byte)
 		add_sub(side, IAC);
 		return -1;
 	}
-	if (byte == SE && n == 0 && side->sub_len <= TELNET_SUB_KEPT)
+	if (byte == SE && n == 0 && side->sub_len <= TELNET_SUB_KEPT) {
 		take_environ(t, cur_make(side->sub, side->sub_len));
+		take_terminal(t, cur_make(side->sub, side->sub_len));
+	}
 	return take_command(side, byte);
 }
 
@@ -169,6 +188,8 @@ static size_t telnet_feed(struct proto_conn *conn, void *state, unsigned side, c
 	}
 	if (side)
 		shell_said_all(&t->shell);
+	else
+		shell_typed_all(&t->shell);
 	if (side && end)
 		shell_said_end(&t->shell);
 	return len;
@@ -191,7 +212,7 @@ static void *telnet_open(struct proto_conn *conn)
 	if (!t)
 		return NULL;
 	t->conn = conn;
-	shell_init(&t->shell, conn, NULL);
+	shell_init(&t->shell, conn, NULL, 0);
 	return t;
 }
 
@@ -244,6 +265,8 @@ static enum proto_guess telnet_guess(
 
 const struct proto_parser proto_telnet = { .id = PROTO_TELNET,
 	.ip_proto = 6,
+	.yields = true,
+	.tells_text = true,
 	.guess = telnet_guess,
 	.open = telnet_open,
 	.close = telnet_close,

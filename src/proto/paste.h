@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * paste - files that are typed into a shell: what `echo` and `printf` write into files, perhaps in many lines
+ * (the loaders of bots), here documents, what is typed into cat(1); Base64, uuencode (POSIX, uuencode) and hex that
+ * is undone on the other side. It knows as much of the shell's language as this takes: words, quotes, pipes,
+ * redirections, `;`, `&&`, `||`, `&`. What it does not understand writes no file.
+ *
+ * A file is put together by its name as it was typed, and told when it is whole, or when the connection ends.
+ */
+#pragma once
+
+#include "proto/fields.h"
+
+#define PASTE_FILES_MAX 16   /* at a time; the oldest is told, and makes room */
+#define PASTE_NAME_MAX  128u /* bytes of a name; the rest is cut */
+#define PASTE_KEEP_MAX \
+	(96u << 10) /* bytes of a file that are kept; a longer one is told piece by piece */
+#define PASTE_ALL_MAX   (256u << 10) /* of all of them, and what is being typed */
+#define PASTE_LINE_MAX  (64u << 10)  /* of lines that a quote holds together */
+#define PASTE_WORDS_MAX 64           /* of one command */
+
+struct paste;
+
+/* A line of `side` that was typed as a command. *paste: NULL at first, and as long as there is nothing to do. */
+void paste_line(struct paste **paste, struct proto_conn *conn, unsigned side, struct cur line);
+/* ^C: what was being typed is given up. */
+void paste_stop(struct paste *paste);
+/* What is not told is told now. */
+void paste_end(struct paste **paste, struct proto_conn *conn);
+
+/* ---- words (paste_words.c) ---- */
+
+enum paste_token {
+	PASTE_WORD,
+	PASTE_PIPE,
+	PASTE_NEXT,      /* ; && || & ( ) */
+	PASTE_OUT,       /* > */
+	PASTE_APPEND,    /* >> */
+	PASTE_IN,        /* < */
+	PASTE_HERE,      /* << */
+	PASTE_HERE_TABS, /* <<- */
+	PASTE_HERE_TEXT, /* <<< */
+	PASTE_END,
+	PASTE_OPEN /* inside of a quote, or behind a backslash at the end */
+};
+
+#define PASTE_FD_NONE 99u /* >&1: no file */
+
+/* The next token of *c. A word's bytes, without quotes, are written to `o`. *ret_fd: of a redirection. */
+enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd);
+
+/* ---- what hides bytes (paste_decode.c); each writes to `o`, as much as has room ---- */
+
+/* Escapes of echo -e; false: output ends here (\c). */
+bool paste_echo(struct cur text, struct out *o);
+/* printf(1). */
+void paste_printf(const struct cur *args, unsigned n, struct out *o);
+/* False: it is none. */
+bool paste_base64(struct cur text, struct out *o);
+bool paste_hex(struct cur text, struct out *o);
+/* A line of a uuencoded block; *ret_last: the one that ends the data. False: it is none. */
+bool paste_uu_line(struct cur line, struct out *o, bool *ret_last);
+/* "begin 644 name", "begin-base64 644 name" */
+bool paste_uu_begin(struct cur line, struct cur *ret_name, bool *ret_base64);

