@@ -111,6 +111,35 @@ static size_t utf8_len(const uint8_t *s, size_t left)
 	return n;
 }
 
+bool out_is_utf8(const char *bytes, size_t len)
+{
+	const uint8_t *s = (const uint8_t *)bytes;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_len(s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+size_t out_utf8_open(const char *bytes, size_t len)
+{
+	const uint8_t *s = (const uint8_t *)bytes;
+
+	for (size_t n = 1; n <= 3 && n <= len; n++) {
+		uint8_t first = s[len - n];
+
+		if ((first & 0xc0) == 0x80)
+			continue;
+		return (first >= 0xc2 && n < 2) || (first >= 0xe0 && n < 3) ||
+				       (first >= 0xf0 && first < 0xf5)
+			       ? n
+			       : 0;
+	}
+	return 0;
+}
+
 static void json_char(struct out *o, uint8_t c)
 {
 	switch (c) {

@@ -33,7 +33,11 @@ void out_fmt(struct out *o, const char *fmt, ...) __attribute__((format(printf, 
  * that are not valid UTF-8 (RFC 3629) become U+FFFD each: always valid JSON (RFC 8259), one line. */
 void out_json_text(struct out *o, const char *bytes, size_t len);
 
-/* The same for people: printable ASCII as it is, everything else as \xNN; no quotes added. */
+/* Whether bytes are valid UTF-8; how many at the end are the beginning of a character that goes on. */
+bool out_is_utf8(const char *bytes, size_t len);
+size_t out_utf8_open(const char *bytes, size_t len);
+
+/* For people: printable ASCII as it is, everything else as \xNN; no quotes added. */
 void out_quoted(struct out *o, const char *bytes, size_t len);
 
 /* 2026-01-31T12:00:00.123456+0000, the time form of EVE; from nanoseconds since 1970 UTC. */

@@ -423,9 +423,21 @@ static struct text text_of_bytes(struct proto_bytes bytes)
 	return (struct text){ (const char *)bytes.at, bytes.len };
 }
 
-static void record_chat(const struct inspect_frame *frame, enum proto_id proto,
-	const struct proto_chat *chat, struct record *ret_record)
+/* In other encodings nothing may get lost. */
+static void put_bytes(struct out *o, const char *name, struct proto_bytes bytes)
 {
+	if (out_is_utf8((const char *)bytes.at, bytes.len))
+		return;
+	put_name(o, name);
+	out_char(o, '"');
+	out_base64(o, bytes.at, bytes.len);
+	out_char(o, '"');
+}
+
+static void record_chat(const struct inspect_frame *frame, enum proto_id proto,
+	const struct proto_chat *chat, struct inspect_text *text, struct record *ret_record)
+{
+	struct out o = out_make(text->members, sizeof(text->members));
 	struct record record = new_record(EVENT_CHAT, frame, proto);
 
 	fill_sides(frame, 0, &record.head);
@@ -435,6 +447,11 @@ static void record_chat(const struct inspect_frame *frame, enum proto_id proto,
 	record.chat.to = text_of_bytes(chat->to);
 	record.chat.text = text_of_bytes(chat->text);
 	record.chat.cut = chat->cut;
+	put_bytes(&o, "text_base64", chat->text);
+	put_bytes(&o, "nick_base64", chat->nick);
+	put_bytes(&o, "channel_base64", chat->channel);
+	put_bytes(&o, "to_base64", chat->to);
+	record.chat.more = written(&o);
 	*ret_record = record;
 }
 
@@ -448,7 +465,7 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	size_t before;
 
 	if (proto_tx_chat(tx, &chat)) {
-		record_chat(frame, proto, &chat, ret_record);
+		record_chat(frame, proto, &chat, text, ret_record);
 		return true;
 	}
 	if (record.type == EVENT_NONE)

@@ -33,7 +33,7 @@ static enum proto_guess dcc_guess(
 {
 	(void)bytes;
 	(void)len;
-	return info->expected && info->expected->proto == PROTO_DCC &&
+	return info->expected && info->expected->proto == PROTO_DCC && !proto_expects_chat(info) &&
 			       side == sender_of(info->expected)
 		       ? PROTO_IS
 		       : PROTO_IS_NOT;

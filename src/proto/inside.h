@@ -84,7 +84,7 @@ struct proto_tx {
 const struct proto_parser *proto_parser_of(enum proto_id id);
 const struct proto_flow_info *proto_conn_info(const struct proto_conn *conn);
 int64_t proto_conn_time_ns(const struct proto_conn *conn); /* of the bytes that are being fed */
-unsigned proto_conn_role(const struct proto_conn *conn); /* as claim() has set it; else 0 */
+unsigned proto_conn_role(const struct proto_conn *conn);   /* as claim() has set it; else 0 */
 void *proto_conn_state(struct proto_conn *conn);
 /* Another protocol begins behind the bytes that feed() returns as used (STARTTLS, CONNECT): when
  * it has returned, its state is closed and both sides are guessed anew. Transactions stay until

@@ -3,9 +3,9 @@
  * IRC (RFC 1459, 2812; tags in front of a line as IRCv3 has them). What is said in it is a
  * transaction of one side: messages, and who comes, goes, or changes what. What the server only
  * repeats of what the client asked for is not told twice. A password is told as a login, and
- * not as a message. An offer of a file (CTCP, DCC SEND) is told as an expectation.
+ * not as a message. An offer of a file or a talk (CTCP, DCC SEND and CHAT) is told as an expectation.
  */
-#include "proto/fields.h"
+#include "proto/chat.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -13,8 +13,6 @@
 #define IRC_LINE_MAX    (8191u + 512u) /* with tags; RFC 2812, 2.3 allows 512 without */
 #define IRC_PARAMS_MAX  15             /* the last one takes all the rest */
 #define IRC_TARGETS_MAX 16             /* of one message; the last one takes all the rest */
-#define IRC_NAME_MAX    256u           /* bytes of a name that are told */
-#define IRC_TEXT_MAX    2560u          /* of what is said: it fits into a record */
 #define IRC_ASKED_MAX   255
 
 enum irc_kind {
@@ -61,14 +59,6 @@ struct irc {
 	struct proto_login_text nick, password;
 	struct proto_login login, oper, nickserv;
 	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
-};
-
-/* The data of a transaction. */
-struct said {
-	struct proto_conn *conn;
-	size_t size;
-	struct proto_chat chat; /* points into `kept` */
-	uint8_t kept[];
 };
 
 static bool is_word(struct cur c, const char *word)
@@ -164,38 +154,6 @@ static bool is_channel(struct cur c)
 
 /* ---- what is said ---- */
 
-static struct proto_bytes keep(struct said *said, struct cur c, size_t max)
-{
-	struct proto_bytes kept = { .at = said->kept + said->size, .complete = true };
-
-	said->chat.cut |= cur_left(&c) > max;
-	cur_limit(&c, max);
-	kept.len = (uint32_t)cur_left(&c);
-	said->size += kept.len;
-	cur_copy(&c, said->kept + said->size - kept.len, kept.len);
-	return kept;
-}
-
-static size_t room_of(struct cur c, size_t max)
-{
-	return cur_left(&c) < max ? cur_left(&c) : max;
-}
-
-static void tell(struct irc *irc, unsigned side, struct said *said, bool cut)
-{
-	struct proto_tx *tx = proto_tx_new(irc->conn, said);
-
-	if (!tx) {
-		if (said)
-			proto_free(irc->conn, said, sizeof(*said) + said->size);
-		return;
-	}
-	if (cut)
-		proto_tx_add_event(tx, "irc.line_too_long");
-	tx->state.done[!side] = true;
-	proto_tx_done(tx, side);
-}
-
 /* What a line says. */
 struct parts {
 	struct cur nick, target, to, text;
@@ -203,21 +161,12 @@ struct parts {
 
 static void say(struct irc *irc, unsigned side, enum irc_kind kind, struct parts p, bool cut)
 {
-	struct cur channel = is_channel(p.target) ? p.target : (struct cur){ 0 };
-	struct cur to = is_channel(p.target) || cur_left(&p.to) ? p.to : p.target;
-	size_t room = room_of(p.nick, IRC_NAME_MAX) + room_of(channel, IRC_NAME_MAX) +
-		      room_of(to, IRC_NAME_MAX) + room_of(p.text, IRC_TEXT_MAX);
-	struct said *said = proto_alloc(irc->conn, sizeof(*said) + room);
+	const struct chat_parts parts = { .nick = p.nick,
+		.channel = is_channel(p.target) ? p.target : (struct cur){ 0 },
+		.to = is_channel(p.target) || cur_left(&p.to) ? p.to : p.target,
+		.text = p.text };
 
-	if (!said)
-		return;
-	*said = (struct said){ .conn = irc->conn };
-	said->chat = (struct proto_chat){ .kind = kinds[kind].name, .cut = cut };
-	said->chat.nick = keep(said, p.nick, IRC_NAME_MAX);
-	said->chat.channel = keep(said, channel, IRC_NAME_MAX);
-	said->chat.to = keep(said, to, IRC_NAME_MAX);
-	said->chat.text = keep(said, p.text, IRC_TEXT_MAX);
-	tell(irc, side, said, said->chat.cut);
+	chat_say(irc->conn, side, kinds[kind].name, parts, cut);
 }
 
 static struct cur text_of(const struct proto_login_text *text)
@@ -435,35 +384,59 @@ static struct cur file_name(struct cur *c)
 	return name;
 }
 
+static bool skip_word(struct cur *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (cur_left(c) < len || memcmp(c->at, word, len) != 0)
+		return false;
+	cur_skip(c, len);
+	return true;
+}
+
+static void set_name(char *to, size_t size, uint32_t *ret_len, struct cur name)
+{
+	cur_limit(&name, size);
+	*ret_len = (uint32_t)cur_left(&name);
+	cur_copy(&name, to, *ret_len);
+}
+
 /* DCC SEND name address port [size [token]]: who offers listens, and sends the file. Port 0 asks
  * the other one to listen, who answers with the same line, a port and the token. The client's own
- * address is known better than what it says of it. */
-static void take_offer(struct irc *irc, unsigned side, struct cur c)
+ * address is known better than what it says of it. DCC CHAT chat address port [token] is the same
+ * without a size; what is told of it is who the two are. */
+static void take_offer(struct irc *irc, unsigned side, const struct irc_line *line)
 {
-	static const char begins[] = "\001DCC SEND ";
 	struct proto_expect e = { .proto = PROTO_DCC,
 		.ip_proto = IPPROTO_TCP,
 		.command = "SEND",
 		.listens = (uint8_t)side,
 		.elsewhere = true };
-	struct cur name, address, size;
+	struct cur c = line->param[1], name, address, size = { 0 };
+	bool chat;
 
-	if (cur_left(&c) < sizeof(begins) || memcmp(c.at, begins, sizeof(begins) - 1) != 0)
+	if (!skip_word(&c, "\001DCC "))
 		return;
-	cur_skip(&c, sizeof(begins) - 1);
+	chat = skip_word(&c, "CHAT ");
+	if (!chat && !skip_word(&c, "SEND "))
+		return;
 	c = before(&c, 1);
 	name = file_name(&c);
 	address = before(&c, ' ');
 	e.port = port_of(before(&c, ' '));
-	size = before(&c, ' ');
+	if (!chat)
+		size = before(&c, ' ');
 	e.sender = (uint8_t)(cur_left(&size) && cur_left(&c) ? !side : side);
 	if (side)
 		e.other = address_of(address);
 	if (e.port == 0 || (side && ip_is_unset(&e.other)))
 		return;
-	cur_limit(&name, sizeof(e.name));
-	e.name_len = (uint32_t)cur_left(&name);
-	cur_copy(&name, e.name, e.name_len);
+	if (chat) {
+		memcpy(e.command, PROTO_DCC_CHAT, sizeof(PROTO_DCC_CHAT));
+		name = side ? line->nick : text_of(&irc->nick);
+		set_name(e.peer, sizeof(e.peer), &e.peer_len, line->param[0]);
+	}
+	set_name(e.name, sizeof(e.name), &e.name_len, name);
 	proto_conn_expect(irc->conn, &e);
 }
 
@@ -501,13 +474,13 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 		return;
 	irc->wants_tls |= side == 0 && is_word(line.command, "STARTTLS");
 	if (kind == IRC_MESSAGE && !own)
-		take_offer(irc, side, line.param[1]);
+		take_offer(irc, side, &line);
 	if (side == 1 && kind == IRC_NOTICE && is_nickserv(line.nick))
 		nickserv_answered(irc, line.param[1]);
 	if (kind < IRC_KINDS)
 		take_said(irc, side, kind, &line);
 	else if (cut)
-		tell(irc, side, NULL, true);
+		chat_too_long(irc->conn, side);
 	if (code)
 		take_numeric(irc, &line, code);
 	if (kind == IRC_NICK && own)
@@ -575,46 +548,6 @@ static void irc_close(void *state)
 	proto_login_end(irc->conn, &irc->oper, PROTO_LOGIN_UNKNOWN);
 	proto_login_end(irc->conn, &irc->nickserv, PROTO_LOGIN_UNKNOWN);
 	proto_free(irc->conn, irc, sizeof(*irc));
-}
-
-static void irc_free_tx(void *data)
-{
-	struct said *said = data;
-
-	proto_free(said->conn, said, sizeof(*said) + said->size);
-}
-
-static bool irc_chat(const struct proto_tx *tx, struct proto_chat *ret_chat)
-{
-	const struct said *said = tx->data;
-
-	if (said)
-		*ret_chat = said->chat;
-	return said;
-}
-
-static void json_part(struct out *o, const char *name, struct proto_bytes bytes)
-{
-	if (bytes.len)
-		json_text(o, name, bytes.at, bytes.len);
-}
-
-static bool irc_json(struct proto_tx *tx, struct out *o)
-{
-	struct proto_chat chat;
-
-	if (!irc_chat(tx, &chat))
-		return false;
-	out_str(o, "\"chat\":{");
-	json_str(o, "kind", chat.kind);
-	json_part(o, "nick", chat.nick);
-	json_part(o, "channel", chat.channel);
-	json_part(o, "to", chat.to);
-	json_part(o, "text", chat.text);
-	if (chat.cut)
-		json_bool(o, "cut", true);
-	json_close(o, '}');
-	return true;
 }
 
 /* ---- whose the bytes are ---- */
@@ -703,6 +636,6 @@ const struct proto_parser proto_irc = { .id = PROTO_IRC,
 	.close = irc_close,
 	.feed = irc_feed,
 	.gap = irc_gap,
-	.json = irc_json,
-	.chat = irc_chat,
-	.free_tx = irc_free_tx };
+	.json = chat_json,
+	.chat = chat_of_tx,
+	.free_tx = chat_free_tx };

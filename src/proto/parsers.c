@@ -6,6 +6,7 @@ extern const struct proto_parser proto_backorifice;
 extern const struct proto_parser proto_bittorrent;
 extern const struct proto_parser proto_bittorrent_dht;
 extern const struct proto_parser proto_dcc;
+extern const struct proto_parser proto_dcc_chat;
 extern const struct proto_parser proto_dcerpc;
 extern const struct proto_parser proto_dhcp;
 extern const struct proto_parser proto_dhcpv6;
@@ -49,6 +50,7 @@ extern const struct proto_parser proto_tls;
 const struct proto_parser *const proto_parsers[] = {
 	&proto_ftp_data, /* what was announced goes before all guesses */
 	&proto_dcc,
+	&proto_dcc_chat,
 	&proto_irc,
 	&proto_tftp,
 	&proto_http2,
@@ -87,7 +89,7 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_finger,
 	&proto_rlogin,
 	&proto_rsh,
-	&proto_telnet, /* what is unknown may be it for 512 bytes */
+	&proto_telnet,   /* what is unknown may be it for 512 bytes */
 	&proto_raw_file, /* they claim what is left */
 	&proto_raw_shell,
 	NULL,

@@ -137,8 +137,9 @@ struct proto_expect {
 	bool elsewhere;
 	struct ip other;
 	char command[8];
-	uint32_t name_len;
-	char name[255];
+	uint32_t name_len, peer_len;
+	char name[255]; /* of a file; of who listens, if it is a chat */
+	char peer[128]; /* chat: of who connects */
 };
 typedef void proto_on_expect(void *context, const struct proto_expect *expect);
 

@@ -586,8 +586,32 @@ def quic():
                  port=UDP_443)
 
 
+PORT_CHAT = 22  # a talk that was announced
+
+
+def content():
+    elf = b'\x7fELF\1\1\1\0' + bytes(40)
+    conversation('raw-elf', (0, elf[:5]), (0, elf[5:]), (END, b''), port=15)
+    conversation('raw-both', (0, b'kit 9\r\nPK\3\4' + bytes(40)), (1, b'MZ' + bytes(58) + b'\x40\0\0\0PE\0\0'), port=15)
+    conversation('raw-script', (1, b'#!/bin/sh\nid\n'), (GAP | SERVER, b'xx'), (1, b'y'), port=15)
+    conversation('raw-tar', (0, b'name' + bytes(253) + b'ustar\x0000' + bytes(200)), port=15)
+    conversation('shell-bind', (0, b'id\n'), (1, b'uid=0(root) gid=0(root)\n'), (0, b'cat > f\none\n\4base64 -d f > g\n'), (1, b'# '), port=15)
+    conversation('shell-reverse', (0, b'Microsoft Windows [Version 6.1]\r\n\r\nC:\\>'), (1, b'net user\n'), (0, b'bob\r\nC:\\>'),
+                 (1, b'su\n'), (0, b'Password: '), (1, b'x\n'), port=15)
+    conversation('shell-prompts', (1, b'root@h:/# '), (0, b'./x\n'), (GAP | SERVER, b'xx'), (1, b'$ '), (0, b'w\n'), port=15)
+    lines = [b'>.d; echo -ne "\\x7f\\x45" > .d', b"busybox echo -en '\\x4c\\0106\\c' >> .d && cat .d | tee -a e", b'printf "%b%s%%\\1" a b c >| p 2>&1',
+             b'cat <<-E | base64 -d > k', b'\taGVsbG8=', b'\tE', b'openssl enc -base64 -d -in k -out l', b'begin 644 f', b'#86)C', b'`', b'end',
+             b'begin-base64 644 g', b'aGVs', b'====', b'uudecode -o u << X', b'begin 644 h', b'#86)C', b'`', b'end', b'X',
+             b"echo 'a", b"b' \"c\\\"\" $'\\x41\\'' | xxd -r -p > x", b'base64 -d <<< aGk= | sh', b'base64 -d < k >> m', b'cat > z << E', b'cut']
+    conversation('shell-paste', (1, b'\xff\xfb\1# '), *((0, line + b'\r\n') for line in lines), (1, b'# '))
+    conversation('dcc-chat', (1, b'hi\r\n'), (0, b'there\n\nx'), (GAP, b'yy'), (0, b'y\nbye'), (1, b'z' * 9000), port=PORT_CHAT)
+    conversation('irc-dcc-chat', (1, b'NOTICE AUTH :***\r\n:al!a@h PRIVMSG bob :\1DCC CHAT chat 3221225985 4000\1\r\n'),
+                 (0, b'NICK bob\r\nPRIVMSG al :\1DCC CHAT chat 1 0 5\1\r\n'))
+
+
 if __name__ == '__main__':
     HERE.mkdir(exist_ok=True)
+    content()
     http()
     http2()
     quic()

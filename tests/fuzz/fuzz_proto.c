@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * First byte: which port (and transport) the connection has; then pieces: a byte with the side and
+ * First byte: which port (and transport) the connection has, or that it was announced; then pieces: a byte with the side and
  * what happens (bytes, a gap, the end, frames of QUIC that are sealed), a length, bytes. Every buffer, number, event and JSON text
  * of each news is read.
  */
@@ -17,10 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct {
 	uint8_t ip_proto;
 	uint16_t port;
+	bool announced;
 } kinds[] = { { 6, 443 }, { 6, 22 }, { 6, 25 }, { 6, 21 }, { 6, 445 }, { 6, 135 }, { 6, 53 },
 	{ 17, 53 }, { 17, 5355 }, { 6, 80 }, { 6, 389 }, { 17, 69 }, { 17, 161 }, { 6, 5060 },
 	{ 17, 123 }, { 6, 1883 }, { 17, 137 }, { 6, 139 }, { 6, 79 }, { 17, 547 }, { 0, 0 },
-	{ 17, 443 } };
+	{ 17, 443 }, { 6, 5050, true } };
 
 static char text[128 << 10];
 static volatile unsigned sum;
@@ -86,6 +87,15 @@ static void feed_sealed(struct proto_conn *conn, unsigned side, const uint8_t *a
 	proto_feed(conn, side, packet.at, packet.len, 1000);
 }
 
+static void on_text(void *context, const struct proto_text *said)
+{
+	const struct proto_bytes b = { .at = said->bytes, .len = (uint32_t)said->len };
+
+	(void)context;
+	read_bytes(&b);
+	sum += said->columns;
+}
+
 static void piece(struct proto_conn *conn, struct cur *c)
 {
 	uint8_t what = cur_u8(c);
@@ -121,12 +131,16 @@ static void piece(struct proto_conn *conn, struct cur *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct proto_setup setup = {
-		.on_tx = on_tx, .on_file = on_file, .on_login = on_login
+		.on_tx = on_tx, .on_file = on_file, .on_login = on_login, .on_text = on_text
+	};
+	static const struct proto_expect chat = {
+		.proto = PROTO_DCC, .ip_proto = 6, .command = "CHAT", .name_len = 3, .name = "eve"
 	};
 	struct cur c = cur_make(data, size);
 	unsigned kind = cur_u8(&c) % (sizeof(kinds) / sizeof(kinds[0]));
 	struct proto_flow_info info = { .ip_proto = kinds[kind].ip_proto,
-		.port = { 40000, kinds[kind].port } };
+		.port = { 40000, kinds[kind].port },
+		.expected = kinds[kind].announced ? &chat : NULL };
 	struct proto_conn *conn;
 
 	if (proto_conn_new(&setup, &info, &conn))

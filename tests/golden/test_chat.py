@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """IRC in real captures: who said what, who logged in, and the file that was offered."""
+import base64
 import json
 import os
 import subprocess
@@ -7,6 +8,8 @@ import subprocess
 import pytest
 
 from fishbowl import FISHBOWL, PCAPS, ROOT, SHARED
+from test_shell import replay as run_talk
+from test_shell import talk
 
 RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
 
@@ -67,6 +70,8 @@ def test_file(tmp_path):
     assert (file['src_ip'], file['dest_ip'], file['app_proto']) == ('10.0.0.7', '10.0.0.22', 'dcc')
     assert (file['fileinfo']['filename'], file['fileinfo']['size'], file['fileinfo']['state']) == ('ssh.trace', 1320211, 'CLOSED')
     assert bodies(records, 'dcc') == [{'filename': 'ssh.trace', 'command': 'SEND'}]
+    assert [record['chat'] for record in records if record['event_type'] == 'chat' and record['app_proto'] == 'dcc'] == [
+        said('message', 'tim1', to='tim2', text='hello, are you there?'), said('message', 'tim2', to='tim1', text='yes i am!')]
 
 
 def test_a_bot(tmp_path):
@@ -80,3 +85,38 @@ def test_a_bot(tmp_path):
                  said('topic', server, channel='#sl0w3r', text='.advscan dcom135 200 3 0 -r -s'),
                  said('message', bot, channel='#s03', text='[DOWNLOAD]: Opened: ysbinstall_1000489_3.exe.')):
         assert line in chat
+
+
+def test_languages(tmp_path):
+    """What is not UTF-8 is there byte by byte, too; topics, keys of channels, and a bot that repeats itself."""
+    texts = ['привет'.encode(), '你好 €'.encode(), 'привет'.encode('koi8-r'), 'こんにちは'.encode('shift_jis'), 'grüß'.encode('latin-1')]
+    steps = [(0, b'NICK bot\r\nUSER a b c :d\r\n'), (1, b':s 001 bot :hi\r\n'), (0, b'JOIN #c s3cret\r\n'),
+             (1, b':s 332 bot #c :.scan 10.0.0.0/8\r\n'), (1, b':op!u@h MODE #c +k k3y\r\n')]
+    steps += [(0, b'PRIVMSG #c :' + text + b'\r\n') for text in texts + [b'[SCAN] done'] * 120]
+    chat = bodies(run_talk(tmp_path, talk(steps, 40000, 7000)), 'chat')
+    said_there = [line for line in chat if line['kind'] == 'message']
+    for line, text in zip(said_there, texts):
+        try:
+            assert line['text'] == text.decode() and 'text_base64' not in line
+        except UnicodeDecodeError:
+            assert base64.b64decode(line['text_base64']) == text
+    assert [line['text'] for line in said_there[len(texts):]] == ['[SCAN] done'] * 120
+    assert said('join', 'bot', channel='#c', text='s3cret') in chat
+    assert said('topic', 's', channel='#c', text='.scan 10.0.0.0/8') in chat
+    assert said('mode', 'op', channel='#c', text='+k k3y') in chat
+
+
+@pytest.mark.parametrize('server', [False, True])
+def test_dcc_chat(tmp_path, server):
+    """Whoever offers the talk listens: the client, or somebody else."""
+    if server:
+        offer, host = (1, b':eve!u@h PRIVMSG bob :\x01DCC CHAT chat 3405803777 5050\x01\r\n'), '203.0.113.1'
+    else:
+        offer, host = (0, b'PRIVMSG eve :\x01DCC CHAT chat 3325256714 5050\x01\r\n'), '198.51.100.7'
+    packets = talk([(0, b'NICK bob\r\nUSER a b c :d\r\n'), (1, b':s 001 bob :hi\r\n'), offer], 40000, 6667)
+    packets += talk([(1, b'welcome\n'), (0, b'id'), (0, b'\r\n\r\n'), (1, b'uid=0\n'), (0, b'bye')], 40001, 5050,
+                    ends=('198.51.100.7' if server else '203.0.113.1', host))
+    listens, comes = ('eve', 'bob') if server else ('bob', 'eve')
+    chat = [line for line in bodies(run_talk(tmp_path, packets), 'chat') if '\x01' not in line.get('text', '')]
+    assert chat == [said('message', listens, to=comes, text='welcome'), said('message', comes, to=listens, text='id'),
+                    said('message', listens, to=comes, text='uid=0'), said('message', comes, to=listens, text='bye')]

@@ -24,9 +24,9 @@ RLOGIN = [
 ]
 
 
-def talk(steps, cport, sport):
+def talk(steps, cport, sport, ends=(ATTACKER, HONEYPOT)):
     """A whole TCP connection of what its two sides say in turn."""
-    ends = [(ATTACKER, HONEYPOT, cport, sport), (HONEYPOT, ATTACKER, sport, cport)]
+    ends = [(*ends, cport, sport), (*reversed(ends), sport, cport)]
     seq = [1000, 5000]
     out = []
 

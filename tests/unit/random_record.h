@@ -35,7 +35,7 @@ static inline struct text random_members(void)
 {
 	static const char *const members[] = { "", "\"http\":{\"url\":\"/\",\"status\":200}",
 		"\"tx_id\":0,\"dns\":{\"answers\":[{\"ttl\":-1.5e+3},true,false,null,[]]}",
-		"\"seq\":7,\"text\":\"\\u2028 \\\\ \\\" caf\xc3\xa9\"" };
+		"\"seq\":7,\"words\":\"\\u2028 \\\\ \\\" caf\xc3\xa9\"" };
 
 	return text_of(members[(size_t)random() % (sizeof(members) / sizeof(members[0]))]);
 }
