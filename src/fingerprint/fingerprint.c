@@ -484,7 +484,7 @@ static void compare_message(struct fingerprint *f, const struct fingerprint_fram
 	if (system && m->label && m->label->application && !signatures_runs_on(m->label, system))
 		reasons |= 1u << NAT_BIT_PROGRAM;
 	if (system && !look->response && !m->dishonest && named.len > 0 &&
-		!text_same(named, system->name))
+		!words_same(named, system->name))
 		reasons |= 1u << NAT_BIT_NAMED;
 	if (look->forwarded && !look->response)
 		reasons |= 1u << NAT_BIT_VIA;

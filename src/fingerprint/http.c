@@ -55,7 +55,7 @@ static const struct {
 static uint8_t known_as(struct text name, bool response)
 {
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (text_same(name, text_of(known[i].name)))
+		if (words_same(name, text_of(known[i].name)))
 			return known[i].side[response];
 	return 0;
 }
@@ -99,7 +99,7 @@ bool http_look_read(struct cur headers, bool response, int8_t version, struct ht
 static bool is_in(const struct http_look *look, struct text name)
 {
 	for (unsigned i = 0; i < look->n; i++)
-		if (text_same(look->header[i].name, name))
+		if (words_same(look->header[i].name, name))
 			return true;
 	return false;
 }
@@ -113,10 +113,10 @@ static bool order_fits(
 	for (unsigned i = 0; i < n; i++) {
 		unsigned found = at;
 
-		while (found < look->n && !text_same(look->header[found].name, wanted[i].name))
+		while (found < look->n && !words_same(look->header[found].name, wanted[i].name))
 			found++;
 		if (found < look->n) {
-			if (!text_has(look->header[found].value, wanted[i].value))
+			if (!words_hold(look->header[found].value, wanted[i].value))
 				return false;
 			at = found + 1;
 		} else if (!wanted[i].optional || is_in(look, wanted[i].name)) {
@@ -145,7 +145,7 @@ static bool fits(
 
 static bool is_honest(const struct signature_http *s, const struct http_look *look)
 {
-	return look->software.len == 0 || text_has(look->software, s->software);
+	return look->software.len == 0 || words_hold(look->software, s->software);
 }
 
 /* The first that fits, a specific one before a generic one. Of several, one that says what it is counts before one
@@ -202,7 +202,7 @@ struct text http_named_system(const struct signatures *set, const struct http_lo
 		} else {
 			item = name;
 		}
-		if (text_has(look->software, text_of_cur(item)))
+		if (words_hold(look->software, text_of_cur(item)))
 			return text_of_cur(name);
 	}
 	return (struct text){ 0 };

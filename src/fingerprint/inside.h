@@ -9,10 +9,10 @@ struct text text_of_cur(struct cur c);
 /* A decimal number that is all of the text and at most `max`. */
 bool text_number(struct cur c, uint32_t max, uint32_t *ret_number);
 /* Exactly this, capitals and all. */
-bool text_same(struct text a, struct text b);
+bool words_same(struct text a, struct text b);
 bool text_equals(struct cur c, const char *word);
 /* Whether `part` is somewhere in `all`. */
-bool text_has(struct text all, struct text part);
+bool words_hold(struct text all, struct text part);
 
 /* What stands behind "sig =". NULL, or why not: a literal. */
 const char *signature_read_tcp(struct cur line, struct signature_tcp *ret_signature);

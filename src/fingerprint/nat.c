@@ -39,7 +39,7 @@ static uint32_t compare_systems(
 		return same_layout(&nat->look, look) ? 0 : BIT(LOOK);
 	if (!before || !now)
 		return BIT(KNOWN);
-	if (!text_same(before->name, now->name))
+	if (!words_same(before->name, now->name))
 		return BIT(OS);
 	return nat->match.fuzzy != match->fuzzy ? BIT(FUZZY) : 0;
 }

@@ -90,17 +90,17 @@ bool text_number(struct cur c, uint32_t max, uint32_t *ret_number)
 	return true;
 }
 
-bool text_same(struct text a, struct text b)
+bool words_same(struct text a, struct text b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
 bool text_equals(struct cur c, const char *word)
 {
-	return text_same(text_of_cur(c), text_of(word));
+	return words_same(text_of_cur(c), text_of(word));
 }
 
-bool text_has(struct text all, struct text part)
+bool words_hold(struct text all, struct text part)
 {
 	return part.len == 0 ||
 	       (all.len >= part.len && memmem(all.at, all.len, part.at, part.len) != NULL);
@@ -152,7 +152,7 @@ static bool in_list(struct text list, struct text item)
 	struct cur c = cur_make(list.at, list.len);
 
 	while (cur_left(&c) > 0)
-		if (text_same(text_of_cur(text_trim(text_until(&c, ','))), item))
+		if (words_same(text_of_cur(text_trim(text_until(&c, ','))), item))
 			return true;
 	return false;
 }
@@ -488,7 +488,7 @@ bool signatures_runs_on(const struct signature_label *program, const struct sign
 
 		if (family)
 			cur_skip(&item, 1);
-		if (text_same(text_of_cur(item), family ? system->family : system->name))
+		if (words_same(text_of_cur(item), family ? system->family : system->name))
 			return true;
 	}
 	return false;

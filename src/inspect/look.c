@@ -163,6 +163,7 @@ static bool have_conn(struct inspect *in)
 		.on_file = in->setup.on_file ? look_on_file : NULL,
 		.on_expect = expect_on_told,
 		.on_login = in->setup.on_login ? look_on_login : NULL,
+		.on_text = in->setup.on_text ? look_on_text : NULL,
 		.context = in };
 	const struct now *now = &in->now;
 	struct proto_flow_info info = { .ip_proto = now->packet->proto,
@@ -300,4 +301,11 @@ void look_on_login(void *context, enum proto_id proto, const struct proto_login 
 	struct inspect *in = context;
 
 	in->setup.on_login(in->setup.context, in->now.frame, proto, login);
+}
+
+void look_on_text(void *context, const struct proto_text *text)
+{
+	struct inspect *in = context;
+
+	in->setup.on_text(in->setup.context, in->now.frame, text);
 }

@@ -93,6 +93,13 @@ static void on_login(void *context, const struct inspect_frame *frame, enum prot
 	emit(context, &record);
 }
 
+static void on_text(void *context, const struct inspect_frame *frame, const struct proto_text *text)
+{
+	struct recover *r = context;
+
+	r->setup.on_text(r->setup.context, frame, text);
+}
+
 static void on_decoded(
 	void *context, const struct inspect_frame *frame, const struct inspect_decoded *decoded)
 {
@@ -124,6 +131,8 @@ static int new_inspect(struct recover *r)
 		setup.on_decoded = on_decoded;
 		setup.on_unknown = on_unknown;
 	}
+	if (r->setup.on_text)
+		setup.on_text = on_text;
 	setup.context = r;
 	return inspect_new(&setup, &r->inspect);
 }

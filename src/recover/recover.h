@@ -24,6 +24,9 @@ struct recover_setup {
 	/* A piece of a file that is carried (proto/proto.h). NULL: contents are not kept. */
 	void (*keep)(void *context, const struct inspect_frame *frame,
 		const struct proto_file *file, const uint8_t *bytes, size_t len);
+	/* What was typed and shown (proto/proto.h). NULL: nobody asks. */
+	void (*on_text)(
+		void *context, const struct inspect_frame *frame, const struct proto_text *text);
 	void *context;
 };
 

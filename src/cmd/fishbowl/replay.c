@@ -180,6 +180,13 @@ static void on_found(void *context, const struct record *record)
 	on_record(context, &own);
 }
 
+static void on_text(void *context, const struct inspect_frame *frame, const struct proto_text *text)
+{
+	const struct replay *r = context;
+
+	r->setup.on_text(r->setup.emit_context, frame, text);
+}
+
 static int new_look(struct replay *r)
 {
 	const struct replay_look_setup setup = { .rules = r->setup.rules,
@@ -190,6 +197,7 @@ static int new_look(struct replay *r)
 		.geo = r->setup.geo,
 		.flows_max = (uint32_t)r->setup.conf->rules.conversations,
 		.emit = on_found,
+		.on_text = r->setup.on_text ? on_text : NULL,
 		.context = r };
 
 	/* Without either there is nothing to look for in what is carried. */

@@ -25,6 +25,7 @@
 
 struct conf;
 struct geo;
+struct inspect_frame;
 struct policy;
 struct replay;
 struct replay_nets;
@@ -42,7 +43,10 @@ struct replay_setup {
 	const struct geo *geo;
 	/* Takes each record, in order. The record is the callback's to read until it returns. */
 	void (*emit)(void *context, const struct record *record);
-	void *emit_context;
+	/* What was typed and shown, where application records are wanted; NULL: nobody asks. */
+	void (*on_text)(
+		void *context, const struct inspect_frame *frame, const struct proto_text *text);
+	void *emit_context; /* of both */
 };
 
 /* What was seen, for the summary. */

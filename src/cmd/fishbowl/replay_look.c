@@ -59,6 +59,7 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 		.signatures = setup->signatures,
 		.geo = setup->geo,
 		.emit = setup->emit,
+		.on_text = setup->on_text,
 		.context = setup->context };
 	int r = -ENOMEM;
 

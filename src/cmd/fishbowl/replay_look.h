@@ -12,6 +12,8 @@
 
 struct frame;
 struct geo;
+struct inspect_frame;
+struct proto_text;
 struct replay_look;
 struct rules;
 struct signatures;
@@ -25,6 +27,9 @@ struct replay_look_setup {
 	const struct geo *geo;
 	uint32_t flows_max;
 	void (*emit)(void *context, const struct record *record);
+	/* NULL: nobody asks what was typed and shown. */
+	void (*on_text)(
+		void *context, const struct inspect_frame *frame, const struct proto_text *text);
 	void *context;
 };
 
