@@ -208,6 +208,15 @@ struct proto_fields_file *proto_fields_file(
 	return file;
 }
 
+struct proto_fields_file *proto_fields_file_around(struct proto_tx *tx, unsigned side)
+{
+	struct proto_fields_file *file = proto_fields_file(tx, side, NULL, 0);
+
+	if (file)
+		file->hidden = true;
+	return file;
+}
+
 static void file_news(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
 	const uint8_t *bytes, size_t len, bool end, bool cut)
 {
@@ -241,7 +250,8 @@ void proto_fields_file_put(struct proto_tx *tx, struct proto_fields_file *file, 
 	file->carried += len;
 	if (file->size < offset + len)
 		file->size = offset + len;
-	proto_body_add_within(tx->conn, &file->body, bytes, len, FIELDS_FILES_BYTES);
+	if (!file->hidden)
+		proto_body_add_within(tx->conn, &file->body, bytes, len, FIELDS_FILES_BYTES);
 	file_news(tx, file, offset, bytes, len, false, false);
 }
 
@@ -260,7 +270,7 @@ static const struct proto_fields_file *find_file(const struct proto_tx *tx, unsi
 	const struct proto_fields *f = tx->data;
 
 	for (const struct proto_fields_file *file = f->files; file; file = file->next)
-		if (file->side == tx->side && n-- == 0)
+		if (file->side == tx->side && !file->hidden && n-- == 0)
 			return file;
 	return NULL;
 }

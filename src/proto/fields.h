@@ -12,7 +12,7 @@
 #define FIELDS_MAX      1024        /* of one transaction, bytes and numbers each */
 #define FIELDS_JSON_MAX (32u << 10) /* JSON text of one transaction */
 
-#define FIELDS_FILES_MAX 16  /* of one transaction; more are not looked at */
+#define FIELDS_FILES_MAX 17  /* of one transaction; more are not looked at */
 #define FIELDS_NAME_MAX  255 /* of a file's name */
 /* Of the connection's memory; beyond it, what files need for rules is not given more: many may be carried at a time. */
 #define FIELDS_FILES_BYTES (PROTO_CONN_BYTES_MAX / 2)
@@ -33,7 +33,7 @@ struct proto_fields_file {
 	struct proto_body body;
 	uint64_t size, carried;
 	uint8_t side, number;
-	bool open;
+	bool open, hidden; /* hidden: from rules */
 	uint32_t name_len;
 	char name[FIELDS_NAME_MAX];
 };
@@ -88,6 +88,9 @@ struct proto_fields_file *proto_fields_file(
 	struct proto_tx *tx, unsigned side, const void *name, size_t name_len);
 /* What it is called from now on. */
 void proto_fields_file_name(struct proto_fields_file *file, const void *name, size_t len);
+/* For one that is made of others and their surroundings: rules see those, and it is not kept. Its name may
+ * come later. */
+struct proto_fields_file *proto_fields_file_around(struct proto_tx *tx, unsigned side);
 void proto_fields_file_add(
 	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len);
 /* The same of bytes that belong at `offset`, wherever the last ones ended. */

@@ -475,7 +475,7 @@ static size_t take_mail(
 	size_t used = text_line(bytes, len, IMAP_TEXT_MAX, end || len == l->left, &line, &whole);
 
 	if (used) {
-		mime_line(&l->mime, line.at, cur_left(&line), whole);
+		mime_line(&l->mime, cur_make(bytes, used), whole);
 		proto_tx_news(l->mail, side);
 	}
 	return used;

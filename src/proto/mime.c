@@ -20,6 +20,8 @@ static const struct header {
 	{ "Received", BUFFER_EMAIL_RECEIVED, false },
 };
 
+static const char unnamed[] = "message.eml", suffix[] = ".eml";
+
 static void event(struct mime *m, const char *name)
 {
 	proto_tx_add_event(m->tx, name);
@@ -35,6 +37,7 @@ static void begin_part(struct mime *m)
 	m->name_len = m->boundary_len = 0;
 	m->line_end = false;
 	m->bits = m->n_bits = 0;
+	m->part_gap = false;
 	m->file = NULL;
 }
 
@@ -45,7 +48,10 @@ void mime_begin(struct mime *m, struct proto_tx *tx, unsigned side)
 	m->depth = 0;
 	m->urls = m->text_len = 0;
 	m->top = true;
-	m->bad = false;
+	m->bad = m->gap = false;
+	m->whole = proto_fields_file_around(tx, side);
+	if (m->whole)
+		proto_fields_file_name(m->whole, unnamed, strlen(unnamed));
 	begin_part(m);
 }
 
@@ -177,11 +183,27 @@ static void add_list(struct mime *m, enum proto_buffer_id id, struct cur value)
 	}
 }
 
+/* The message is a file by the name of its subject. */
+static void name_whole(struct mime *m, struct cur subject)
+{
+	char name[FIELDS_NAME_MAX];
+	struct out o = out_make(name, sizeof(name));
+
+	cur_limit(&subject, sizeof(name) - sizeof(suffix));
+	if (!m->whole || !cur_left(&subject))
+		return;
+	out_bytes(&o, (const char *)subject.at, cur_left(&subject));
+	out_str(&o, suffix);
+	proto_fields_file_name(m->whole, name, o.len);
+}
+
 static void known_header(struct mime *m, struct cur name, struct cur value)
 {
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		if (!same((const char *)name.at, cur_left(&name), headers[i].name))
 			continue;
+		if (headers[i].buffer == BUFFER_EMAIL_SUBJECT)
+			name_whole(m, value);
 		if (headers[i].list)
 			add_list(m, headers[i].buffer, value);
 		else
@@ -432,7 +454,7 @@ static void end_part(struct mime *m, bool cut)
 		take_header(m);
 	end_text(m);
 	if (m->file)
-		proto_fields_file_end(m->tx, m->file, cut);
+		proto_fields_file_end(m->tx, m->file, cut || m->part_gap);
 	m->file = NULL;
 	m->state = MIME_IGNORE;
 }
@@ -461,21 +483,41 @@ static bool take_boundary(struct mime *m, const uint8_t *line, size_t len)
 	return false;
 }
 
-void mime_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
+static struct cur without_end(struct cur line)
 {
+	if (cur_left(&line))
+		cur_limit(&line, cur_left(&line) - 1);
+	if (cur_left(&line) && line.end[-1] == '\r')
+		cur_limit(&line, cur_left(&line) - 1);
+	return line;
+}
+
+void mime_line(struct mime *m, struct cur raw, bool whole)
+{
+	struct cur line = whole ? without_end(raw) : raw;
+	size_t len = cur_left(&line);
+
+	proto_fields_file_add(m->tx, m->whole, raw.at, cur_left(&raw));
 	if (len > MIME_LINE_MAX)
 		event(m, "smtp.mime_long_line");
-	if (take_boundary(m, line, len))
+	if (take_boundary(m, line.at, len))
 		return;
 	if (m->state == MIME_HEADERS)
-		header_line(m, line, len);
+		header_line(m, line.at, len);
 	else if (m->state == MIME_BODY)
-		body_line(m, line, len, whole);
+		body_line(m, line.at, len, whole);
+}
+
+void mime_gap(struct mime *m)
+{
+	m->gap = m->part_gap = true;
 }
 
 void mime_end(struct mime *m, bool cut)
 {
 	end_part(m, cut);
+	proto_fields_file_end(m->tx, m->whole, cut || m->gap);
+	m->whole = NULL;
 	proto_fields_add_text(m->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mime - a message (RFC 5322, 2045 to 2047), line by line: headers that people ask for become
- * fields of the transaction, parts with a file name become its files, decoded; links are found in
- * the text. Private to src/proto.
+ * fields of the transaction; the message as it is becomes a file, named by its subject, and so do
+ * parts with a file name, decoded; links are found in the text. Private to src/proto.
  */
 #pragma once
 
@@ -24,6 +24,7 @@ struct mime {
 	enum mime_state state;
 	bool top; /* in the headers of the message itself */
 	bool bad;
+	bool gap, part_gap; /* not all of it, of the part was seen */
 	uint8_t depth;
 	struct mime_level {
 		uint8_t len;
@@ -39,7 +40,8 @@ struct mime {
 	uint8_t boundary_len;
 	char name[FIELDS_NAME_MAX];
 	uint32_t name_len;
-	struct proto_fields_file *file;
+	struct proto_fields_file *file;  /* NULL: it is none */
+	struct proto_fields_file *whole; /* the message; NULL: no room */
 	bool line_end; /* of the last line, not written yet: it may belong to the boundary */
 	uint32_t bits;
 	uint8_t n_bits;
@@ -48,8 +50,10 @@ struct mime {
 };
 
 void mime_begin(struct mime *mime, struct proto_tx *tx, unsigned side);
-/* A line without its end; `whole`: its end was there. */
-void mime_line(struct mime *mime, const uint8_t *line, size_t len, bool whole);
+/* A line as it was sent; `whole`: its end, LF or CR LF, is there. */
+void mime_line(struct mime *mime, struct cur line, bool whole);
+/* Some bytes were never seen. */
+void mime_gap(struct mime *mime);
 void mime_end(struct mime *mime, bool cut);
 /* The object: `"email":{...}`, if there was a message that has ended. */
 void mime_json(const struct proto_fields *fields, struct out *o);

@@ -245,27 +245,28 @@ static void take_item(struct pop3 *p, struct cur line)
 }
 
 /* A dot alone ends what has several lines, a dot in front of another is not part of it. */
-static void take_text(struct pop3 *p, struct cur line, bool whole)
+static void take_text(struct pop3 *p, struct cur line, struct cur raw, bool whole)
 {
 	bool begins = !p->partial;
 
 	p->partial = !whole;
 	if (begins && starts(line, ".")) {
 		cur_skip(&line, 1);
+		cur_skip(&raw, 1);
 		if (whole && !cur_left(&line)) {
 			say_reply(p, false);
 			return;
 		}
 	}
 	if (p->now.tx && p->now.command == C_MAIL) {
-		mime_line(&p->mime, line.at, cur_left(&line), whole);
+		mime_line(&p->mime, raw, whole);
 		proto_tx_news(p->now.tx, 1);
 	} else if (begins) {
 		take_item(p, line);
 	}
 }
 
-static void take_line(struct pop3 *p, unsigned side, struct cur line, bool whole)
+static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur raw, bool whole)
 {
 	bool skip = p->skip[side];
 
@@ -276,7 +277,7 @@ static void take_line(struct pop3 *p, unsigned side, struct cur line, bool whole
 		take_command(p, line);
 	} else if (p->lists) {
 		p->skip[1] = false;
-		take_text(p, line, whole);
+		take_text(p, line, raw, whole);
 	} else {
 		take_status(p, line);
 	}
@@ -296,7 +297,7 @@ static size_t pop3_feed(struct proto_conn *conn, void *state, unsigned side, con
 
 		if (!used)
 			break;
-		take_line(p, side, line, whole);
+		take_line(p, side, line, cur_make(c.at, used), whole);
 		cur_skip(&c, used);
 	}
 	if (end && side == 1 && p->lists)

@@ -247,7 +247,7 @@ static void message_end(struct smtp *s)
 }
 
 /* A line of the message: a dot alone ends it, a dot in front of another is not part of it. */
-static void take_text(struct smtp *s, struct cur c, bool whole)
+static void take_text(struct smtp *s, struct cur c, struct cur raw, bool whole)
 {
 	bool whole_before = !s->partial;
 
@@ -257,8 +257,8 @@ static void take_text(struct smtp *s, struct cur c, bool whole)
 		return;
 	}
 	if (whole_before && cur_left(&c) > 1 && cur_ahead(c, 0) == '.')
-		cur_skip(&c, 1);
-	mime_line(&s->mime, c.at, cur_left(&c), whole);
+		cur_skip(&raw, 1);
+	mime_line(&s->mime, raw, whole);
 	proto_tx_news(s->tx, 0);
 }
 
@@ -275,7 +275,7 @@ static size_t take_chunk(struct smtp *s, const uint8_t *bytes, size_t len, bool 
 	if (here && !used)
 		return 0;
 	if (here) {
-		mime_line(&s->mime, line.at, cur_left(&line), whole);
+		mime_line(&s->mime, cur_make(bytes, used), whole);
 		proto_tx_news(s->tx, 0);
 	}
 	s->chunk -= used;
@@ -303,7 +303,7 @@ static size_t take_client(struct smtp *s, const uint8_t *bytes, size_t len, bool
 		return 0;
 	if (s->mode == M_DATA) {
 		if (begin_message(s))
-			take_text(s, line, whole);
+			take_text(s, line, cur_make(bytes, used), whole);
 		return used;
 	}
 	if (!whole && !s->partial && !end)
@@ -445,13 +445,15 @@ static size_t smtp_feed(struct proto_conn *conn, void *state, unsigned side, con
 	return len - cur_left(&c);
 }
 
-/* Bytes of the message that were not seen leave its file shorter; commands are found again at
- * the next line. */
+/* Files of a message of which bytes were not seen are cut; commands are found again at the next
+ * line. */
 static void smtp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct smtp *s = state;
 
 	(void)conn;
+	if (side == 0 && s->in_message)
+		mime_gap(&s->mime);
 	if (side == 0 && s->mode == M_CHUNK) {
 		s->chunk -= len < s->chunk ? len : s->chunk;
 		if (!s->chunk)

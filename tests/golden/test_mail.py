@@ -66,4 +66,4 @@ def test_smtp_mails():
     to = [address for record in spam['smtp'] for address in record['smtp'].get('rcpt_to', [])]
     assert to == [line[8:] for line in expected('smtp-auth-spam.pcap')['smtp'] if line.startswith('RCPT To:')]
     files = [record['fileinfo']['filename'] for record in replay('smtp-zip.pcap')['fileinfo']]
-    assert files == ['a.zip']
+    assert files == ['a.zip', 'zip test.eml']

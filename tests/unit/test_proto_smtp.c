@@ -31,7 +31,7 @@ static void test_a_mail_with_files(void **state)
 {
 	(void)state;
 	kit_check(&tcp, mail, sizeof(mail) / sizeof(mail[0]),
-		"file a.zip 11\nfile b.txt 7\n"
+		"file a.zip 11\nfile b.txt 7\nfile onetwo.eml 458\n"
 		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"A <a@b>\",\"to\":"
 		"[\"c@d\",\"\\\"x,y\\\" <e@f>\"],\"subject\":\"onetwo\",\"attachment\":"
 		"[\"a.zip\",\"b.txt\"],\"url\":[\"http://x.example/y\"]}\n");
@@ -50,6 +50,7 @@ static void test_chunks_and_pipelining(void **state)
 
 	(void)state;
 	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"file message.eml 16\n"
 		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n"
 		"smtp \"smtp\":{\"helo\":\"me\",\"mail_from\":\"<g@h>\",\"rcpt_to\":[\"<c@d>\"]}"
 		" !smtp.data_command_rejected\n");
@@ -63,6 +64,7 @@ static void test_late_answer(void **state)
 
 	(void)state;
 	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"file message.eml 24\n"
 		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\",\"to\":"
 		"[\"c@d\"]}\n");
 }
