@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/out.h"
 #include "control/inside.h"
 #include "control/privacy.h"
+
+#define VLAN_TEXT_MAX 32 /* bytes of the ids of two tags as JSON */
 
 static bool hand_over(struct gate *gate, const struct record *record)
 {
@@ -302,8 +305,23 @@ static void fill_tcp(const struct flow_tally *t, struct event_flow *body)
 	body->urg = flags & TH_URG;
 }
 
+/* As EVE has them; a tag with priority bits alone (VLAN 0) is none. */
+static struct text vlan_of(const struct flow_key *key, char text[static VLAN_TEXT_MAX])
+{
+	struct out o = out_make(text, VLAN_TEXT_MAX);
+
+	if (!key->vlan[0] && !key->vlan[1])
+		return (struct text){ 0 };
+	out_fmt(&o, "\"vlan\":[%u", key->vlan[0]);
+	if (key->vlan[1])
+		out_fmt(&o, ",%u", key->vlan[1]);
+	out_char(&o, ']');
+	return (struct text){ text, (uint32_t)o.len };
+}
+
+/* The record points into `vlan`. */
 static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t wall_ns,
-	struct record *ret_record)
+	char vlan[static VLAN_TEXT_MAX], struct record *ret_record)
 {
 	const struct flow_tally *t = &flow->tally;
 	struct event_flow *body = &ret_record->flow;
@@ -329,6 +347,7 @@ static void fill_flow(const struct gate *gate, const struct flow *flow, int64_t 
 	body->icmp_errors = t->errors;
 	if (privacy_consent(gate->policy, flow))
 		body->consent = text_of(privacy_consent(gate->policy, flow));
+	body->vlan = vlan_of(&flow->key, vlan);
 }
 
 static uint64_t frames_of(const struct flow *flow)
@@ -344,12 +363,13 @@ bool report_ended_flows(struct gate *gate, int64_t wall_ns, uint32_t max)
 		uint32_t slot = flow_first_ended(gate->table);
 		struct flow *flow;
 		struct record record;
+		char vlan[VLAN_TEXT_MAX];
 		bool taken;
 
 		if (slot == FLOW_NONE)
 			return true;
 		flow = flow_get(gate->table, slot);
-		fill_flow(gate, flow, wall_ns, &record);
+		fill_flow(gate, flow, wall_ns, vlan, &record);
 		begin_handing(gate, HANDING_FLOW, slot);
 		taken = hand_over(gate, &record);
 		if (taken) {
