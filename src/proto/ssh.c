@@ -73,7 +73,7 @@ static void take_kex(struct ssh *ssh, unsigned side, struct cur c)
 			f, side ? BUFFER_SSH_HASSH_SERVER : BUFFER_SSH_HASSH, hash, hex.len);
 }
 
-/* SSH-2.0-OpenSSH_9.2 comments: these do not count */
+/* SSH-2.0-OpenSSH_9.2 comments */
 static bool take_banner(struct ssh *ssh, unsigned side, struct cur c)
 {
 	struct cur version = c, software, end;
@@ -95,6 +95,9 @@ static bool take_banner(struct ssh *ssh, unsigned side, struct cur c)
 	software.end = end.at;
 	proto_fields_add(ssh->tx->data, BUFFER_SSH_PROTO, version.at, cur_left(&version));
 	proto_fields_add(ssh->tx->data, BUFFER_SSH_SOFTWARE, software.at, cur_left(&software));
+	end = text_trim(end);
+	if (cur_left(&end))
+		proto_fields_add(ssh->tx->data, BUFFER_SSH_COMMENTS, end.at, cur_left(&end));
 	return true;
 }
 
@@ -235,6 +238,8 @@ static void json_side(struct out *o, const struct proto_fields *f, unsigned side
 	json_open(o, side ? "server" : "client", '{');
 	json_text(o, "proto_version", version.at, version.len);
 	json_text(o, "software_version", software.at, software.len);
+	if (proto_fields_get_side(f, BUFFER_SSH_COMMENTS, 0, (uint8_t)(1u << side), &software))
+		json_text(o, "comments", software.at, software.len);
 	if (proto_fields_get(f, hash[side], 0, &version)) {
 		json_open(o, "hassh", '{');
 		json_field(o, "hash", f, hash[side]);

@@ -60,13 +60,15 @@ static void test_handshake(void **state)
 	parts[1] = (struct kit_part){ 1, server.at, server.len };
 	kit_check(&tcp, parts, 2,
 		"ssh \"ssh\":{\"client\":{\"proto_version\":\"2.0\",\"software_version\":"
-		"\"me_1.0\",\"hassh\":{\"hash\":\"c27f86993de0199e50f93f4913e99884\",\"string\":"
+		"\"me_1.0\",\"comments\":\"a "
+		"comment\",\"hassh\":{\"hash\":\"c27f86993de0199e50f93f4913e99884\",\"string\":"
 		"\"kex-a,kex-b;enc-cs;mac-cs;zip-cs\"}},\"server\":{\"proto_version\":\"1.99\","
 		"\"software_version\":\"you\",\"hassh\":{\"hash\":"
 		"\"96e9a5f769e0950a3b2eebcddb4118e7\",\"string\":"
 		"\"kex-a,kex-b;enc-sc;mac-sc;zip-sc\"}}}\n");
 	assert_true(kit_has(&tcp, parts, 2, "ssh.proto=1.99\n"));
 	assert_true(kit_has(&tcp, parts, 2, "ssh.software=you\n"));
+	assert_true(kit_has(&tcp, parts, 2, "ssh.comments=a comment\n"));
 }
 
 static void test_what_is_wrong_is_an_event(void **state)
