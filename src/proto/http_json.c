@@ -42,6 +42,7 @@ static void request(struct out *o, bool *first, const struct http_tx *tx)
 		number(o, first, "http_port", htp->request_port_number);
 	text(o, first, "url", http_bytes(htp->request_uri));
 	header(o, first, tx, 0, "user-agent", "http_user_agent");
+	header(o, first, tx, 1, "server", "server");
 }
 
 /* A number at the front, which is skipped. */

@@ -320,18 +320,15 @@ static void start_multipart(struct http_tx *tx)
 		tx->multipart = http_multipart_new(tx, cur_make(type.at, type.len));
 }
 
+/* Whatever the method: scanners send bodies with GET, WebDAV with its own. */
 static void request_file(struct http_tx *tx, const uint8_t *bytes, size_t len)
 {
-	int method = tx->htp->request_method_number;
-
 	if (!tx->multipart_checked)
 		start_multipart(tx);
 	if (tx->multipart) {
 		http_multipart_add(tx->multipart, bytes, len);
 		return;
 	}
-	if (method != HTP_M_POST && method != HTP_M_PUT)
-		return;
 	if (!tx->open_file[0])
 		tx->open_file[0] = open_body_file(tx, 0);
 	http_file_add(tx, tx->open_file[0], bytes, len);

@@ -198,7 +198,7 @@ static void every_buffer_has_its_bytes(void **state)
 	has(text, "file 1 /a/c 5\n");
 	has(text, "!http.request_server_port_tcp_port_mismatch\n");
 	has(text, "\"http\":{\"hostname\":\"Example.ORG\",\"http_port\":8080,"
-		  "\"url\":\"/a/./b/../%63?q=%41+b\",\"http_user_agent\":\"fish\","
+		  "\"url\":\"/a/./b/../%63?q=%41+b\",\"http_user_agent\":\"fish\",\"server\":\"s\","
 		  "\"http_content_type\":\"text/plain\",\"http_refer\":\"http://r/\","
 		  "\"http_method\":\"GET\",\"protocol\":\"HTTP/1.1\",\"status\":301,"
 		  "\"redirect\":\"/z\",\"length\":5}");
