@@ -16,6 +16,7 @@
 #define RCMD_NAME_MAX 128u  /* bytes of a name */
 #define RCMD_SURE     256u  /* a head so long is one, even if its end is not here */
 #define COMMAND_SHOWN 4096u /* bytes of a command */
+#define ANSWER_SHOWN  4096u /* bytes of what it printed, or why it was refused */
 
 #define RCMD_PORT_EXEC     512
 #define RCMD_PORT_SHELL    514
@@ -228,8 +229,10 @@ static void rlogin_close(void *state)
 struct rsh {
 	struct proto_conn *conn;
 	struct proto_tx *tx; /* NULL: not yet, or it is over */
-	bool begun, answered;
+	bool begun, answered, refused;
 	struct proto_login login;
+	size_t answer_len;
+	uint8_t answer[ANSWER_SHOWN];
 };
 
 static bool is_rexec(const struct proto_flow_info *info)
@@ -281,15 +284,47 @@ static size_t take_head(struct rsh *rsh, struct cur c)
 	return all - cur_left(&c);
 }
 
-static void take_answer(struct rsh *rsh, uint8_t byte)
+static void take_status(struct rsh *rsh, uint8_t byte)
 {
 	proto_login_end(rsh->conn, &rsh->login,
 		byte == 0   ? PROTO_LOGIN_SUCCESS
 		: byte == 1 ? PROTO_LOGIN_FAILURE
 			    : PROTO_LOGIN_UNKNOWN);
 	rsh->answered = true;
-	if (rsh->tx)
-		proto_tx_done(rsh->tx, 1);
+	rsh->refused = byte != 0;
+}
+
+/* All of the answer that is told is here. */
+static void tell_answer(struct rsh *rsh)
+{
+	char text[6 * ANSWER_SHOWN + 64];
+	struct out o = out_make(text, sizeof(text));
+
+	if (!rsh->tx)
+		return;
+	if (rsh->answer_len) {
+		out_char(&o, ',');
+		json_text(&o, "answer", rsh->answer, rsh->answer_len);
+		proto_fields_say(rsh->tx->data, &o);
+	}
+	proto_tx_done(rsh->tx, 1);
+	rsh->tx = NULL;
+}
+
+/* Behind the status stands what the command printed; if it was refused, a line that says why. */
+static void take_answer(struct rsh *rsh, struct cur c, bool end)
+{
+	const uint8_t *lf = cur_left(&c) ? memchr(c.at, '\n', cur_left(&c)) : NULL;
+	size_t here;
+
+	if (rsh->refused && lf)
+		cur_limit(&c, (size_t)(lf - c.at) + 1);
+	cur_limit(&c, ANSWER_SHOWN - rsh->answer_len);
+	here = cur_left(&c);
+	cur_copy(&c, rsh->answer + rsh->answer_len, here);
+	rsh->answer_len += here;
+	if (end || (rsh->refused && lf) || rsh->answer_len == ANSWER_SHOWN)
+		tell_answer(rsh);
 }
 
 static size_t rsh_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
@@ -298,7 +333,6 @@ static size_t rsh_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	struct rsh *rsh = state;
 	struct cur c = cur_make(bytes, len);
 
-	(void)end;
 	if (!side && !rsh->begun)
 		return take_head(rsh, c);
 	if (!rsh->begun) {
@@ -306,8 +340,10 @@ static size_t rsh_feed(struct proto_conn *conn, void *state, unsigned side, cons
 		return 0;
 	}
 	if (side && len && !rsh->answered)
-		take_answer(rsh, cur_u8(&c));
+		take_status(rsh, cur_u8(&c));
 	proto_conn_text(conn, side, side ? PROTO_TEXT_SHOWN : PROTO_TEXT_TYPED, c.at, cur_left(&c));
+	if (side && (cur_left(&c) || end))
+		take_answer(rsh, c, end);
 	return len;
 }
 

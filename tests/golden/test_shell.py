@@ -94,8 +94,9 @@ def test_rsh(tmp_path):
     with open(RSH, 'rb') as f:
         records = replay(tmp_path, moved(f.read()))
     assert of(records, 'rsh') == [
-        {'client_user': 'lns', 'server_user': 'root', 'command': 'mkdir testdir'},
-        {'client_user': 'lns', 'server_user': 'someuser', 'command': 'some random command'},
+        {'client_user': 'lns', 'server_user': 'root', 'command': 'mkdir testdir', 'answer': 'Password incorrect.\n'},
+        {'client_user': 'lns', 'server_user': 'someuser', 'command': 'some random command',
+         'answer': 'Login incorrect.\n'},
     ]
     assert of(records, 'login') == [
         {'method': 'rhosts', 'user': 'root', 'result': 'failure'},

@@ -333,11 +333,11 @@ static void test_rsh(void **state)
 	CHECK(&shell, good,
 		"login rhosts root - - success\n"
 		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":"
-		"\"echo \\\"a\\\"\"}\n");
+		"\"echo \\\"a\\\"\",\"answer\":\"a\\n\"}\n");
 	CHECK(&elsewhere, refused,
 		"login rhosts root - - failure\n"
-		"rsh "
-		"\"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n");
+		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":"
+		"\"id\",\"answer\":\"Permission denied.\\n\"}\n");
 	CHECK(&shell, alone,
 		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n"
 		"login rhosts root - - unknown\n");
@@ -351,10 +351,12 @@ static void test_rexec(void **state)
 	(void)state;
 	CHECK(&exec, good,
 		"login password root toor - success\n"
-		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\"}\n");
+		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\",\"answer\":"
+		"\"uid=0\\n\"}\n");
 	CHECK(&any, good,
 		"login password root toor - success\n"
-		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\"}\n");
+		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\",\"answer\":"
+		"\"uid=0\\n\"}\n");
 }
 
 static void test_not_rcmd(void **state)
