@@ -478,7 +478,8 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	before = o.len;
 	if (!proto_tx_json(tx, &o) || !out_ok(&o) || o.len == before)
 		return false;
-	fill_sides(frame, is_message(frame, proto) ? frame->side : 0, &record.head);
+	fill_sides(frame,
+		is_message(frame, proto) ? frame->side : proto_tx_state(tx).client, &record.head);
 	*record_members(&record) = written(&o);
 	*ret_record = record;
 	return true;

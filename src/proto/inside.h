@@ -96,6 +96,9 @@ void proto_conn_start_as(struct proto_conn *conn, enum proto_id next);
  * memory. */
 bool proto_conn_leave(struct proto_conn *conn, const void *bytes, size_t len);
 struct cur proto_conn_legacy(const struct proto_conn *conn); /* empty: nothing */
+/* As the first, and the side that was connected to is the client of what follows. The parsers' sides are those of that
+ * protocol: 0 asks. */
+void proto_conn_start_over_turned(struct proto_conn *conn);
 /* What feed() leaves of this side waits for the other one: it comes again as soon as that has
  * said more. */
 void proto_conn_wait(struct proto_conn *conn, unsigned side);

@@ -45,6 +45,7 @@ void proto_login_end(
 	struct proto_conn *conn, struct proto_login *login, enum proto_login_result result)
 {
 	login->result = result;
+	login->side ^= conn->swapped;
 	if (login->begun && conn->setup.on_login)
 		conn->setup.on_login(
 			conn->setup.context, conn->parser ? conn->parser->id : PROTO_NONE, login);

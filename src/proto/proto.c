@@ -61,6 +61,11 @@ void proto_conn_start_as(struct proto_conn *conn, enum proto_id next)
 	conn->next = next;
 }
 
+void proto_conn_start_over_turned(struct proto_conn *conn)
+{
+	conn->start_over = conn->swap = true;
+}
+
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect)
 {
 	if (conn->setup.on_expect)
@@ -90,6 +95,7 @@ static void conn_text(struct proto_conn *conn, const struct proto_text *text)
 
 	if (!conn->setup.on_text)
 		return;
+	told.side ^= conn->swapped;
 	told.time_ns = conn->time_ns;
 	told.proto = conn->parser ? conn->parser->id : PROTO_FAILED;
 	conn->setup.on_text(conn->setup.context, &told);
@@ -521,6 +527,19 @@ static void start_as(struct proto_conn *conn, const struct proto_parser *parser)
 		catch_up(conn);
 }
 
+static void swap_sides(struct proto_conn *conn)
+{
+	struct conn_side side = conn->side[0];
+	uint16_t port = conn->info.port[0];
+
+	conn->swap = false;
+	conn->swapped = !conn->swapped;
+	conn->side[0] = conn->side[1];
+	conn->side[1] = side;
+	conn->info.port[0] = conn->info.port[1];
+	conn->info.port[1] = port;
+}
+
 static void start_over(struct proto_conn *conn)
 {
 	conn->start_over = false;
@@ -533,6 +552,8 @@ static void start_over(struct proto_conn *conn)
 	conn->parser->close(conn->state);
 	conn->parser = NULL;
 	conn->state = NULL;
+	if (conn->swap)
+		swap_sides(conn);
 	for (unsigned n = 0; n < 2; n++) {
 		conn->side[n].id = PROTO_NONE;
 		conn->side[n].lost = conn->side[n].ended;
@@ -575,6 +596,7 @@ static void settle(struct proto_conn *conn)
 void proto_feed(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len, int64_t time_ns)
 {
+	side ^= conn->swapped;
 	conn->time_ns = time_ns;
 	if (conn->side[side].ended || !len)
 		return;
@@ -587,8 +609,9 @@ void proto_feed(
 	settle(conn);
 }
 
-void proto_gap(struct proto_conn *conn, unsigned n, uint64_t len)
+void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 {
+	const unsigned n = of ^ conn->swapped;
 	struct conn_side *side = &conn->side[n];
 	uint64_t all = len + side->len;
 
@@ -607,26 +630,32 @@ void proto_gap(struct proto_conn *conn, unsigned n, uint64_t len)
 	settle(conn);
 }
 
+static bool both_ended(const struct proto_conn *conn)
+{
+	return conn->side[0].ended && conn->side[1].ended;
+}
+
 void proto_end(struct proto_conn *conn, unsigned side)
 {
+	side ^= conn->swapped;
 	if (conn->side[side].ended)
 		return;
 	conn->side[side].ended = true;
 	if (!conn->side[side].lost)
 		take(conn, side, NULL, 0, true);
 	feed_waiting(conn, side);
-	if (conn->side[!side].ended) {
+	if (both_ended(conn)) {
 		conn_txs_done(conn, 0);
 		conn_txs_done(conn, 1);
 	}
 	settle(conn);
-	if (conn->side[!side].ended)
+	if (both_ended(conn))
 		close_parser(conn);
 }
 
 enum proto_id proto_conn_id(const struct proto_conn *conn, unsigned side)
 {
-	return conn->side[side].id;
+	return conn->side[side ^ conn->swapped].id;
 }
 
 enum proto_id proto_conn_app(const struct proto_conn *conn)

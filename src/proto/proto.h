@@ -13,7 +13,8 @@
  * PROTO_CONN_BYTES_MAX, counted at one place (proto_charge(), private); beyond it the connection is
  * `overrun`.
  *
- * Side 0 is the client, who began; side 1 the server.
+ * Side 0 is the client, who began; side 1 the server. Behind a SOCKS that the server asked for they
+ * have changed places in the protocol (struct proto_tx_state, client), not for the caller.
  */
 #pragma once
 
@@ -97,7 +98,8 @@ struct proto_tx;
 struct proto_tx_state {
 	uint64_t id;
 	enum proto_id proto;
-	bool done[2];    /* the side has said all of it */
+	uint8_t client;  /* side of the connection that asks: 1 behind a SOCKS whose server asked */
+	bool done[2];    /* who asks and who answers, in that order, has said all of it */
 	uint32_t events; /* how many there are */
 	/* Grows with each news: of what was looked at, nothing changed if this did not. */
 	uint32_t change;

@@ -130,7 +130,9 @@ static void answered(struct socks *socks, const char *status, bool granted)
 	}
 	socks->turn = NOTHING;
 	socks->over = granted && (socks->command == CONNECT || socks->command == BIND);
-	if (socks->over)
+	if (socks->over && socks->asker)
+		proto_conn_start_over_turned(socks->conn);
+	else if (socks->over)
 		proto_conn_start_over(socks->conn);
 }
 
@@ -389,6 +391,7 @@ static bool find_asker(struct socks *socks, unsigned side, struct cur *c)
 	if (guess == PROTO_IS) {
 		socks->begun = true;
 		socks->asker = side;
+		socks->login.side = (uint8_t)side;
 	} else if (guess == PROTO_IS_NOT) {
 		cur_skip(c, cur_left(c));
 	}

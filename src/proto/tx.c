@@ -24,7 +24,7 @@ static void tell_side(struct proto_tx *tx, unsigned side)
 	tx->state.change++;
 	tx->state.done[side] = tx->finished & 1u << side;
 	if (setup->on_tx)
-		setup->on_tx(setup->context, tx, side);
+		setup->on_tx(setup->context, tx, side ^ tx->state.client);
 }
 
 void proto_tx_tell(struct proto_tx *tx)
@@ -87,6 +87,7 @@ struct proto_tx *proto_tx_new(struct proto_conn *conn, void *data)
 	*tx = (struct proto_tx){ .conn = conn, .parser = conn->parser, .data = data };
 	tx->state.id = conn->next_id++;
 	tx->state.proto = conn->parser->id;
+	tx->state.client = conn->swapped;
 	if (!conn->txs)
 		conn->last_tx = &conn->txs;
 	*conn->last_tx = tx;
@@ -118,8 +119,11 @@ void proto_tx_add_event(struct proto_tx *tx, const char *name)
 void proto_tx_file(
 	struct proto_tx *tx, const struct proto_file *file, const uint8_t *bytes, size_t len)
 {
+	struct proto_file told = *file;
+
+	told.side ^= tx->state.client;
 	if (tx->conn->setup.on_file)
-		tx->conn->setup.on_file(tx->conn->setup.context, file, bytes, len);
+		tx->conn->setup.on_file(tx->conn->setup.context, &told, bytes, len);
 }
 
 struct proto_tx_state proto_tx_state(const struct proto_tx *tx)

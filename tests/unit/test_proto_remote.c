@@ -175,14 +175,19 @@ static void test_socks_4(void **state)
 static void test_socks_reverse(void **state)
 {
 	static const struct kit_part parts[] = { C("NZ\x8d\x08\x87N"), S("\5\1\0"),
-		S("\5\1\0\1\x4a\x7d\x83\x67\0\x50"), C("\5\0"),
-		C("\5\0\0\1\x4a\x7d\x83\x67\0\x50") };
+		S("\5\1\0\1\x4a\x7d\x83\x67\0\x50"), C("\5\0"), C("\5\0\0\1\x4a\x7d\x83\x67\0\x50"),
+		S("GET /x HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n"),
+		C("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi") };
 
 	(void)state;
 	kit_check(&tcp, parts, N(parts),
 		"socks "
 		"\"socks\":{\"version\":5,\"command\":\"connect\",\"host\":\"74.125.131.103\","
-		"\"port\":80,\"status\":\"succeeded\"}\n");
+		"\"port\":80,\"status\":\"succeeded\"}\n"
+		"login basic a b - success\n"
+		"file /x 2\n"
+		"http \"http\":{\"hostname\":\"h\",\"url\":\"/x\",\"http_method\":\"GET\","
+		"\"protocol\":\"HTTP/1.1\",\"status\":200,\"length\":2}\n");
 }
 
 static void test_socks_or_not(void **state)
