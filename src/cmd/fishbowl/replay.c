@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "capture/reader.h"
+#include "cmd/fishbowl/replay_found.h"
 #include "cmd/fishbowl/replay_look.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
@@ -26,6 +27,7 @@ struct replay {
 	struct replay_look *look; /* NULL: headers only */
 	struct incidents *incidents;
 	char json[RECORD_MEMBERS_MAX + 2]; /* members as an object */
+	struct replay_found *found;
 	void *flow_memory;
 	void *budget_memory;
 	struct gate_time now;
@@ -74,6 +76,7 @@ static void count_record(struct replay *r, const struct record *record)
 	const struct text *app = &record->head.app_proto;
 
 	c->records++;
+	replay_found_take(r->found, record);
 	switch (record->type) {
 	case EVENT_FLOW:
 		c->flow_proto[record->head.proto]++;
@@ -243,6 +246,8 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	if (result == 0)
 		result = incidents_new(&r->incidents);
 	if (result == 0)
+		result = replay_found_new(&r->found);
+	if (result == 0)
 		result = new_look(r);
 	if (result == 0)
 		result = gate_new(&gate, &r->gate);
@@ -261,6 +266,7 @@ struct replay *replay_free(struct replay *r)
 		whole_free(r->whole);
 		replay_look_free(r->look);
 		incidents_free(r->incidents);
+		replay_found_free(r->found);
 		unmap_memory(r->flow_memory, gate_flow_memory_size(r->setup.conf));
 		unmap_memory(r->budget_memory, gate_budget_memory_size(r->setup.conf));
 		free(r);
@@ -585,6 +591,11 @@ void replay_finish(struct replay *r)
 const struct replay_counts *replay_counts(const struct replay *r)
 {
 	return &r->counts;
+}
+
+struct replay_found *replay_found(struct replay *r)
+{
+	return r->found;
 }
 
 void replay_gate_counts(const struct replay *r, struct gate_counts *ret_counts)

@@ -28,6 +28,7 @@ struct geo;
 struct inspect_frame;
 struct policy;
 struct replay;
+struct replay_found;
 struct replay_nets;
 
 struct replay_setup {
@@ -88,4 +89,6 @@ bool replay_packet(struct replay *replay, const struct capture_packet *packet,
 void replay_finish(struct replay *replay);
 
 const struct replay_counts *replay_counts(const struct replay *replay);
+struct replay_found *replay_found(
+	struct replay *replay); /* what the records told (replay_found.h) */
 void replay_gate_counts(const struct replay *replay, struct gate_counts *ret_counts);

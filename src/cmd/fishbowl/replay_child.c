@@ -2,6 +2,8 @@
 #include "cmd/fishbowl/replay_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,9 +33,11 @@
 enum {
 	BUFFER_SIZE = 1 << 20,
 	NOBODY = 65534,
-	FILES_MAX = 16,          /* new descriptors: none are opened */
+	FILES_MAX = 16,          /* descriptors beside the open ones, for the sandbox itself */
 	PROGRESS_PACKETS = 4096, /* look at the clock so often */
-	DIFFERENCES_MAX = 20,    /* shown one by one */
+	PROGRESS_MS = 250,
+	DAY_S = 24 * 3600,    /* more is not told */
+	DIFFERENCES_MAX = 20, /* shown one by one */
 };
 
 /* Beside the jail's own: memory, and the end of the output. */
@@ -68,7 +72,7 @@ struct child {
 	bool part;       /* something could not be read, or is not as recorded */
 	uint64_t total_size, done_size;
 	bool progress; /* standard error is a terminal */
-	int64_t shown_ms;
+	int64_t began_ms, shown_ms;
 };
 
 static void flush(struct child *c)
@@ -116,21 +120,35 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* What is left at the rate so far, as 1:02:03. */
+static void show_left(uint64_t done, uint64_t total, int64_t spent_ms)
+{
+	double left_s = (double)(total - done) / (double)done * (double)spent_ms / 1000;
+	uint64_t s = left_s < DAY_S ? (uint64_t)left_s : DAY_S;
+
+	fprintf(stderr, ", %llu:%02llu:%02llu left", (unsigned long long)(s / 3600),
+		(unsigned long long)(s / 60 % 60), (unsigned long long)(s % 60));
+}
+
 static void show_progress(struct child *c, const struct capture_reader *reader)
 {
-	int64_t ms = now_ms();
+	int64_t ms = now_ms(), spent_ms = ms - c->began_ms;
 	uint64_t frames = replay_counts(c->replay)->frames;
 	uint64_t done = c->done_size + capture_reader_position(reader);
 
-	if (ms - c->shown_ms < 250)
+	if (ms - c->shown_ms < PROGRESS_MS || spent_ms <= 0 || done == 0)
 		return;
 	c->shown_ms = ms;
+	fputs("\r", stderr);
 	if (c->total_size > 0)
-		fprintf(stderr, "\r%3u %%, %llu frames\033[K",
-			(unsigned)(done >= c->total_size ? 100 : done * 100 / c->total_size),
-			(unsigned long long)frames);
-	else
-		fprintf(stderr, "\r%llu frames\033[K", (unsigned long long)frames);
+		fprintf(stderr, "%3u %%, ",
+			(unsigned)(done >= c->total_size ? 100 : done * 100 / c->total_size));
+	fprintf(stderr, "%llu frames, %llu a second, %.1f MB/s", (unsigned long long)frames,
+		(unsigned long long)((double)frames * 1000 / (double)spent_ms),
+		(double)done / 1000 / (double)spent_ms);
+	if (c->total_size > done)
+		show_left(done, c->total_size, spent_ms);
+	fputs("\033[K", stderr);
 }
 
 /* Names the packet whose verdict is not the recorded one. */
@@ -308,10 +326,22 @@ static int start(struct child *c)
 		c->total_size += job->input[i].size;
 	}
 	c->progress = isatty(STDERR_FILENO) == 1;
+	c->began_ms = now_ms();
 	c->buffer = malloc(BUFFER_SIZE);
 	if (redact_new(job->role, &c->redact) < 0)
 		return -ENOMEM;
 	return c->buffer ? replay_new(&setup, &c->replay) : -ENOMEM;
+}
+
+/* The captures are open, without a hole among their numbers. */
+static unsigned open_files(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 0;
+	close(fd);
+	return (unsigned)fd;
 }
 
 int replay_give_up_rights(const struct conf *conf)
@@ -325,7 +355,7 @@ int replay_give_up_rights(const struct conf *conf)
 	int r = 0, landlock;
 
 	if (geteuid() == 0)
-		r = jail_drop(&nobody, FILES_MAX);
+		r = jail_drop(&nobody, open_files() + FILES_MAX);
 	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = -errno;
 	/* After the change of user, which clears it. */
@@ -358,6 +388,7 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 	int r;
 
 	proto_prepare();
+	json_object_seed(0); /* it opens a file for that */
 	r = open_geo(&c);
 	if (r == 0)
 		r = replay_give_up_rights(job->conf);

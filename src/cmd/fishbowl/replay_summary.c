@@ -9,19 +9,29 @@ struct line {
 	struct out *o;
 	const char *head;
 	bool begun;
+	size_t at; /* where its last row begins */
 };
 
 static void put_part(struct line *line, const char *name, uint64_t n)
 {
+	char text[128];
+	struct out part = out_make(text, sizeof(text));
+
 	if (n == 0)
 		return;
+	out_fmt(&part, "%s %llu", name, (unsigned long long)n);
 	if (line->begun)
-		out_str(line->o, ", ");
-	else
-		out_fmt(line->o, "%-11s ", line->head);
+		out_char(line->o, ',');
+	if (line->begun && line->o->len - line->at + 2 + part.len <= FOUND_COLUMNS) {
+		out_char(line->o, ' ');
+	} else {
+		if (line->begun)
+			out_char(line->o, '\n');
+		line->at = line->o->len;
+		out_fmt(line->o, "%-11s ", line->begun ? "" : line->head);
+	}
 	line->begun = true;
-	out_fmt(line->o, "%s ", name);
-	out_u64(line->o, n);
+	out_bytes(line->o, part.at, part.len);
 }
 
 static void end_line(struct line *line)
@@ -56,7 +66,7 @@ static void put_time(struct out *o, const struct replay_counts *c)
 		return;
 	out_str(o, "time        ");
 	out_time_rfc3339(o, c->first_ns);
-	out_str(o, " to ");
+	out_str(o, " to\n            ");
 	out_time_rfc3339(o, c->last_ns);
 	out_fmt(o, " (%lld.%03lld s)\n", (long long)(ms / 1000), (long long)(ms % 1000));
 }
@@ -136,7 +146,7 @@ static void put_found(struct out *o, const struct replay_counts *c)
 	end_line(&line);
 }
 
-void replay_summary(struct out *o, const struct replay *replay, bool policy)
+void replay_summary(struct out *o, struct replay *replay, bool policy)
 {
 	const struct replay_counts *c = replay_counts(replay);
 
@@ -153,4 +163,5 @@ void replay_summary(struct out *o, const struct replay *replay, bool policy)
 	put_applications(o, c);
 	put_found(o, c);
 	out_fmt(o, "records     %llu\n", (unsigned long long)c->records);
+	replay_found_print(o, replay_found(replay));
 }
