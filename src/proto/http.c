@@ -319,6 +319,29 @@ static size_t feed_tunnel(struct http *http, unsigned side, struct cur c)
 	return used;
 }
 
+/* Behind the rest of a line: whether another header begins, or they end. */
+static bool is_head(struct cur c)
+{
+	const uint8_t *lf = memchr(c.at, '\n', cur_left(&c));
+	uint8_t byte = 0;
+
+	cur_skip(&c, lf ? (size_t)(lf - c.at) + 1 : cur_left(&c));
+	if (cur_left(&c) && (*c.at == '\r' || *c.at == '\n'))
+		return true;
+	while (cur_left(&c) && is_token(byte = cur_u8(&c)))
+		;
+	return lf && (byte == ':' || !cur_left(&c));
+}
+
+/* Behind a gap in the headers there are more of them, or the body. */
+static void bridge(struct http *http, unsigned side, struct cur c)
+{
+	static const uint8_t end[] = { '\r', '\n', '\r', '\n' };
+
+	http->head_cut[side] = false;
+	give(http, side, end, is_head(c) ? 2 : 4);
+}
+
 static size_t feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -332,6 +355,8 @@ static size_t feed(struct proto_conn *conn, void *state, unsigned side, const ui
 		return 0;
 	}
 	renew_when_idle(http);
+	if (len && http->head_cut[side])
+		bridge(http, side, cur_make(bytes, len));
 	if (len)
 		used = side ? give_response(http, cur_make(bytes, len), end)
 			    : give(http, 0, bytes, len);
@@ -340,10 +365,40 @@ static size_t feed(struct proto_conn *conn, void *state, unsigned side, const ui
 	return used;
 }
 
+/* Whether the first line or headers are not at their end. */
+static bool is_in_head(const struct http *http, unsigned side)
+{
+	const htp_tx_t *tx =
+		side ? htp_connp_get_out_tx(http->connp) : htp_connp_get_in_tx(http->connp);
+
+	if (!tx)
+		return false;
+	return side ? tx->response_progress == HTP_RESPONSE_LINE ||
+			       tx->response_progress == HTP_RESPONSE_HEADERS
+		    : tx->request_progress == HTP_REQUEST_LINE ||
+			       tx->request_progress == HTP_REQUEST_HEADERS;
+}
+
+/* The line that was cut ends there; what is left of it behind the gap is a header of its own, if there are more
+ * headers, which what comes next must show. */
+static bool cut_head(struct http *http, unsigned side, struct cur left)
+{
+	bool begins = side && cur_left(&left) && guess_response(left) == PROTO_IS;
+
+	if (!is_in_head(http, side) && !begins)
+		return false;
+	if (cur_left(&left))
+		give(http, side, left.at, cur_left(&left));
+	http->head_cut[side] = true;
+	return true;
+}
+
 static void gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct http *http = state;
 
+	if (cut_head(http, side, proto_conn_left(conn, side)))
+		return;
 	if (give(http, side, NULL, len > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)len) == SIZE_MAX)
 		proto_conn_lose(conn, side);
 }

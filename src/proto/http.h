@@ -92,6 +92,7 @@ struct http {
 	bool lf_missing; /* of the last line before it */
 	bool between;    /* no response has begun, or the last one is complete */
 	bool closing;    /* that side says nothing more */
+	bool head_cut[2]; /* there was a gap in the first line or the headers */
 	uint64_t next_file;
 	unsigned n_txs;              /* since connp was made */
 	uint64_t inflated, received; /* bytes of bodies, in messages that were compressed */

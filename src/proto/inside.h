@@ -102,6 +102,8 @@ void proto_conn_start_over_turned(struct proto_conn *conn);
 /* What feed() leaves of this side waits for the other one: it comes again as soon as that has
  * said more. */
 void proto_conn_wait(struct proto_conn *conn, unsigned side);
+/* For gap(): what feed() left of this side, which goes with the bytes that were never seen, and is counted among them. */
+struct cur proto_conn_left(const struct proto_conn *conn, unsigned side);
 /* For gap(): it cannot read on; the side is left alone from here. */
 void proto_conn_lose(struct proto_conn *conn, unsigned side);
 /* The parser would have to spend more than its limits allow: the connection is overrun. */

@@ -77,6 +77,11 @@ void proto_conn_wait(struct proto_conn *conn, unsigned side)
 	conn->side[side].waits = true;
 }
 
+struct cur proto_conn_left(const struct proto_conn *conn, unsigned side)
+{
+	return cur_make(conn->side[side].pending, conn->side[side].len);
+}
+
 void proto_conn_give_up(struct proto_conn *conn)
 {
 	conn->overrun = true;
@@ -624,8 +629,8 @@ void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 	} else if (!conn->parser->gap) {
 		lose(conn, n);
 	} else {
-		pending_drop(conn, side);
 		conn->parser->gap(conn, conn->state, n, all);
+		pending_drop(conn, side);
 	}
 	settle(conn);
 }

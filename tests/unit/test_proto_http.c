@@ -289,6 +289,46 @@ static void gap_in_a_body_is_not_the_end(void **state)
 	has(heard.text, "\"status\":201");
 }
 
+/* What stood before the gap and behind it is read; the line that it is in is lost. */
+static void gap_in_headers_loses_a_line(void **state)
+{
+	static const char ask[] = "GET /f HTTP/1.1\r\nHost: h\r\nUser-Agent: fi";
+	static const char asked[] = "sh\r\nReferer: r\r\n\r\n";
+	static const char status[] = "HTTP/1.1 302 Moved";
+	static const char answer[] = "okie\r\nLocation: /z\r\nContent-Length: 2\r\n\r\nok";
+
+	(void)state;
+	open_conn(&heard);
+	kit_feed(conn, 0, (const uint8_t *)ask, strlen(ask));
+	proto_gap(conn, 0, 100);
+	kit_feed(conn, 0, (const uint8_t *)asked, strlen(asked));
+	kit_feed(conn, 1, (const uint8_t *)status, strlen(status));
+	proto_gap(conn, 1, 1460);
+	kit_feed(conn, 1, (const uint8_t *)answer, strlen(answer));
+	close_conn(&heard);
+	has(heard.text, "file 1 /f 2\n");
+	has(heard.text, "\"http_user_agent\":\"fi\"");
+	has(heard.text, "\"http_refer\":\"r\"");
+	has(heard.text, "\"status\":302,\"redirect\":\"/z\",\"length\":2}");
+}
+
+static void gap_beyond_the_headers(void **state)
+{
+	static const char ask[] = "GET /f HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char status[] = "HTTP/1.1 200 Ok\r\nContent-Ty";
+	static const char body[] = "of the body\nthe rest is here\n";
+
+	(void)state;
+	open_conn(&heard);
+	kit_feed(conn, 0, (const uint8_t *)ask, strlen(ask));
+	kit_feed(conn, 1, (const uint8_t *)status, strlen(status));
+	proto_gap(conn, 1, 1460);
+	kit_feed(conn, 1, (const uint8_t *)body, strlen(body));
+	close_conn(&heard);
+	has(heard.text, "file 1 /f 29\n");
+	has(heard.text, "\"status\":200,\"length\":29}");
+}
+
 static void other_protocols_behind_connect(void **state)
 {
 	static const char hello[] = "GET /inner HTTP/1.1\r\nHost: i\r\n\r\n";
@@ -843,6 +883,8 @@ int main(void)
 		cmocka_unit_test(parts_of_a_multipart_body_are_files),
 		cmocka_unit_test(cut_bodies_are_cut_files),
 		cmocka_unit_test(gap_in_a_body_is_not_the_end),
+		cmocka_unit_test(gap_in_headers_loses_a_line),
+		cmocka_unit_test(gap_beyond_the_headers),
 		cmocka_unit_test(other_protocols_behind_connect),
 		cmocka_unit_test(old_and_odd_ways),
 		cmocka_unit_test(ranges_are_told),
