@@ -25,6 +25,7 @@ enum irc_kind {
 	IRC_KICK,
 	IRC_QUIT,
 	IRC_MODE,
+	IRC_INVITE,
 	IRC_KINDS
 };
 
@@ -41,6 +42,7 @@ static const struct {
 	{ "KICK", "kick", 2 },
 	{ "QUIT", "quit", 0 },
 	{ "MODE", "mode", 2 },
+	{ "INVITE", "invite", 2 },
 };
 
 struct irc_line {
@@ -222,6 +224,10 @@ static struct parts parts_of(
 		p.target = line->param[0];
 		p.to = line->param[1];
 		p.text = line->param[2];
+		break;
+	case IRC_INVITE:
+		p.to = line->param[0];
+		p.target = line->param[1];
 		break;
 	case IRC_MODE:
 		p.target = line->param[0];

@@ -25,7 +25,8 @@ static void test_a_session(void **state)
 		  "@time=1 :al!a@h JOIN #a al :Al Example\r\n:al!a@h PRIVMSG #a :hi \xff\r\n"),
 		C("PRIVMSG #a,al :one : two\r\nNICK rob\r\nTOPIC #a\r\n"),
 		S(":bob!b@h NICK :rob\r\n"),
-		C("NOTICE al :psst\r\nKICK #a al :go away\r\nMODE #a +o  al\r\nPART #b\r\n"),
+		C("NOTICE al :psst\r\nKICK #a al :go away\r\nMODE #a +o  al\r\nINVITE al "
+		  "#a\r\nPART #b\r\n"),
 		S(":rob!b@h KICK #a al :go away\r\n:al!a@h QUIT :Gone\r\n"),
 		C("QUIT\r\n"),
 		S("ERROR :Closing Link\r\n"),
@@ -57,6 +58,8 @@ static void test_a_session(void **state)
 		"\"text\":\"go away\"}\n"
 		"irc \"chat\":{\"kind\":\"mode\",\"nick\":\"rob\",\"channel\":\"#a\","
 		"\"text\":\"+o  al\"}\n"
+		"irc \"chat\":{\"kind\":\"invite\",\"nick\":\"rob\",\"channel\":\"#a\","
+		"\"to\":\"al\"}\n"
 		"irc \"chat\":{\"kind\":\"part\",\"nick\":\"rob\",\"channel\":\"#b\"}\n"
 		"irc \"chat\":{\"kind\":\"quit\",\"nick\":\"al\",\"text\":\"Gone\"}\n"
 		"irc \"chat\":{\"kind\":\"quit\",\"nick\":\"rob\"}\n");
