@@ -15,6 +15,7 @@ help:
 	@echo 'make lab         install what is missing, build, and start a whole honeynet on this machine'
 	@echo 'make check       install what is missing, build every way, run every test (10-20 minutes)'
 	@echo 'make quickcheck  the tests that need no network namespaces (under 2 minutes)'
+	@echo 'make golden-report  what is recovered from known captures: met, missing, explained (2 minutes)'
 	@echo 'make escape      attack from a honeypot in every way we know; counts what comes out (4 minutes)'
 	@echo 'make bench       compare with a kernel bridge, and with no control: throughput, delay, CPU, memory'
 	@echo 'make flood       a honeypot floods for a minute: what comes out, what the others notice'
@@ -56,6 +57,9 @@ flood: deps-lab deps-bench build
 	ninja -C build
 	python3 tests/perf/flood.py --build build
 
+golden-report: deps-lab build
+	python3 tests/golden/report.py
+
 escape: deps-lab deps-check deps-escape build
 	meson configure build -Dtests=true
 	ninja -C build
@@ -80,4 +84,4 @@ check-format:
 clean:
 	rm -rf build build-check build-clang dist
 
-.PHONY: all help build install-deps lab check quickcheck escape bench flood install deb fuzz format check-format clean
+.PHONY: all help build install-deps lab check quickcheck golden-report escape bench flood install deb fuzz format check-format clean
