@@ -86,7 +86,7 @@ static const char *print(void)
 static int begin(void **state)
 {
 	(void)state;
-	return replay_found_new(&found);
+	return replay_found_new(false, &found);
 }
 
 static int end(void **state)
@@ -147,6 +147,25 @@ static void test_logins(void **state)
 	assert_non_null(strstr(printed, "  x ro\\x1b[31mot / a\\x5cb                               "
 					"          6          1\n"));
 	assert_non_null(strstr(printed, "203.0.113.9 > 192.0.2.1\n"));
+}
+
+/* What --role viewer must not show is nowhere. */
+static void test_viewer(void **state)
+{
+	struct record login = record_of(EVENT_LOGIN, "203.0.113.9", "192.0.2.1");
+	struct record file = record_of(EVENT_FILEINFO, "203.0.113.9", "192.0.2.1");
+
+	(void)state;
+	replay_found_free(found);
+	assert_int_equal(replay_found_new(true, &found), 0);
+	login.login.user = login.login.password = text_of("geheim");
+	login.login.result = text_of("success");
+	*record_members(&file) =
+		text_of("\"fileinfo\":{\"filename\":\"geheim\",\"sha256\":\"01\",\"size\":1}");
+	replay_found_take(found, &login);
+	replay_found_take(found, &file);
+	assert_non_null(strstr(print(), "    - (x) 1 x 203.0.113.9 > 192.0.2.1\n"));
+	assert_null(strstr(printed, "geheim"));
 }
 
 static void test_chats(void **state)
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_hosts, begin, end),
 		cmocka_unit_test_setup_teardown(test_logins, begin, end),
+		cmocka_unit_test_setup_teardown(test_viewer, begin, end),
 		cmocka_unit_test_setup_teardown(test_chats, begin, end),
 		cmocka_unit_test_setup_teardown(test_files, begin, end),
 		cmocka_unit_test_setup_teardown(test_hostile, begin, end),

@@ -246,7 +246,7 @@ int replay_new(const struct replay_setup *setup, struct replay **ret_replay)
 	if (result == 0)
 		result = incidents_new(&r->incidents);
 	if (result == 0)
-		result = replay_found_new(&r->found);
+		result = replay_found_new(setup->viewer, &r->found);
 	if (result == 0)
 		result = new_look(r);
 	if (result == 0)

@@ -39,6 +39,7 @@ struct replay_setup {
 	const struct replay_nets *external; /* NULL: what is not home */
 	struct rules *rules;                /* held against every frame; NULL: none are */
 	bool is_inline;                     /* rules stop and change frames */
+	bool viewer;                        /* what is found is for one: see replay_found.h */
 	bool midstream, ignore_checksums;   /* see replay_look.h, as signatures and geo */
 	const struct signatures *signatures;
 	const struct geo *geo;

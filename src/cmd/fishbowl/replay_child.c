@@ -312,6 +312,7 @@ static int start(struct child *c)
 		.signatures = c->signatures,
 		.geo = c->geo,
 		.is_inline = job->is_inline,
+		.viewer = job->role != ROLE_ANALYST,
 		.midstream = job->midstream,
 		.ignore_checksums = job->ignore_checksums,
 		.emit = on_record,

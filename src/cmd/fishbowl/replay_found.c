@@ -33,13 +33,14 @@ struct incident {
 };
 
 struct replay_found {
+	bool viewer;
 	struct top *table[TABLES];
 	uint64_t files, chats, decoded, incidents;
 	struct incident incident[FOUND_INCIDENTS_MAX];
 	char json[RECORD_JSON_MAX];
 };
 
-int replay_found_new(struct replay_found **ret_found)
+int replay_found_new(bool viewer, struct replay_found **ret_found)
 {
 	struct replay_found *found = calloc(1, sizeof(*found));
 	int r = found ? 0 : -ENOMEM;
@@ -50,6 +51,7 @@ int replay_found_new(struct replay_found **ret_found)
 		replay_found_free(found);
 		return r;
 	}
+	found->viewer = viewer;
 	*ret_found = found;
 	return 0;
 }
@@ -204,7 +206,7 @@ static void take_file(struct replay_found *found, const struct record *record)
 	e->n[SIZE] = size > e->n[SIZE] ? size : e->n[SIZE];
 	e->weight = e->n[SIZE]; /* it is shown by size */
 	if (e->n[TIMES] == 1) {
-		put_part(&o, name, NAME_KEPT - 1);
+		put_part(&o, found->viewer ? text_of("-") : name, NAME_KEPT - 1);
 		put_part(&o, type_of_file(json, file, record), 48);
 		put_who(&o, &record->head);
 		top_note(e, note, o.len);
@@ -382,32 +384,42 @@ static void take_incident(struct replay_found *found, const struct record *recor
 	json_decref(json);
 }
 
-void replay_found_take(struct replay_found *found, const struct record *record)
+/* Of words, passwords and who said them. */
+static void take_words(struct replay_found *found, const struct record *record)
 {
 	switch (record->type) {
-	case EVENT_FLOW:
-		take_flow(found, record);
-		break;
 	case EVENT_LOGIN:
 		take_login(found, record);
 		break;
 	case EVENT_CHAT:
 		take_chat(found, record);
 		break;
-	case EVENT_FILEINFO:
-		take_file(found, record);
-		break;
 	case EVENT_DECODED:
 		take_decoded(found, record);
-		break;
-	case EVENT_ALERT:
-		take_alert(found, record);
 		break;
 	case EVENT_INCIDENT:
 		take_incident(found, record);
 		break;
 	default:
 		break;
+	}
+}
+
+void replay_found_take(struct replay_found *found, const struct record *record)
+{
+	switch (record->type) {
+	case EVENT_FLOW:
+		take_flow(found, record);
+		break;
+	case EVENT_FILEINFO:
+		take_file(found, record);
+		break;
+	case EVENT_ALERT:
+		take_alert(found, record);
+		break;
+	default:
+		if (!found->viewer)
+			take_words(found, record);
 	}
 }
 

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "event/event.h"
 
 #define FOUND_COLUMNS       80
@@ -20,7 +22,9 @@
 struct out;
 struct replay_found;
 
-int replay_found_new(struct replay_found **ret_found); /* -ENOMEM */
+/* `viewer`: for one who may not see passwords, words and names of persons (store/redact.h): these are left out.
+ * -ENOMEM. */
+int replay_found_new(bool viewer, struct replay_found **ret_found);
 struct replay_found *replay_found_free(struct replay_found *found);
 void replay_found_take(struct replay_found *found, const struct record *record);
 /* At most FOUND_TEXT_MAX bytes. */
