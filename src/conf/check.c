@@ -529,6 +529,20 @@ static void check_capture(struct check *c)
 			"budget larger");
 }
 
+static void check_kept_files(struct check *c)
+{
+	const struct conf_files *files = &c->conf->files;
+
+	check_files_named(c, CONF_SECTION_files, "yara", &files->yara, CONF_YARA_FILES_MAX);
+	if (!*files->password)
+		FAULT(c, conf_line(c->lines, CONF_SECTION_files, 0, "password", 0),
+			"password is empty; files that can do harm leave only with one, such as "
+			"\"infected\"");
+	if (files->largest > files->budget)
+		FAULT(c, conf_line(c->lines, CONF_SECTION_files, 0, "largest", 0),
+			"largest is more than budget; make it smaller, or budget larger");
+}
+
 int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_faults *faults)
 {
 	struct check c = { conf, lines, faults };
@@ -542,6 +556,7 @@ int conf_check(struct conf *conf, const struct conf_lines *lines, struct conf_fa
 		CONF_SIGNATURES_MAX);
 	check_files_named(
 		&c, CONF_SECTION_geo, "database", &conf->geo.database, CONF_GEO_FILES_MAX);
+	check_kept_files(&c);
 	if (check_servers(&c) < 0)
 		return -ENOMEM;
 	return check_honeypots(&c);

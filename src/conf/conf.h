@@ -30,6 +30,7 @@ struct out;
 #define CONF_BANNERED_MAX     64
 #define CONF_SIGNATURES_MAX   8 /* files */
 #define CONF_GEO_FILES_MAX    4
+#define CONF_YARA_FILES_MAX   32
 #define CONF_NAME_MAX         32 /* honeypot and honeynet names, with NUL */
 #define CONF_NIC_MAX          16 /* NIC names, with NUL (IFNAMSIZ) */
 #define CONF_PATH_MAX         80 /* state_dir and run_dir, with NUL: sockets below them must fit 108 */
@@ -116,6 +117,7 @@ struct conf {
 	struct conf_capture capture;
 	struct conf_store store;
 	struct conf_flow flow;
+	struct conf_files files;
 	struct conf_a_honeypot *honeypot;
 	size_t n_honeypots;
 	struct ip *resolver; /* parsed top.resolvers */

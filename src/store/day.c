@@ -13,6 +13,7 @@
 #include <sqlite3.h>
 
 #include "store/schema.h"
+#include "store/sql.h"
 #include "store/tally.h"
 
 enum { NAMES_MAX = 2048, QUICK_CHECK_MAX = 256 << 20, OTHER_PORT = -1 };
@@ -79,55 +80,6 @@ struct day {
 	struct tally hourly, src;
 };
 
-/* SQLite makes paths absolute, which needs search rights on every directory above. A path through
- * /proc/self/fd needs none: it stays as it is. */
-static int keep_path(sqlite3_vfs *vfs, const char *name, int size, char *ret_name)
-{
-	(void)vfs;
-	return snprintf(ret_name, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
-}
-
-static const char *day_vfs(void)
-{
-	static sqlite3_vfs vfs;
-
-	if (!vfs.zName) {
-		vfs = *sqlite3_vfs_find(NULL);
-		vfs.zName = "fishbowl-day";
-		vfs.xFullPathname = keep_path;
-		sqlite3_vfs_register(&vfs, 0);
-	}
-	return vfs.zName;
-}
-
-static int error_of(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_OK:
-	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return 0;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_FORMAT:
-	case SQLITE_SCHEMA:
-	case SQLITE_CONSTRAINT:
-	case SQLITE_ERROR: /* a table is missing */
-		return -EBADMSG;
-	case SQLITE_FULL:
-		return -ENOSPC;
-	case SQLITE_READONLY:
-		return -EROFS;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return -EBUSY;
-	case SQLITE_NOMEM:
-		return -ENOMEM;
-	default:
-		return -EIO;
-	}
-}
-
 void day_file_name(uint32_t date, char ret_name[static DAY_NAME_MAX])
 {
 	snprintf(ret_name, DAY_NAME_MAX, "ev-%08u.db", date);
@@ -162,7 +114,7 @@ static int64_t pragma(struct day *day, const char *sql, int64_t otherwise)
 
 static int exec(struct day *day, const char *sql)
 {
-	return error_of(sqlite3_exec(day->sqlite, sql, NULL, NULL, NULL));
+	return sql_error(sqlite3_exec(day->sqlite, sql, NULL, NULL, NULL));
 }
 
 /* A crash of the machine can tear a file; small ones are looked through, large ones by their size. */
@@ -219,7 +171,7 @@ static int load_names(struct day *day)
 	}
 	sqlite3_finalize(statement);
 	day->committed_names = day->n_names;
-	return error_of(code);
+	return sql_error(code);
 }
 
 static uint64_t meta(struct day *day, const char *key)
@@ -237,22 +189,21 @@ static int prepare(struct day *day)
 			SQLITE_PREPARE_PERSISTENT, &day->statement[i], NULL);
 
 		if (code != SQLITE_OK)
-			return error_of(code);
+			return sql_error(code);
 	}
 	return 0;
 }
 
 static int open_file(struct day *day)
 {
-	char name[DAY_NAME_MAX], path[64];
+	char name[DAY_NAME_MAX];
 	int error;
 
 	day_file_name(day->date, name);
 	if (fchmodat(day->dir_fd, name, 0640, 0) < 0 && errno != ENOENT)
 		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", day->dir_fd, name);
-	error = error_of(sqlite3_open_v2(path, &day->sqlite,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, day_vfs()));
+	error = sql_open(
+		day->dir_fd, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &day->sqlite);
 	if (error)
 		return error;
 	sqlite3_busy_timeout(day->sqlite, 200);
@@ -332,7 +283,7 @@ static int run(struct day *day, enum statement which)
 	int code = sqlite3_step(statement);
 
 	sqlite3_reset(statement);
-	return error_of(code);
+	return sql_error(code);
 }
 
 int day_begin(struct day *day)

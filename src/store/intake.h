@@ -21,7 +21,7 @@ struct manifest_key;
 struct ring;
 struct sinks;
 
-#define INTAKE_SOURCES_MAX 4
+#define INTAKE_SOURCES_MAX 5
 
 struct intake_source {
 	const char *origin; /* "gate" (the first one: its flow records are summed), "tap", ... */

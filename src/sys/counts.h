@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * counts - the files gate.counts, tap.counts, store.counts, lens.counts in run_dir: one writer each, read by the
+ * counts - the files gate.counts, tap.counts, store.counts, lens.counts, vault.counts in run_dir: one writer each, read by the
  * supervisor (status, stats, audit). They live as long as the rings, so counts go on over a restart.
  * Words are written one by one; a reader takes each for itself.
  */
@@ -91,4 +91,20 @@ struct counts_lens {
 	uint64_t looked;      /* frames held against the rules */
 	uint64_t not_looked;  /* frames that did not arrive, and copies of those that left */
 	uint64_t alerts;
+	uint64_t pieces; /* of files, put into the ring */
+};
+
+struct counts_vault {
+	uint64_t pieces;      /* taken */
+	uint64_t refused;     /* ill-formed pieces */
+	uint64_t open;        /* files being carried now */
+	uint64_t files;       /* kept now */
+	uint64_t bytes;       /* of them */
+	uint64_t seen;        /* files that ended */
+	uint64_t fresh;       /* of them, content that came for the first time */
+	uint64_t unstored;    /* of them, not kept: a budget, or the disk */
+	uint64_t removed;     /* kept once, and gone for a budget */
+	uint64_t records;     /* put into the ring */
+	uint64_t poison;      /* files that are not examined any more */
+	uint64_t write_errno; /* of the last failed write while it still fails, else 0 */
 };
