@@ -478,8 +478,8 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	before = o.len;
 	if (!proto_tx_json(tx, &o) || !out_ok(&o) || o.len == before)
 		return false;
-	fill_sides(frame,
-		is_message(frame, proto) ? frame->side : proto_tx_state(tx).client, &record.head);
+	fill_sides(frame, is_message(frame, proto) ? frame->side : proto_tx_state(tx).client,
+		&record.head);
 	*record_members(&record) = written(&o);
 	*ret_record = record;
 	return true;
@@ -576,6 +576,18 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 		put_json(&o, file->tx);
 	*record_members(&record) = written(&o);
 	*ret_record = record;
+}
+
+void inspect_record_piece(
+	const struct inspect_frame *frame, const struct proto_file *file, struct record *ret_record)
+{
+	enum proto_id proto = file->tx ? proto_tx_state(file->tx).proto : PROTO_NONE;
+	uint32_t len =
+		file->name_len < INSPECT_FILE_NAME_TOLD ? file->name_len : INSPECT_FILE_NAME_TOLD;
+
+	*ret_record = new_record(EVENT_FILE, frame, proto);
+	fill_sides(frame, file->side, &ret_record->head);
+	ret_record->file.name = (struct text){ file->name, len };
 }
 
 static struct text login_text(const struct proto_login_text *text)

@@ -47,6 +47,10 @@ struct inspect_contents {
 void inspect_record_file(const struct inspect_frame *frame, const struct proto_file *file,
 	const struct inspect_contents *contents, struct inspect_text *text,
 	struct record *ret_record);
+/* What is known of a file that is carried, with a piece of it: head and name; the rest is another's to say. */
+#define INSPECT_FILE_NAME_TOLD 255 /* bytes of its name */
+void inspect_record_piece(const struct inspect_frame *frame, const struct proto_file *file,
+	struct record *ret_record);
 /* An attempt to log in: from who tried. */
 void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto,
 	const struct proto_login *login, struct record *ret_record);

@@ -72,6 +72,23 @@ static void on_tx(void *context, const struct inspect_frame *frame, struct proto
 		emit(r, &record);
 }
 
+static void keep(struct recover *r, const struct inspect_frame *frame,
+	const struct proto_file *file, const uint8_t *bytes, size_t len)
+{
+	struct record record;
+	const struct recover_piece piece = { .record = &record,
+		.id = file->id,
+		.side = file->side,
+		.offset = file->offset,
+		.bytes = bytes,
+		.len = len,
+		.end = file->end,
+		.cut = file->cut };
+
+	inspect_record_piece(frame, file, &record);
+	r->setup.keep(r->setup.context, &piece);
+}
+
 static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *file,
 	const uint8_t *bytes, size_t len)
 {
@@ -79,7 +96,7 @@ static void on_file(void *context, const struct inspect_frame *frame, const stru
 	struct record record;
 
 	if (r->setup.keep)
-		r->setup.keep(r->setup.context, frame, file, bytes, len);
+		keep(r, frame, file, bytes, len);
 	if (recover_files_take(r->files, frame, file, bytes, len, &r->text, &record))
 		emit(r, &record);
 }

@@ -14,6 +14,17 @@ struct record;
 struct recover;
 struct signatures;
 
+/* A piece of a file that is carried. Pointers are valid during the call. */
+struct recover_piece {
+	const struct record *record; /* EVENT_FILE: head and name of the file */
+	uint64_t id;                 /* of the file in its conversation, of that side */
+	unsigned side;
+	uint64_t offset; /* of the bytes in the file */
+	const uint8_t *bytes;
+	size_t len;
+	bool end, cut; /* nothing more will come; and the end was not seen */
+};
+
 struct recover_setup {
 	struct inspect_setup inspect; /* how to look; callbacks and context are set here */
 	bool records; /* of protocols, logins, files, payloads; else of the rules' hits only */
@@ -21,9 +32,8 @@ struct recover_setup {
 	const struct signatures *signatures; /* NULL: hosts get no fingerprints; outlives it */
 	const struct geo *geo;               /* NULL: addresses get no place; outlives it */
 	void (*emit)(void *context, const struct record *record);
-	/* A piece of a file that is carried (proto/proto.h). NULL: contents are not kept. */
-	void (*keep)(void *context, const struct inspect_frame *frame,
-		const struct proto_file *file, const uint8_t *bytes, size_t len);
+	/* NULL: contents are not kept. */
+	void (*keep)(void *context, const struct recover_piece *piece);
 	/* What was typed and shown (proto/proto.h). NULL: nobody asks. */
 	void (*on_text)(
 		void *context, const struct inspect_frame *frame, const struct proto_text *text);

@@ -35,7 +35,7 @@ static const struct message_row rows[MESSAGE_COUNT] = {
 };
 
 static const char *const processes[CHAN_NAMES] = { "fb-gate", "fb-tap", "fb-store", "fb-lens",
-	"fb-rules" };
+	"fb-vault", "fb-rules" };
 
 const char *message_name(enum message_type type)
 {

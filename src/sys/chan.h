@@ -29,6 +29,7 @@ enum chan_process {
 	CHAN_TAP,
 	CHAN_STORE,
 	CHAN_LENS,
+	CHAN_VAULT,
 	CHAN_PROCESSES,
 	CHAN_RULES = CHAN_PROCESSES,
 	CHAN_NAMES
@@ -174,6 +175,20 @@ enum record_kind {
 	RECORD_KIND_PADDING, /* never seen */
 	RECORD_KIND_DATA,    /* a packed record (event/event.h) */
 	RECORD_KIND_MARKER,  /* struct audit_marker; record-gate.ring only */
+};
+
+enum file_order { FILE_PIN, FILE_UNPIN, FILE_PURGE };
+
+struct message_file_order {
+	uint64_t number; /* comes back in the answer */
+	uint32_t what;   /* enum file_order */
+	uint32_t spare;
+	uint8_t sha256[32];
+};
+
+struct message_file_done {
+	uint64_t number;
+	int64_t result; /* 1: done, 0: no such file is kept, or -errno; -EAGAIN: not now */
 };
 
 struct message {

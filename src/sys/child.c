@@ -157,6 +157,8 @@ enum child_event child_poll(struct child *child, int64_t now_ns, struct message 
 		return CHILD_KILL_FLOW;
 	case MESSAGE_SEGMENT:
 		return CHILD_SEGMENT;
+	case MESSAGE_FILE_ORDER:
+		return CHILD_FILE_ORDER;
 	default:
 		message_close_fds(ret_message);
 		return CHILD_NOTHING;
@@ -171,6 +173,11 @@ int child_applied(struct child *child, const struct message_applied *applied)
 int child_compiled(struct child *child, const struct message_compiled *compiled, int fd)
 {
 	return chan_send(&child->chan, MESSAGE_COMPILED, compiled, &fd, fd >= 0);
+}
+
+int child_file_done(struct child *child, const struct message_file_done *done)
+{
+	return chan_send(&child->chan, MESSAGE_FILE_DONE, done, NULL, 0);
 }
 
 int child_audited(struct child *child, const struct message_audited *audited)

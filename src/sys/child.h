@@ -32,9 +32,10 @@ enum child_event {
 	CHILD_STOP,
 	CHILD_POLICY, /* fb-gate: *ret_message has the image's descriptor, to be taken or closed */
 	CHILD_RULES,  /* fb-gate: the same with a rules image, or none */
-	CHILD_KILL_FLOW, /* fb-gate */
-	CHILD_SEGMENT,   /* fb-lens: *ret_message has the file, to be taken or closed */
-	CHILD_ORPHAN,    /* no supervisor any more (or it spoke nonsense) */
+	CHILD_KILL_FLOW,  /* fb-gate */
+	CHILD_SEGMENT,    /* fb-lens: *ret_message has the file, to be taken or closed */
+	CHILD_FILE_ORDER, /* fb-vault: *ret_message has it; the answer is child_file_done() */
+	CHILD_ORPHAN,     /* no supervisor any more (or it spoke nonsense) */
 };
 
 /* 0, or -errno with a line on stderr. */
@@ -54,6 +55,7 @@ enum child_event child_poll(struct child *child, int64_t now_ns, struct message 
 int child_applied(struct child *child, const struct message_applied *applied);
 /* fb-rules: what it was started for. `fd`: the image, or -1. */
 int child_compiled(struct child *child, const struct message_compiled *compiled, int fd);
+int child_file_done(struct child *child, const struct message_file_done *done);
 int child_audited(struct child *child, const struct message_audited *audited);
 /* fb-lens: asks for a segment; it comes as CHILD_SEGMENT. */
 int child_want(struct child *child, const struct message_want *want);

@@ -37,6 +37,8 @@ enum jail_how {
 enum jail_rights {
 	JAIL_READ = 1,  /* read files and list directories below */
 	JAIL_WRITE = 2, /* create, write, truncate, rename, remove files below */
+	JAIL_MOVE =
+		4, /* rename from one directory below to another; before Landlock ABI 2 nobody may */
 };
 
 struct jail_dir {

@@ -68,7 +68,7 @@ def test_start_forward_stop(lab):
     assert traffic(lab, "attacker", "tcp", POT, PORT, 300000) == "ok 300000"
     assert traffic(lab, "attacker", "tcp", POT6, PORT, 300000) == "ok 300000"
     status = gw.wait_up()
-    assert {p["name"] for p in status["processes"]} == {"fb-gate", "fb-tap", "fb-store", "fb-lens"}
+    assert {p["name"] for p in status["processes"]} == {"fb-gate", "fb-tap", "fb-store", "fb-lens", "fb-vault"}
     assert status["frames"]["passed"] > 100
     assert status["capture"]["segment"]
     text = run([FISHBOWL, "status", "-c", lab.conf], check=False).stdout
@@ -107,10 +107,10 @@ def test_privileges(lab):
         assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2", name
         uids.add(fields["Uid"].split()[0])
         assert fields["Groups"].strip() == "", name
-    assert len(uids) == 4 and "0" not in uids
+    assert len(uids) == 5 and "0" not in uids
 
 
-@pytest.mark.parametrize("name", ["fb-gate", "fb-tap", "fb-store", "fb-lens"])
+@pytest.mark.parametrize("name", ["fb-gate", "fb-tap", "fb-store", "fb-lens", "fb-vault"])
 def test_kill_under_traffic(lab, name):
     """What arrived at the honeypot is in the capture exactly once; forwarding comes back."""
     gw = lab.start()

@@ -29,6 +29,7 @@
 #include "capture/zfile.h"
 #include "cmd/fb-lens/lens.h"
 #include "sys/chan.h"
+#include "vault/piece.h"
 
 enum {
 	RING_DATA = 1 << 16,
@@ -55,7 +56,10 @@ struct bench {
 	struct shared *shared;
 	void *ring;
 	size_t ring_size;
-	struct ring *consumer;
+	struct ring *consumer, *taker;
+	void *pieces;
+	uint64_t kept, last_piece; /* pieces; of which packet the last one was */
+	uint64_t last_part;
 	uint64_t expected; /* next packet that must be told of */
 	unsigned expected_part;
 	uint64_t told, unread, poison;
@@ -118,7 +122,29 @@ static unsigned records_of(uint64_t packet)
 	return (unsigned)(packet % 4);
 }
 
-/* So many records a packet, none for each fourth. */
+static unsigned pieces_of(uint64_t packet)
+{
+	return (unsigned)((packet + 1) % 3);
+}
+
+static void keep_piece(void *context, const struct piece *piece)
+{
+	(void)context;
+	lens_keep(b.lens, piece);
+}
+
+static void keep(uint64_t packet, unsigned part)
+{
+	struct piece piece = { .file_id = packet,
+		.offset = part,
+		.bytes = (const uint8_t *)"piece",
+		.len = 5,
+		.record = { .type = EVENT_FILE } };
+
+	assert_int_equal(piece_cut(&piece, keep_piece, NULL), 0);
+}
+
+/* So many records a packet, none for each fourth, and pieces of files. */
 static void look(void *context, const struct capture_packet *packet,
 	const struct capture_interface *interface)
 {
@@ -140,6 +166,8 @@ static void look(void *context, const struct capture_packet *packet,
 		record.control.detail = text_of(detail);
 		lens_emit(b.lens, &record);
 	}
+	for (unsigned i = 0; i < pieces_of(packet->id); i++)
+		keep(packet->id, i);
 	atomic_store(&b.shared->last_seen, packet->id);
 }
 
@@ -153,6 +181,8 @@ static pid_t start_lens(void)
 			.counts = &b.shared->counts,
 			.records = b.ring,
 			.records_size = b.ring_size,
+			.pieces = b.pieces,
+			.pieces_size = b.ring_size,
 			.run = RUN,
 			.want = want,
 			.wait = wait_order,
@@ -191,6 +221,9 @@ static void start_bench(void)
 	b.ring = share(b.ring_size);
 	assert_int_equal(ring_format(b.ring, b.ring_size, 1), 0);
 	assert_int_equal(ring_open(b.ring, b.ring_size, &b.consumer), 0);
+	b.pieces = share(b.ring_size);
+	assert_int_equal(ring_format(b.pieces, b.ring_size, 1), 0);
+	assert_int_equal(ring_open(b.pieces, b.ring_size, &b.taker), 0);
 	srandom(11);
 }
 
@@ -213,6 +246,8 @@ static void end_bench(void)
 		close(b.fd);
 	close(b.dir_fd);
 	ring_free(b.consumer);
+	ring_free(b.taker);
+	munmap(b.pieces, b.ring_size);
 	munmap(b.ring, b.ring_size);
 	munmap(b.shared, sizeof(*b.shared));
 }
@@ -322,6 +357,39 @@ static void note_loss(const struct text *detail)
 	b.expected_part = 0;
 }
 
+/* In the order of packets, those of one packet one behind the other. */
+static void take_pieces(void)
+{
+	struct ring_entry entry;
+	const void *payload;
+	struct piece piece;
+
+	while (ring_peek(b.taker, &entry, &payload) == 1) {
+		if (entry.kind == PIECE_DATA) {
+			assert_int_equal(piece_read(payload, entry.size, &piece), 0);
+			if (piece.file_id == b.last_piece) {
+				assert_int_equal(piece.offset, b.last_part + 1);
+			} else {
+				assert_true(piece.file_id > b.last_piece);
+				assert_int_equal(piece.offset, 0);
+			}
+			b.last_piece = piece.file_id;
+			b.last_part = piece.offset;
+			b.kept++;
+		}
+		ring_release(b.taker);
+	}
+}
+
+static uint64_t pieces_until(uint64_t packet)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 1; i <= packet; i++)
+		n += pieces_of(i);
+	return n;
+}
+
 static void drain_ring(void)
 {
 	struct ring_entry entry;
@@ -337,6 +405,7 @@ static void drain_ring(void)
 			expect_record(&record.control.detail);
 		ring_release(b.consumer);
 	}
+	take_pieces();
 }
 
 /* Until the lens is done with all that was written. What it saw last may be long before: it
@@ -414,6 +483,7 @@ static void test_go_on(void **state)
 		stop_lens(pid);
 		assert_int_equal(b.shared->last_seen, b.packet);
 	}
+	assert_int_equal(b.kept, pieces_until(300));
 	assert_int_equal(b.told, records_until(300));
 	assert_int_equal(b.shared->counts.packets, 300);
 	assert_int_equal(b.shared->cold, 0);
@@ -473,6 +543,7 @@ static void test_kill(void **state)
 	}
 	settle();
 	stop_lens(pid);
+	assert_int_equal(b.kept, pieces_until(b.packet));
 	assert_int_equal(b.told, records_until(b.packet));
 	assert_int_equal(b.poison + b.unread, 0);
 	print_message("%u kills, %llu packets, %llu records\n", kills, (unsigned long long)b.packet,

@@ -600,7 +600,8 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	case CHILD_ORPHAN:
 		*ret_end = LOOP_FINISH;
 		return true;
-	case CHILD_SEGMENT: /* not for this process */
+	case CHILD_SEGMENT: /* these are not for this process */
+	case CHILD_FILE_ORDER:
 		message_close_fds(&m);
 		break;
 	case CHILD_NOTHING:

@@ -12,6 +12,7 @@
 #include "base/ring.h"
 #include "capture/zfile.h"
 #include "sys/chan.h"
+#include "vault/piece.h"
 
 enum {
 	NAP_MS = 20,
@@ -29,7 +30,8 @@ enum {
 struct lens {
 	struct lens_setup setup;
 	struct ring *records;
-	struct zfile *file; /* the segment that is read; NULL: none */
+	struct ring *pieces; /* NULL: files are not kept */
+	struct zfile *file;  /* the segment that is read; NULL: none */
 	struct capture_reader *reader;
 	uint64_t number;          /* of it */
 	bool whole;               /* it does not grow any more */
@@ -39,6 +41,7 @@ struct lens {
 	struct lens_place base;   /* where reading begins: the place, or before it */
 	bool warming;             /* what is read was done before */
 	uint64_t said;            /* records of the next step that are in the ring already */
+	uint64_t kept;            /* the same of pieces */
 	enum lens_order order;
 	int64_t drain_until_ns;
 	bool given_up; /* the step cannot be finished: it will be done again */
@@ -80,6 +83,11 @@ static void add_mark(struct lens_state *state, const struct lens_place *p)
 	state->n_marks++;
 }
 
+static uint64_t next_piece(const struct lens *l)
+{
+	return l->pieces ? ring_next_seq(l->pieces) : 0;
+}
+
 /* The step is done: the next start goes on behind it. */
 static void commit(struct lens *l, struct lens_place next)
 {
@@ -87,12 +95,13 @@ static void commit(struct lens *l, struct lens_place next)
 	uint64_t other = !state->current;
 
 	next.record = ring_next_seq(l->records);
+	next.piece = next_piece(l);
 	state->place[other] = next;
 	barrier();
 	state->current = other;
 	barrier();
 	state->trying = state->died = 0;
-	l->said = 0;
+	l->said = l->kept = 0;
 	add_mark(state, &state->place[other]);
 }
 
@@ -138,6 +147,11 @@ static void read_state(struct lens *l)
 		l->said = next - place(l)->record;
 	else
 		state->place[state->current].record = next;
+	/* 0: files were not kept then. */
+	if (state->run == l->setup.run && place(l)->piece > 0 && place(l)->piece <= next_piece(l))
+		l->kept = next_piece(l) - place(l)->piece;
+	else
+		state->place[state->current].piece = next_piece(l);
 	barrier();
 	state->run = l->setup.run;
 	l->base = *place(l);
@@ -190,9 +204,10 @@ void lens_give(struct lens *l, const struct lens_segment *segment)
 
 /* ---- records ---- */
 
-static void *reserve(struct lens *l, uint32_t size, struct ring_entry **ret_entry)
+static void *reserve(
+	struct lens *l, struct ring *ring, uint32_t size, struct ring_entry **ret_entry)
 {
-	void *payload = ring_reserve(l->records, size, ret_entry);
+	void *payload = ring_reserve(ring, size, ret_entry);
 
 	if (payload)
 		return payload;
@@ -200,7 +215,7 @@ static void *reserve(struct lens *l, uint32_t size, struct ring_entry **ret_entr
 	l->setup.state->trying = 0;
 	while (!payload && !must_end(l)) {
 		wait_ms(l, NAP_MS);
-		payload = ring_reserve(l->records, size, ret_entry);
+		payload = ring_reserve(ring, size, ret_entry);
 	}
 	begin_step(l);
 	return payload;
@@ -223,7 +238,7 @@ void lens_emit(struct lens *l, const struct record *record)
 		l->said--;
 		return;
 	}
-	payload = reserve(l, (uint32_t)size, &entry);
+	payload = reserve(l, l->records, (uint32_t)size, &entry);
 	if (!payload) {
 		l->given_up = true;
 		return;
@@ -233,6 +248,53 @@ void lens_emit(struct lens *l, const struct record *record)
 	entry->time_ns = record->head.time_ns;
 	ring_commit(l->records, (uint32_t)size);
 	l->setup.counts->records++;
+}
+
+/* True: it is to be put into the ring. */
+static bool is_piece_new(struct lens *l)
+{
+	if (!l->pieces || l->warming || l->given_up)
+		return false;
+	if (l->kept == 0)
+		return true;
+	l->kept--;
+	return false;
+}
+
+void lens_keep(struct lens *l, const struct piece *piece)
+{
+	uint32_t size = (uint32_t)piece_size(piece);
+	struct ring_entry *entry;
+	void *payload;
+
+	if (!is_piece_new(l))
+		return;
+	payload = reserve(l, l->pieces, size, &entry);
+	if (!payload) {
+		l->given_up = true;
+		return;
+	}
+	piece_write(piece, payload);
+	entry->kind = PIECE_DATA;
+	entry->time_ns = piece->record.head.time_ns;
+	ring_commit(l->pieces, size);
+	l->setup.counts->pieces++;
+}
+
+/* Whoever keeps the files learns how late it is, by the packets' time. */
+static void keep_clock(struct lens *l, int64_t time_ns)
+{
+	struct ring_entry *entry;
+
+	if (!piece_clock_due(place(l)->time_ns, time_ns) || !is_piece_new(l))
+		return;
+	if (!reserve(l, l->pieces, 0, &entry)) {
+		l->given_up = true;
+		return;
+	}
+	entry->kind = PIECE_CLOCK;
+	entry->time_ns = time_ns;
+	ring_commit(l->pieces, 0);
 }
 
 static void tell(struct lens *l, enum reason reason, const char *detail)
@@ -405,6 +467,7 @@ static void take_packet(struct lens *l, const struct capture_packet *packet)
 	if (l->warming)
 		end_warming(l);
 	begin_step(l);
+	keep_clock(l, packet->time_ns);
 	if (l->setup.state->died >= POISON)
 		tell_poison(l, packet);
 	else
@@ -485,7 +548,10 @@ int lens_new(const struct lens_setup *setup, struct lens **ret_lens)
 	l->setup = *setup;
 	l->next.fd = -1;
 	result = ring_open(setup->records, setup->records_size, &l->records);
+	if (result == 0 && setup->pieces)
+		result = ring_open(setup->pieces, setup->pieces_size, &l->pieces);
 	if (result < 0) {
+		ring_free(l->records);
 		free(l);
 		return result;
 	}
@@ -501,6 +567,7 @@ struct lens *lens_free(struct lens *l)
 		if (l->next.fd >= 0)
 			close(l->next.fd);
 		ring_free(l->records);
+		ring_free(l->pieces);
 		free(l);
 	}
 	return NULL;

@@ -9,7 +9,7 @@
  * Exactly once: what a step (a packet, the change to the next segment) has to say goes into the
  * record ring, then the place moves behind it. A place carries the number of the next record, so
  * after a death in between the ring tells how much of the step was said already, and that is not
- * said again.
+ * said again. Pieces of files go into a ring of their own in the same way.
  *
  * What was known about conversations under way dies with the process. So the next one reads again
  * what came shortly before its place (LENS_WARM_BYTES, LENS_WARM_NS), in silence. A packet that
@@ -26,7 +26,7 @@
 #include "event/event.h"
 #include "sys/counts.h"
 
-#define LENS_STATE_MAGIC 0x31534e454c424600 /* "\0FBLENS1" */
+#define LENS_STATE_MAGIC 0x32534e454c424600 /* "\0FBLENS2" */
 #define LENS_MARKS       64
 #define LENS_MARK_BYTES  (1 << 20)
 #define LENS_MARK_NS     INT64_C(2000000000)
@@ -41,6 +41,7 @@ struct lens_place {
 	int64_t time_ns;  /* of it */
 	uint64_t bytes;   /* of all blocks read */
 	uint64_t record;  /* number that the next record gets */
+	uint64_t piece;   /* the same of the next piece of a file */
 };
 
 /* state_dir/lens.state: outlives process, run and machine. Zeroed memory is a fresh one. */
@@ -74,6 +75,8 @@ struct lens_setup {
 	struct counts_lens *counts;
 	void *records; /* record-lens.ring */
 	size_t records_size;
+	void *pieces; /* piece.ring; NULL: files are not kept */
+	size_t pieces_size;
 	uint64_t run;
 	/* Asks for the first segment with that number or a larger one (0: the first of this
 	 * run), once; the answer comes through lens_give(). */
@@ -95,5 +98,8 @@ void lens_give(struct lens *lens, const struct lens_segment *segment);
 /* Only from `look`. Waits while the ring is full: a slow store makes the lens wait, and nothing
  * is lost. */
 void lens_emit(struct lens *lens, const struct record *record);
+struct piece;
+/* The same with a piece of a file, into the ring of pieces. */
+void lens_keep(struct lens *lens, const struct piece *piece);
 /* Until told to end; 0 or -ENOMEM. */
 int lens_run(struct lens *lens);

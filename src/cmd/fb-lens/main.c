@@ -171,6 +171,13 @@ static void emit(void *context, const struct record *record)
 	lens_emit(p->lens, record);
 }
 
+static void keep(void *context, const struct piece *piece)
+{
+	struct process *p = context;
+
+	lens_keep(p->lens, piece);
+}
+
 /* ---- start ---- */
 
 static int load_conf(struct process *p)
@@ -231,6 +238,7 @@ static int open_watch(struct process *p, struct counts_lens *counts)
 		.signatures = p->signatures,
 		.geo = p->geo,
 		.emit = emit,
+		.keep = child_fd(&p->child, ROLE_PIECES, 0) >= 0 ? keep : NULL,
 		.context = p,
 	};
 	const void *image;
@@ -262,6 +270,8 @@ static int open_lens(struct process *p)
 	r = open_watch(p, setup.counts);
 	if (r < 0)
 		return fail("rules", r);
+	if (child_fd(&p->child, ROLE_PIECES, 0) >= 0)
+		setup.pieces = child_map(&p->child, ROLE_PIECES, &setup.pieces_size);
 	r = lens_new(&setup, &p->lens);
 	return r < 0 ? fail("record ring", r) : 0;
 }

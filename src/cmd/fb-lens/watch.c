@@ -13,6 +13,7 @@
 #include "frame/frame.h"
 #include "recover/recover.h"
 #include "rules/rules.h"
+#include "vault/piece.h"
 
 enum { EPB_DIRECTION = 3, EPB_OUTBOUND = 2, SIDES_PER_FLOW = 4 };
 
@@ -64,6 +65,23 @@ static void on_record(void *context, const struct record *record)
 	w->setup.emit(w->setup.context, &own);
 }
 
+static void on_piece(void *context, const struct recover_piece *kept)
+{
+	struct watch *w = context;
+	struct piece piece = { .file_id = kept->id,
+		.offset = kept->offset,
+		.side = (uint8_t)kept->side,
+		.end = kept->end,
+		.cut = kept->cut,
+		.record = *kept->record,
+		.bytes = kept->bytes,
+		.len = (uint32_t)kept->len };
+
+	name_honeypot(w, &piece.record.head);
+	if (piece_cut(&piece, w->setup.keep, w->setup.context) < 0)
+		w->setup.counts->refused++;
+}
+
 /* ---- setting up ---- */
 
 static int new_recover(struct watch *w)
@@ -79,6 +97,7 @@ static int new_recover(struct watch *w)
 		.signatures = w->setup.signatures,
 		.geo = w->setup.geo,
 		.emit = on_record,
+		.keep = w->setup.keep ? on_piece : NULL,
 		.context = w,
 	};
 

@@ -19,6 +19,7 @@
 
 struct conf;
 struct geo;
+struct piece;
 struct signatures;
 struct watch;
 
@@ -28,6 +29,8 @@ struct watch_setup {
 	const struct signatures *signatures; /* see recover.h, as `geo` */
 	const struct geo *geo;
 	void (*emit)(void *context, const struct record *record);
+	/* NULL: files are not kept. */
+	void (*keep)(void *context, const struct piece *piece);
 	void *context;
 };
 

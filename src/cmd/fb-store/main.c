@@ -134,7 +134,8 @@ static int open_rings(struct store *store)
 		enum chan_role role;
 		const char *origin;
 	} rings[] = { { ROLE_GATE_RECORDS, "gate" }, { ROLE_TAP_RECORDS, "tap" },
-		{ ROLE_SUPERVISOR_RECORDS, "supervisor" }, { ROLE_LENS_RECORDS, "lens" } };
+		{ ROLE_SUPERVISOR_RECORDS, "supervisor" }, { ROLE_LENS_RECORDS, "lens" },
+		{ ROLE_VAULT_RECORDS, "vault" } };
 
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
 		struct intake_source *source = &store->setup.source[store->setup.n_sources];
@@ -143,8 +144,8 @@ static int open_rings(struct store *store)
 		int error;
 
 		/* What an earlier version has left is drained without. */
-		if (rings[i].role == ROLE_LENS_RECORDS &&
-			child_fd(&store->child, ROLE_LENS_RECORDS, 0) < 0)
+		if ((rings[i].role == ROLE_LENS_RECORDS || rings[i].role == ROLE_VAULT_RECORDS) &&
+			child_fd(&store->child, rings[i].role, 0) < 0)
 			continue;
 		memory = child_map(&store->child, rings[i].role, &size);
 		error = memory ? ring_open(memory, size, &source->ring) : -errno;

@@ -397,7 +397,9 @@ static void wait_lens(struct supervisor *s)
 {
 	int64_t until = sup_now() + lens_ready_ns;
 
-	while (s->child[CHAN_LENS].state == SUP_STARTING && !s->stopping && sup_now() < until)
+	while ((s->child[CHAN_LENS].state == SUP_STARTING ||
+		       s->child[CHAN_VAULT].state == SUP_STARTING) &&
+		!s->stopping && sup_now() < until)
 		sup_serve(s, TICK_MS, true);
 }
 
@@ -411,6 +413,8 @@ static int start(struct supervisor *s)
 	sup_rules_open(s);
 	if (sup_child_wanted(s, CHAN_LENS))
 		(void)start_one(s, CHAN_LENS);
+	if (sup_child_wanted(s, CHAN_VAULT))
+		(void)start_one(s, CHAN_VAULT);
 	r = start_and_wait(s, gate, 1);
 	if (r < 0)
 		return r;

@@ -164,6 +164,8 @@ struct supervisor {
 	struct sup_audit audit;
 	struct sup_policy policy;
 	struct sup_lens lens;
+	struct message_file_done file_done; /* fb-vault's last answer */
+	uint64_t file_orders;
 	struct sup_rules rules;
 	int stopping; /* 0, 1 = in order, 2 = hurry */
 	bool running; /* all processes were up once */
@@ -226,6 +228,9 @@ void sup_policy_applied(struct supervisor *s, const struct message_applied *appl
 void sup_policy_tick(struct supervisor *s);
 /* Somebody is there. Call it before sup_policy_change(). */
 void sup_attended(struct supervisor *s);
+/* About a file that is kept (enum file_order); waits a moment for fb-vault. 0; -ENOENT: there is none;
+ * -ENOTCONN: no fb-vault runs; -ETIMEDOUT: no answer; or its -errno. */
+int sup_file_order(struct supervisor *s, uint32_t what, const uint8_t sha256[static 32]);
 int64_t sup_absent_ns(const struct supervisor *s);
 /* "75 min" */
 const char *sup_age_text(int64_t ns, char buf[static 32]);

@@ -2,6 +2,7 @@
 #include "cmd/fishbowl/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,22 +21,25 @@ static const int64_t hung_ns = 10 * SUP_NS_PER_S, start_ns = 20 * SUP_NS_PER_S;
 static const int64_t first_backoff_ns = 100000000, last_backoff_ns = 5 * SUP_NS_PER_S;
 enum { GOOD = 10 }; /* up that many times its last wait: the next death starts afresh */
 static const int64_t stop_ns[CHAN_PROCESSES] = { 15 * SUP_NS_PER_S, 60 * SUP_NS_PER_S,
-	60 * SUP_NS_PER_S, 20 * SUP_NS_PER_S };
-/* fb-lens has time: what waits for it is on the disk. */
-static const int niceness[CHAN_PROCESSES] = { [CHAN_LENS] = 15 };
+	60 * SUP_NS_PER_S, 20 * SUP_NS_PER_S, 60 * SUP_NS_PER_S };
+/* These have time: what waits for fb-lens is on the disk, and fb-lens waits for fb-vault. */
+static const int niceness[CHAN_PROCESSES] = { [CHAN_LENS] = 15, [CHAN_VAULT] = 15 };
 
-#define R(role) (1u << ROLE_##role)
+#define R(role) (UINT64_C(1) << ROLE_##role)
 
 /* Who gets what: the privileges of the processes in one table. */
-static const uint32_t gets[CHAN_PROCESSES] = {
+static const uint64_t gets[CHAN_PROCESSES] = {
 	[CHAN_GATE] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(GATE_RECORDS) | R(FLOW_TABLE) |
 		      R(BUDGET_STATE) | R(POLICY) | R(RULES) | R(LOCK),
 	[CHAN_TAP] = R(CONF) | R(FRAME_RING) | R(FRAME_EVENT) | R(TAP_RECORDS) | R(CAPTURE_DIR) |
 		     R(SIGNING_KEY) | R(LOCK),
 	[CHAN_STORE] = R(CONF) | R(GATE_RECORDS) | R(TAP_RECORDS) | R(SUPERVISOR_RECORDS) |
-		       R(LENS_RECORDS) | R(CAPTURE_DIR) | R(JOURNAL_DIR) | R(DB_DIR) | R(EVE_FILE) |
-		       R(EVE_SOCKET) | R(SYSLOG) | R(JOURNAL_KEY) | R(LOCK),
-	[CHAN_LENS] = R(CONF) | R(LENS_RECORDS) | R(LENS_STATE) | R(RULES) | R(LOCK),
+		       R(LENS_RECORDS) | R(VAULT_RECORDS) | R(CAPTURE_DIR) | R(JOURNAL_DIR) |
+		       R(DB_DIR) | R(EVE_FILE) | R(EVE_SOCKET) | R(SYSLOG) | R(JOURNAL_KEY) |
+		       R(LOCK),
+	[CHAN_LENS] = R(CONF) | R(LENS_RECORDS) | R(LENS_STATE) | R(RULES) | R(PIECES) | R(LOCK),
+	[CHAN_VAULT] =
+		R(CONF) | R(PIECES) | R(VAULT_RECORDS) | R(VAULT_STATE) | R(FILES_DIR) | R(LOCK),
 };
 
 static void add_fd(
@@ -58,6 +62,26 @@ static void open_signatures(const struct supervisor *s, struct signature_files *
 	free(why);
 }
 
+/* Without fb-vault nobody would take the pieces. */
+static bool does_get(const struct supervisor *s, enum chan_process process, enum chan_role role)
+{
+	if (role == ROLE_PIECES && !sup_child_wanted(s, CHAN_VAULT))
+		return false;
+	return gets[process] >> role & 1;
+}
+
+/* Root's, perhaps; those that cannot be opened are missing, and fb-vault tells of them. How many more. */
+static unsigned add_yara(const struct supervisor *s, struct message_start *start, int *fds)
+{
+	const struct conf_texts *files = &s->conf->files.yara;
+	unsigned before = start->n_fds;
+
+	for (size_t i = 0; i < files->n && i < CONF_YARA_FILES_MAX; i++)
+		add_fd(start, fds, ROLE_YARA_FILE, (unsigned)i,
+			open(files->text[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+	return start->n_fds - before;
+}
+
 static int send_start(struct supervisor *s, struct sup_child *child)
 {
 	struct message_start start = { .process = child->process,
@@ -68,12 +92,13 @@ static int send_start(struct supervisor *s, struct sup_child *child)
 		.restarts = child->starts };
 	struct signature_files signatures = { 0 };
 	int fds[CHAN_FDS_MAX], r;
+	unsigned n_own = 0;
 
 	if (child->process == CHAN_LENS)
 		open_signatures(s, &signatures);
 	memcpy(start.honeynet, s->honeynet, sizeof(start.honeynet));
 	for (enum chan_role role = 0; role < ROLE_COUNT; role++)
-		if (gets[child->process] >> role & 1)
+		if (does_get(s, child->process, role))
 			add_fd(&start, fds, role, 0, s->fd[role]);
 	add_fd(&start, fds, ROLE_COUNTS, 0, s->counts_fd[child->process]);
 	for (unsigned i = 0; i < signatures.n; i++)
@@ -85,7 +110,11 @@ static int send_start(struct supervisor *s, struct sup_child *child)
 		start.port_info[i] = s->port[i].info;
 		add_fd(&start, fds, ROLE_PORT, i, s->port[i].fd);
 	}
+	if (child->process == CHAN_VAULT)
+		n_own = add_yara(s, &start, fds);
 	r = chan_send(&child->chan, MESSAGE_START, &start, fds, start.n_fds);
+	for (; n_own > 0; n_own--)
+		close(fds[start.n_fds - n_own]);
 	signature_files_close(&signatures);
 	return r;
 }
@@ -94,9 +123,9 @@ static void note_pids(const struct supervisor *s)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "%d %d %d %d", (int)s->child[CHAN_GATE].pid,
+	snprintf(text, sizeof(text), "%d %d %d %d %d", (int)s->child[CHAN_GATE].pid,
 		(int)s->child[CHAN_TAP].pid, (int)s->child[CHAN_STORE].pid,
-		(int)s->child[CHAN_LENS].pid);
+		(int)s->child[CHAN_LENS].pid, (int)s->child[CHAN_VAULT].pid);
 	(void)file_text_write(
 		s->run_dir, RUN_PIDS_NAME, text); /* a help for a later run, no more */
 }
@@ -299,6 +328,8 @@ void sup_child_message(struct supervisor *s, struct sup_child *child)
 			sup_lens_applied(s, &m.applied);
 		else if (m.type == MESSAGE_WANT && child->process == CHAN_LENS)
 			sup_lens_want(s, m.want.number);
+		else if (m.type == MESSAGE_FILE_DONE && child->process == CHAN_VAULT)
+			s->file_done = m.file_done;
 	}
 	if (r == -EBADMSG)
 		sup_child_kill(child, "it sent a message that is not in the table");
@@ -391,10 +422,11 @@ void sup_gate_replace(struct supervisor *s)
 	sup_child_stop(s, CHAN_GATE, STOP_RESTART);
 }
 
-/* Gate, tap, lens, store: each has what the one before wrote last. */
+/* Gate, tap, lens, vault, store: each has what the one before wrote last. */
 bool sup_children_stop_step(struct supervisor *s)
 {
-	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_LENS, CHAN_STORE };
+	static const enum chan_process order[] = { CHAN_GATE, CHAN_TAP, CHAN_LENS, CHAN_VAULT,
+		CHAN_STORE };
 
 	forget_spare(s);
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {

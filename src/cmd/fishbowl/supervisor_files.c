@@ -25,6 +25,7 @@
 #include "cmd/fishbowl/run_pids.h"
 #include "control/gate.h"
 #include "sys/files.h"
+#include "vault/vault.h"
 
 enum { LAYOUT = 2, LOCK_WAIT_S = 20, FIRST_SEQ = 1 };
 static const size_t large_records_size = 4u << 20, other_records_size = 1u << 18;
@@ -42,13 +43,16 @@ static const struct shared_file shared[] = {
 	{ "record-tap.ring", ROLE_TAP_RECORDS, false, true },
 	{ "record-supervisor.ring", ROLE_SUPERVISOR_RECORDS, false, true },
 	{ "record-lens.ring", ROLE_LENS_RECORDS, false, true },
+	{ "record-vault.ring", ROLE_VAULT_RECORDS, false, true },
+	{ "piece.ring", ROLE_PIECES, false, true },
 	{ "flow.table", ROLE_FLOW_TABLE, false, false },
 	{ "budget.state", ROLE_BUDGET_STATE, true, false },
 	{ "lens.state", ROLE_LENS_STATE, true, false },
+	{ "vault.state", ROLE_VAULT_STATE, true, false },
 };
 
 static const char *const counts_name[CHAN_PROCESSES] = { "gate.counts", "tap.counts",
-	"store.counts", "lens.counts" };
+	"store.counts", "lens.counts", "vault.counts" };
 
 enum { N_SHARED = sizeof(shared) / sizeof(shared[0]) };
 
@@ -59,6 +63,8 @@ static size_t file_size(const struct supervisor *s, enum chan_role role)
 		return ring_memory_size(s->conf->capture.ring);
 	case ROLE_GATE_RECORDS:
 	case ROLE_LENS_RECORDS:
+	case ROLE_VAULT_RECORDS:
+	case ROLE_PIECES:
 		return ring_memory_size(large_records_size);
 	case ROLE_FLOW_TABLE:
 		return gate_flow_memory_size(s->conf);
@@ -66,6 +72,8 @@ static size_t file_size(const struct supervisor *s, enum chan_role role)
 		return gate_budget_memory_size(s->conf);
 	case ROLE_LENS_STATE:
 		return COUNTS_LENS_STATE_SIZE;
+	case ROLE_VAULT_STATE:
+		return sizeof(struct vault_state);
 	default:
 		return ring_memory_size(other_records_size);
 	}
@@ -90,6 +98,9 @@ static int open_state_dirs(struct supervisor *s)
 			s->state_dir, "journal", store, 0750, &s->fd[ROLE_JOURNAL_DIR]);
 	if (r == 0)
 		r = file_subdir_open(s->state_dir, "db", store, 0750, &s->fd[ROLE_DB_DIR]);
+	if (r == 0)
+		r = file_subdir_open(s->state_dir, "files", &s->child[CHAN_VAULT].user, 0750,
+			&s->fd[ROLE_FILES_DIR]);
 	return r;
 }
 
@@ -289,10 +300,10 @@ bool sup_files_fit(const struct supervisor *s)
 	return true;
 }
 
-/* Earlier versions have no fb-lens: what they left is drained all the same. */
-static bool is_lens(enum chan_role role)
+/* Earlier versions have no fb-lens, or no fb-vault: what they left is drained all the same. */
+static bool is_new_ring(enum chan_role role)
 {
-	return role == ROLE_LENS_RECORDS;
+	return role == ROLE_LENS_RECORDS || role == ROLE_VAULT_RECORDS || role == ROLE_PIECES;
 }
 
 bool sup_files_open_old(struct supervisor *s)
@@ -306,12 +317,12 @@ bool sup_files_open_old(struct supervisor *s)
 		if (!shared[i].is_ring)
 			continue;
 		s->fd[shared[i].role] = openat(s->ram_dir, shared[i].name, O_RDWR | O_CLOEXEC);
-		if (s->fd[shared[i].role] < 0 && !(errno == ENOENT && is_lens(shared[i].role)))
+		if (s->fd[shared[i].role] < 0 && !(errno == ENOENT && is_new_ring(shared[i].role)))
 			return false;
 	}
 	for (size_t i = 0; i < CHAN_PROCESSES; i++) {
 		s->counts_fd[i] = openat(s->ram_dir, counts_name[i], O_RDWR | O_CLOEXEC);
-		if (s->counts_fd[i] < 0 && !(errno == ENOENT && i == CHAN_LENS))
+		if (s->counts_fd[i] < 0 && !(errno == ENOENT && i >= CHAN_LENS))
 			return false;
 	}
 	return true;

@@ -16,7 +16,11 @@ static const int64_t look_again_ns = SUP_NS_PER_S;
 
 bool sup_child_wanted(const struct supervisor *s, enum chan_process process)
 {
-	return process != CHAN_LENS || s->conf->top.lens;
+	const struct conf *conf = s->conf;
+
+	if (process == CHAN_VAULT)
+		return conf->top.lens && conf->top.application_records && conf->files.keep;
+	return process != CHAN_LENS || conf->top.lens;
 }
 
 uint64_t sup_open_segment(const struct supervisor *s)

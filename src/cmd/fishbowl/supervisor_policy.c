@@ -442,6 +442,28 @@ int sup_policy_kill_flow(struct supervisor *s, uint64_t flow_id)
 	return p->killed.result == 0 ? 0 : -ENOENT;
 }
 
+int sup_file_order(struct supervisor *s, uint32_t what, const uint8_t sha256[static 32])
+{
+	struct message_file_order order = { .number = ++s->file_orders, .what = what };
+	const struct sup_child *vault = &s->child[CHAN_VAULT];
+	int64_t now, until = sup_now() + (int64_t)ANSWER_MS * 1000000;
+
+	if (vault->state != SUP_UP)
+		return -ENOTCONN;
+	memcpy(order.sha256, sha256, sizeof(order.sha256));
+	if (chan_send(&s->child[CHAN_VAULT].chan, MESSAGE_FILE_ORDER, &order, NULL, 0) < 0)
+		return -ETIMEDOUT;
+	while (vault->chan.fd >= 0 && s->file_done.number != order.number &&
+		(now = sup_now()) < until)
+		serve_children(s, until - now);
+	if (s->file_done.number != order.number)
+		return vault->chan.fd >= 0 ? -ETIMEDOUT : -ENOTCONN;
+	if (s->file_done.result == 0)
+		return -ENOENT;
+	return s->file_done.result > -4096 && s->file_done.result < 0 ? (int)s->file_done.result
+								      : 0;
+}
+
 /* ---- start, end, and by itself ---- */
 
 int sup_policy_open(struct supervisor *s)

@@ -27,6 +27,8 @@ enum effect {
 	EFFECT_STORE = 8,
 	EFFECT_RESTART = 16,
 	EFFECT_LENS = 32,
+	EFFECT_VAULT = 64,
+	EFFECT_KEEPING = EFFECT_LENS | EFFECT_VAULT, /* whether files are kept at all */
 };
 
 /* What a change of a setting asks for; "*": of the others in that section. What is not here needs a
@@ -51,8 +53,8 @@ static const struct {
 	{ "", "attendance", EFFECT_POLICY },
 	{ "", "roach_motel", EFFECT_POLICY },
 	{ "", "isolate", EFFECT_POLICY },
-	{ "", "lens", EFFECT_LENS },
-	{ "", "application_records", EFFECT_LENS },
+	{ "", "lens", EFFECT_KEEPING },
+	{ "", "application_records", EFFECT_KEEPING },
 	{ "fingerprint", "*", EFFECT_LENS },
 	{ "geo", "*", EFFECT_LENS },
 	{ "", "management", EFFECT_NONE },
@@ -70,6 +72,9 @@ static const struct {
 	{ "capture", "ring", EFFECT_RESTART },
 	{ "capture", "*", EFFECT_TAP },
 	{ "store", "*", EFFECT_STORE },
+	{ "files", "keep", EFFECT_KEEPING },
+	{ "files", "password", EFFECT_NONE },
+	{ "files", "*", EFFECT_VAULT },
 	{ "flow", "max", EFFECT_RESTART }, /* the table is shared by all gates of a run */
 	{ "flow", "*", EFFECT_GATE },
 };
@@ -262,6 +267,8 @@ static int put_in_force(struct supervisor *s, struct settings *new, const struct
 		sup_child_stop(s, CHAN_LENS, STOP_END);
 	else if (s->rules.set.wanted || new->rules.wanted)
 		sup_lens_send_rules(s);
+	if (reload->effects & EFFECT_VAULT)
+		sup_child_stop(s, CHAN_VAULT, STOP_END);
 	if (reload->effects & EFFECT_TAP)
 		sup_child_stop(s, CHAN_TAP, STOP_END);
 	if (reload->effects & EFFECT_STORE)

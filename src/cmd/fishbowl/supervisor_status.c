@@ -139,6 +139,20 @@ static json_t *describe_lens(const struct supervisor *s)
 		(json_int_t)lens->poison);
 }
 
+static json_t *describe_files(const struct supervisor *s)
+{
+	const struct counts_vault *vault = s->counts[CHAN_VAULT];
+
+	if (!sup_child_wanted(s, CHAN_VAULT))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kept",
+		(json_int_t)vault->files, "bytes", (json_int_t)vault->bytes, "budget",
+		(json_int_t)s->conf->files.budget, "open", (json_int_t)vault->open, "seen",
+		(json_int_t)vault->seen, "new", (json_int_t)vault->fresh, "not_stored",
+		(json_int_t)vault->unstored, "removed", (json_int_t)vault->removed, "refused",
+		(json_int_t)vault->refused);
+}
+
 static json_t *describe_audit(const struct supervisor *s)
 {
 	char time[40];
@@ -205,6 +219,21 @@ static void warn_lens(const struct supervisor *s, json_t *warnings)
 			"fb-lens does not look at %" PRIu64 " packets that have ended it: see "
 			"`fishbowl events`",
 			lens->poison);
+}
+
+static void warn_files(const struct supervisor *s, json_t *warnings)
+{
+	const struct counts_vault *vault = s->counts[CHAN_VAULT];
+
+	if (!sup_child_wanted(s, CHAN_VAULT))
+		return;
+	if (vault->write_errno)
+		warn(warnings, "files cannot be kept: %s", strerror((int)vault->write_errno));
+	if (vault->poison)
+		warn(warnings,
+			"%" PRIu64 " files were not examined, since they have ended fb-vault again "
+			"and again",
+			vault->poison);
 }
 
 static void warn_attendance(const struct supervisor *s, json_t *warnings)
@@ -362,6 +391,7 @@ static json_t *describe_warnings(const struct supervisor *s, int64_t now)
 	if (s->audit.last_wall_ns && !s->audit.last_agree)
 		warn(warnings, "the last audit found a difference: %s", s->audit.last_detail);
 	warn_lens(s, warnings);
+	warn_files(s, warnings);
 	warn_policy(s, warnings);
 	warn_rules(s, warnings);
 	return warnings;
@@ -390,6 +420,7 @@ void sup_status(struct supervisor *s, json_t *answer)
 	json_object_set_new(answer, "capture", describe_capture(s));
 	json_object_set_new(answer, "records", describe_records(s));
 	json_object_set_new(answer, "lens", describe_lens(s));
+	json_object_set_new(answer, "files", describe_files(s));
 	json_object_set_new(answer, "audit", describe_audit(s));
 	json_object_set_new(answer, "policy", describe_policy(s));
 	json_object_set_new(answer, "rules", describe_rules(s));

@@ -8,6 +8,7 @@
 
 #include "base/out.h"
 #include "cmd/fishbowl/supervisor_ctl.h"
+#include "vault/vault.h"
 
 /* ---- the whole gateway ---- */
 
@@ -112,6 +113,56 @@ void ctl_kill_flow(struct supervisor *s, const struct sup_request *q, json_t *an
 		(void)sup_order_outcome(s, q, r, answer);
 		sup_order_say(s, q, r, said, answer);
 	}
+}
+
+static const char *const file_words[] = {
+	[FILE_PIN] = "pin", [FILE_UNPIN] = "unpin", [FILE_PURGE] = "purge"
+};
+static const char *const file_done[] = { [FILE_PIN] = "is kept until it is unpinned",
+	[FILE_UNPIN] = "may go for a budget again",
+	[FILE_PURGE] = "is removed" };
+
+static bool parse_file_order(
+	const struct sup_request *q, uint32_t *ret_what, uint8_t ret_sha256[static 32])
+{
+	enum { WORDS = sizeof(file_words) / sizeof(file_words[0]) };
+	uint32_t what = 0;
+
+	if (q->n_args != 2 || vault_sha256_read(q->arg[1], ret_sha256) != 32)
+		return false;
+	while (what < WORDS && strcmp(q->arg[0], file_words[what]) != 0)
+		what++;
+	*ret_what = what;
+	return what < WORDS;
+}
+
+/* It may hold evidence: who, when and why are in the record, done or not. */
+void ctl_file(struct supervisor *s, const struct sup_request *q, json_t *answer)
+{
+	char said[SUP_SAID_MAX];
+	uint8_t sha256[32];
+	uint32_t what;
+	int r;
+
+	if (!sup_no_time(q, answer))
+		return;
+	if (!parse_file_order(q, &what, sha256)) {
+		sup_answer_error(answer, "write pin, unpin or purge, and the SHA-256 in full");
+		return;
+	}
+	sup_attended(s);
+	r = sup_file_order(s, what, sha256);
+	snprintf(said, sizeof(said), "file %s %s%s", q->arg[1],
+		r == 0 ? file_done[what] : "was not changed: ",
+		r == 0         ? ""
+		: r == -ENOENT ? "no such file is kept"
+		: r == -EAGAIN ? "fb-vault is busy; try again"
+			       : strerror(-r));
+	sup_order_record(s, q, NULL, said);
+	if (r < 0)
+		sup_answer_error(answer, "%s", said);
+	else
+		sup_answer_say(answer, "%s", said);
 }
 
 void ctl_reload(struct supervisor *s, const struct sup_request *q, json_t *answer)

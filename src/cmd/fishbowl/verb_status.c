@@ -114,6 +114,19 @@ static void print_lens(const json_t *lens)
 	printf("%lld records, %lld alerts\n", number(lens, "records"), number(lens, "alerts"));
 }
 
+static void print_files(const json_t *files)
+{
+	char a[32], b[32];
+
+	if (!json_is_object(files))
+		return;
+	printf("files: %lld kept, %s of %s; %lld seen, %lld of them new, %lld not kept; %lld being "
+	       "carried\n",
+		number(files, "kept"), bytes(number(files, "bytes"), a),
+		bytes(number(files, "budget"), b), number(files, "seen"), number(files, "new"),
+		number(files, "not_stored"), number(files, "open"));
+}
+
 static void print_stores(const json_t *status)
 {
 	const json_t *capture = json_object_get(status, "capture");
@@ -129,6 +142,7 @@ static void print_stores(const json_t *status)
 	printf("records: %lld; journal %s, databases %s\n", number(records, "records"),
 		bytes(number(records, "journal"), a), bytes(number(records, "database"), c));
 	print_lens(json_object_get(status, "lens"));
+	print_files(json_object_get(status, "files"));
 	if (json_is_object(audit))
 		printf("audit: %s at %s%s%s\n",
 			is(audit, "agree") ? "all layers agree" : "DIFFERENCE", text(audit, "time"),
