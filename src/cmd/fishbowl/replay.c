@@ -13,6 +13,8 @@
 #include "conf/conf.h"
 #include "control/parts.h"
 #include "incident/incident.h"
+#include "recover/recover.h"
+#include "vault/piece.h"
 
 /* gate_tick is due this often in packet time; a gap longer than TICKS_MAX ticks gets so many. */
 #define TICK_NS   100000000
@@ -130,6 +132,31 @@ static void emit_incidents(struct replay *r)
 
 /* The gate's record becomes one of replay: frames are known by their number in the capture, and
  * without a policy there is no verdict. */
+static void make_ours(const struct replay *r, struct record_head *head)
+{
+	head->pcap_cnt = head->packet;
+	head->packet = 0;
+	if (r->setup.policy)
+		return;
+	head->direction = (uint8_t)direction_by_nets(r, head);
+	head->reason = REASON_NONE;
+	head->verdict = VERDICT_PASS;
+}
+
+static void tell(struct replay *r, struct record *own)
+{
+	(void)incidents_take(r->incidents, own, members_as_json(r, own));
+	emit(r, own);
+	emit_incidents(r);
+}
+
+void replay_tell(struct replay *r, const struct record *record)
+{
+	struct record own = *record;
+
+	tell(r, &own);
+}
+
 static int on_record(void *context, const struct record *record)
 {
 	struct replay *r = context;
@@ -137,16 +164,8 @@ static int on_record(void *context, const struct record *record)
 
 	if (own.type == EVENT_FLOW && r->look)
 		replay_look_flow(r->look, &own);
-	own.head.pcap_cnt = own.head.packet;
-	own.head.packet = 0;
-	if (!r->setup.policy) {
-		own.head.direction = (uint8_t)direction_by_nets(r, &own.head);
-		own.head.reason = REASON_NONE;
-		own.head.verdict = VERDICT_PASS;
-	}
-	(void)incidents_take(r->incidents, &own, members_as_json(r, &own));
-	emit(r, &own);
-	emit_incidents(r);
+	make_ours(r, &own.head);
+	tell(r, &own);
 	return 0;
 }
 
@@ -166,20 +185,23 @@ static const struct conf_a_honeypot *find_honeypot(const struct replay *r, const
 	return NULL;
 }
 
-/* Found in a conversation: whose it is, and which way from its source; between honeypots the sender's. */
+/* Of what was found in a conversation: whose it is, and which way from its source; between honeypots the sender's. */
+static void name_honeypot(const struct replay *r, struct record_head *head)
+{
+	const struct conf_a_honeypot *src = find_honeypot(r, &head->src),
+				     *dst = find_honeypot(r, &head->dst);
+
+	if (!src && !dst)
+		return;
+	head->honeypot = text_of(src ? src->name : dst->name);
+	head->direction = !src ? DIRECTION_INBOUND : !dst ? DIRECTION_OUTBOUND : DIRECTION_INTERNAL;
+}
+
 static void on_found(void *context, const struct record *record)
 {
-	struct replay *r = context;
 	struct record own = *record;
-	const struct conf_a_honeypot *src = find_honeypot(r, &own.head.src),
-				     *dst = find_honeypot(r, &own.head.dst);
 
-	if (src || dst) {
-		own.head.honeypot = text_of(src ? src->name : dst->name);
-		own.head.direction = !src   ? DIRECTION_INBOUND
-				     : !dst ? DIRECTION_OUTBOUND
-					    : DIRECTION_INTERNAL;
-	}
+	name_honeypot(context, &own.head);
 	on_record(context, &own);
 }
 
@@ -188,6 +210,24 @@ static void on_text(void *context, const struct inspect_frame *frame, const stru
 	const struct replay *r = context;
 
 	r->setup.on_text(r->setup.emit_context, frame, text);
+}
+
+static void on_piece(void *context, const struct recover_piece *kept)
+{
+	const struct replay *r = context;
+	struct piece piece = { .file_id = kept->id,
+		.offset = kept->offset,
+		.side = (uint8_t)kept->side,
+		.end = kept->end,
+		.cut = kept->cut,
+		.record = *kept->record,
+		.bytes = kept->bytes,
+		.len = (uint32_t)kept->len };
+
+	name_honeypot(r, &piece.record.head);
+	make_ours(r, &piece.record.head);
+	/* What cannot be packed is no file of ours: names have a bound. */
+	(void)piece_cut(&piece, r->setup.keep, r->setup.emit_context);
 }
 
 static int new_look(struct replay *r)
@@ -201,6 +241,7 @@ static int new_look(struct replay *r)
 		.flows_max = (uint32_t)r->setup.conf->rules.conversations,
 		.emit = on_found,
 		.on_text = r->setup.on_text ? on_text : NULL,
+		.keep = r->setup.keep ? on_piece : NULL,
 		.context = r };
 
 	/* Without either there is nothing to look for in what is carried. */

@@ -26,6 +26,7 @@
 struct conf;
 struct geo;
 struct inspect_frame;
+struct piece;
 struct policy;
 struct replay;
 struct replay_found;
@@ -48,7 +49,9 @@ struct replay_setup {
 	/* What was typed and shown, where application records are wanted; NULL: nobody asks. */
 	void (*on_text)(
 		void *context, const struct inspect_frame *frame, const struct proto_text *text);
-	void *emit_context; /* of both */
+	/* Takes pieces of files that are carried (vault/piece.h). NULL: they are not kept. */
+	void (*keep)(void *context, const struct piece *piece);
+	void *emit_context; /* of all three */
 };
 
 /* What was seen, for the summary. */
@@ -85,6 +88,9 @@ struct replay *replay_free(struct replay *replay);
  * stream in the order given. The answer is only set where the packet was judged (true). */
 bool replay_packet(struct replay *replay, const struct capture_packet *packet,
 	const struct capture_interface *interface, struct gate_answer *ret_answer);
+
+/* A record that somebody made of such pieces: it is counted and goes to `emit`. */
+void replay_tell(struct replay *replay, const struct record *record);
 
 /* Ends all flows. */
 void replay_finish(struct replay *replay);

@@ -16,6 +16,7 @@
 #include "base/out.h"
 #include "capture/reader.h"
 #include "cmd/fishbowl/replay.h"
+#include "cmd/fishbowl/replay_files.h"
 #include "cmd/fishbowl/replay_summary.h"
 #include "cmd/fishbowl/rules_profile.h"
 #include "cmd/fishbowl/signature_files.h"
@@ -112,6 +113,20 @@ static void on_record(void *context, const struct record *record)
 	c->used += len + 1;
 }
 
+static void on_piece(void *context, const struct piece *piece)
+{
+	struct child *c = context;
+
+	replay_files_keep(c->job->files, piece);
+}
+
+static void on_file_record(void *context, const struct record *record)
+{
+	struct child *c = context;
+
+	replay_tell(c->replay, record);
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -172,6 +187,8 @@ static void replay_one_packet(struct child *c, const struct replay_input *input,
 	uint64_t differed = replay_counts(c->replay)->other_verdict;
 	struct gate_answer answer;
 
+	if (c->job->files)
+		replay_files_time(c->job->files, capture_sane_time(packet->time_ns));
 	if (replay_packet(c->replay, packet, capture_reader_interface(reader, packet->interface),
 		    &answer) &&
 		replay_counts(c->replay)->other_verdict > differed)
@@ -316,6 +333,7 @@ static int start(struct child *c)
 		.midstream = job->midstream,
 		.ignore_checksums = job->ignore_checksums,
 		.emit = on_record,
+		.keep = job->files ? on_piece : NULL,
 		.emit_context = c,
 	};
 
@@ -329,6 +347,8 @@ static int start(struct child *c)
 	c->progress = isatty(STDERR_FILENO) == 1;
 	c->began_ms = now_ms();
 	c->buffer = malloc(BUFFER_SIZE);
+	if (job->files)
+		replay_files_use(job->files, on_file_record, c);
 	if (redact_new(job->role, &c->redact) < 0)
 		return -ENOMEM;
 	return c->buffer ? replay_new(&setup, &c->replay) : -ENOMEM;
@@ -408,6 +428,10 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 		replay_one_input(&c, &job->input[i]);
 	if (c.write_error == 0)
 		replay_finish(c.replay);
+	if (job->files && !replay_files_end(job->files)) {
+		fprintf(stderr, "fishbowl: the files are incomplete\n");
+		c.part = true;
+	}
 	flush(&c);
 	if (job->profile)
 		c.write_error = rules_profile_print(job->profile, c.rules);

@@ -13,6 +13,7 @@
 #include "store/redact.h"
 
 struct conf;
+struct replay_files;
 struct replay_nets;
 struct rules_files;
 struct rules_profile;
@@ -38,6 +39,7 @@ struct replay_job {
 	bool check_verdicts;
 	const struct rules_profile *profile; /* print it instead of records; NULL: records */
 	enum role role;                      /* for whom the records are */
+	struct replay_files *files;          /* keep those that are carried; NULL: no */
 	int output_fd;
 	const char *output_path; /* for messages */
 };

@@ -60,6 +60,7 @@ int replay_look_new(const struct replay_look_setup *setup, struct replay_look **
 		.geo = setup->geo,
 		.emit = setup->emit,
 		.on_text = setup->on_text,
+		.keep = setup->keep,
 		.context = setup->context };
 	int r = -ENOMEM;
 

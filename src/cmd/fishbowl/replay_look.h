@@ -15,10 +15,13 @@ struct geo;
 struct inspect_frame;
 struct proto_text;
 struct replay_look;
+struct recover_piece;
 struct rules;
 struct signatures;
 
 struct replay_look_setup {
+	/* NULL: files are not kept. */
+	void (*keep)(void *context, const struct recover_piece *piece);
 	struct rules *rules;   /* borrowed; NULL: protocols only */
 	bool is_inline;        /* rules stop and change frames; else they only alert */
 	bool midstream;        /* follow TCP conversations whose beginning was not seen */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "cmd/fishbowl/replay_child.h"
+#include "cmd/fishbowl/replay_files.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "cmd/fishbowl/rules_profile.h"
 #include "cmd/fishbowl/signature_files.h"
@@ -37,6 +38,7 @@ enum {
 	OPT_CHECK_VERDICTS,
 	OPT_ROLE,
 	OPT_COUNT,
+	OPT_FILES,
 	EXIT_USAGE = 2
 };
 
@@ -65,6 +67,8 @@ struct request {
 	struct replay_nets *home, *external;
 	struct replay_input *input;
 	size_t n_inputs;
+	const char *files_dir; /* NULL: files are not kept */
+	struct replay_files *files;
 	int dir_fd; /* of -o DIR; -1: standard output */
 	int output_fd;
 	char *output_path;
@@ -112,6 +116,11 @@ static const struct argp_option replay_options[] = {
 		"For whom: analyst (default), or viewer: no passwords, words, payloads; other "
 		"names "
 		"for persons",
+		0 },
+	{ "files", OPT_FILES, "DIR", 0,
+		"Keep the files that are carried in DIR, each once, and write a record of each; "
+		"see "
+		"fishbowl files -d DIR",
 		0 },
 	{ "check-verdicts", OPT_CHECK_VERDICTS, NULL, 0,
 		"With -c and a capture of the gateway: compare the verdict of each packet with the "
@@ -239,6 +248,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case OPT_ROLE:
 		if (!role_find(arg, &q->role))
 			argp_error(state, "--role '%s': write analyst or viewer", arg);
+		break;
+	case OPT_FILES:
+		q->files_dir = arg;
 		break;
 	case OPT_CHECK_VERDICTS:
 		q->check_verdicts = true;
@@ -453,6 +465,7 @@ static int run(const struct request *q)
 		.check_verdicts = q->check_verdicts,
 		.role = q->role,
 		.profile = q->profile,
+		.files = q->files,
 		.output_fd = q->output_fd,
 		.output_path = q->output_path,
 	};
@@ -466,6 +479,8 @@ static int run(const struct request *q)
 	if (pid == 0)
 		replay_child_run(&job);
 	status = wait_for(pid, q);
+	if (q->files && !replay_files_wait(q->files) && status == REPLAY_ALL)
+		status = REPLAY_PART;
 	if ((status == REPLAY_ALL || status == REPLAY_PART) && put_in_place(q) < 0)
 		return REPLAY_NO_OUTPUT;
 	return status == REPLAY_ALL && q->failed ? REPLAY_PART : status;
@@ -567,6 +582,10 @@ static int replay_all(struct request *q)
 		return EXIT_USAGE;
 	if (load_rules(q) < 0 || open_signatures(q) < 0)
 		return EXIT_USAGE;
+	/* Before anything is open that is not its business. */
+	if (q->files_dir && (replay_files_new(q->conf, q->files_dir, &q->files) < 0 ||
+				    replay_files_start(q->files) < 0))
+		return REPLAY_NO_OUTPUT;
 	open_inputs(q);
 	if (q->n_inputs == 0)
 		return REPLAY_PART;
@@ -585,6 +604,7 @@ static int run_command(struct request *q, const struct argp *argp, int argc, cha
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(argp, argc, argv, 0, NULL, q);
 	status = replay_all(q);
+	replay_files_free(q->files);
 	replay_nets_free(q->external);
 	replay_nets_free(q->home);
 	free(q->policy);
