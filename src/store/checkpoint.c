@@ -117,9 +117,9 @@ static int read_all(int fd, uint8_t **ret_bytes, size_t *ret_len)
 int checkpoint_read(int dir_fd, struct incidents *incidents, struct checkpoint *ret_checkpoint)
 {
 	int fd = openat(dir_fd, CHECKPOINT_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	uint8_t *bytes, sum[SUM_SIZE];
+	uint8_t *bytes = NULL, sum[SUM_SIZE];
 	struct head head;
-	size_t len;
+	size_t len = 0;
 	int error;
 
 	if (fd < 0)

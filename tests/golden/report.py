@@ -168,6 +168,7 @@ def is_irc(got, line):
 
 def smb_accounts(got):
     for smb in got.bodies('smb'):
+        yield smb.get('account')
         for side in ('ntlmssp', 'request'):
             yield smb.get(side, {}).get('user')
     for login in got.logins('smb'):
@@ -208,7 +209,7 @@ def vlans(got):
 
 # Of each kind of finding in expected.json: whether the records have it.
 FINDINGS = {
-    'browser_server': anywhere('browser'),
+    'browser_server': member('netbios', 'browser', 'server'),
     'dns_name': within(dns_names),
     'finger': lambda got, line: anywhere('finger')(got, line.replace('\\r\\n', '')),
     'ftp_file': within(ftp_files),
