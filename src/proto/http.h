@@ -85,13 +85,13 @@ struct http {
 	htp_connp_t *connp;
 	struct http_tx *txs;
 	struct ntlm ntlm;
-	unsigned side;   /* that is being fed */
-	bool tunnel;     /* CONNECT was granted: what follows is another protocol */
-	bool upgraded;   /* HTTP/2 was granted: it is what follows */
-	bool connecting; /* CONNECT has no answer yet: what the client says waits */
-	bool lf_missing; /* of the last line before it */
-	bool between;    /* no response has begun, or the last one is complete */
-	bool closing;    /* that side says nothing more */
+	unsigned side;    /* that is being fed */
+	bool tunnel;      /* CONNECT was granted: what follows is another protocol */
+	bool upgraded;    /* HTTP/2 was granted: it is what follows */
+	bool connecting;  /* CONNECT has no answer yet: what the client says waits */
+	bool lf_missing;  /* of the last line before it */
+	bool between;     /* no response has begun, or the last one is complete */
+	bool closing;     /* that side says nothing more */
 	bool head_cut[2]; /* there was a gap in the first line or the headers */
 	uint64_t next_file;
 	unsigned n_txs;              /* since connp was made */

@@ -97,7 +97,7 @@ const char *rule_unsupported_protocol(struct span name)
 		"pop3", "imap", "irc", "mime", "email", "smtp", "ftp", "ftp-data", "ftpdata", "smb",
 		"dcerpc", "nfs_version", "msn", "jabber", "bfd", "sctp", "file", "mysql", "gre",
 		"igmp", "can", "s7comm", "ja4", "websockets", "netflow", "vxlan", "stream", "http",
-		"tls", "ssh", "dns", "arp", "llmnr" };
+		"http2", "tls", "quic", "krb5", "ssh", "dns", "arp", "llmnr" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is_any_case(name, known[i]))

@@ -198,7 +198,7 @@ def test_check_verdicts(tmp_path):
     done = run("-o", "-", "-c", tmp_path / "conf", "--check-verdicts", tmp_path / "x.pcapng")
     assert done.returncode == 1
     assert "frame 12: recorded 'pass within-budget flow 3', now 'drop tcp-limit'" in done.stderr
-    assert "that are the same now 11, that are not 1, of the gateway's own trouble, not comparable 1" in done.stderr
+    assert "that are the same now 11, that are not 1, of the gateway's own trouble, not comparable 1" in " ".join(done.stderr.split())
     assert "outbound copies 1" in done.stderr
 
 

@@ -135,7 +135,9 @@ static void test_bodies_logins_trailers(void **state)
 	      "file /bc 2\n"
 	      "http2 "
 	      "\"http\":{\"version\":\"2\",\"hostname\":\"H.example\",\"http_port\":81,\"url\":"
-	      "\"/a/../b%63?q\",\"http_user_agent\":\"me\",\"http_content_type\":\"text/plain\","
+	      "\"/a/../"
+	      "b%63?q\",\"http_user_agent\":\"me\",\"server\":\"s\",\"http_content_type\":\"text/"
+	      "plain\","
 	      "\"http_method\":\"POST\",\"protocol\":\"HTTP/2\",\"status\":401,\"length\":2,"
 	      "\"http2\":{\"stream_id\":1,\"request\":{},\"response\":{}}}\n");
 }
