@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target over every file of the directories given, and over every prefix of each file. */
+/* [--prefixes=N] DIR...: runs a fuzz target over every file of the directories, and over every prefix of each file. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,8 +8,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { INPUT_MAX = 1 << 20 };
+
 /* Longer inputs are not cut at every byte but at this many places. */
-enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048 };
+static size_t prefixes_max = 2048;
 
 /* Each prefix in memory of its own size, so that a sanitizer sees a read past the end. */
 static void run_prefix(const uint8_t *data, size_t size)
@@ -35,7 +37,7 @@ static int run_file(const char *path)
 	}
 	size = fread(data, 1, sizeof(data), file);
 	fclose(file);
-	step = size / PREFIXES_MAX + 1;
+	step = size / prefixes_max + 1;
 	for (size_t n = 0; n < size; n += step)
 		run_prefix(data, n);
 	run_prefix(data, size);
@@ -44,9 +46,15 @@ static int run_file(const char *path)
 
 int main(int argc, char **argv)
 {
+	static const char option[] = "--prefixes=";
 	unsigned done = 0;
+	int first = 1;
 
-	for (int i = 1; i < argc; i++) {
+	if (argc > 1 && strncmp(argv[1], option, sizeof(option) - 1) == 0) {
+		prefixes_max = strtoul(argv[1] + sizeof(option) - 1, NULL, 10);
+		first++;
+	}
+	for (int i = first; i < argc; i++) {
 		DIR *dir = opendir(argv[i]);
 		struct dirent *entry;
 		char path[4096];
