@@ -338,7 +338,7 @@ static struct text members_of(const struct inspect_hit *hit, struct inspect_text
 	put_vlan(&o, hit->parsed);
 	put_name(&o, "direction");
 	out_str(&o, hit->unit->side ? "\"to_client\"" : "\"to_server\"");
-	if (hit->tx)
+	if (hit->tx && !hit->frame->is_private) /* what it says is payload, too */
 		put_tx(&o, hit->tx);
 	if (hit->unit->flow)
 		put_flow(&o, hit->unit);
