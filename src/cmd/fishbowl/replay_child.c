@@ -375,6 +375,8 @@ int replay_give_up_rights(const struct conf *conf)
 	};
 	int r = 0, landlock;
 
+	proto_prepare();
+	json_object_seed(0); /* it opens a file for that */
 	if (geteuid() == 0)
 		r = jail_drop(&nobody, open_files() + FILES_MAX);
 	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -408,8 +410,6 @@ _Noreturn void replay_child_run(const struct replay_job *job)
 	struct child c = { .job = job };
 	int r;
 
-	proto_prepare();
-	json_object_seed(0); /* it opens a file for that */
 	r = open_geo(&c);
 	if (r == 0)
 		r = replay_give_up_rights(job->conf);
