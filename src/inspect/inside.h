@@ -134,7 +134,8 @@ void look_packet(struct inspect *in);
 void look_link(struct inspect *in);
 /* The bytes of the side's stream that were not read, the next ones to the protocol and then to the rules. */
 void look_feed(struct inspect *in, const uint8_t *bytes, size_t len);
-void look_stream(struct inspect *in);
+/* `packet`: look_packet() was called just before. */
+void look_stream(struct inspect *in, bool packet);
 void look_end(struct inspect *in);
 proto_on_tx look_on_tx;
 proto_on_file look_on_file;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is looked at is put into units for the rules, and what they say is told. */
 #include <assert.h>
+#include <string.h>
 
 #include "base/cur.h"
 #include "inspect/inside.h"
@@ -47,7 +48,8 @@ static void set_unit(struct inspect *in, enum rules_kind kind, struct rules_unit
 {
 	const struct now *now = &in->now;
 
-	static_assert(sizeof(*unit) == 168, "a new member is to be set here");
+	static_assert(sizeof(*unit) == 176, "a new member is to be set here");
+	unit->repeats = false;
 	unit->kind = kind;
 	unit->frame = now->parsed;
 	unit->packet = now->packet;
@@ -216,7 +218,16 @@ void look_feed(struct inspect *in, const uint8_t *bytes, size_t len)
 	}
 }
 
-void look_stream(struct inspect *in)
+/* Whether the packet that was looked at has the new bytes of the stream, and no others. */
+static bool packet_has(const struct inspect *in, const struct rules_unit *stream)
+{
+	struct now_bytes payload = look_payload(&in->now);
+
+	return payload.len > 0 && payload.len == stream->len - stream->fresh &&
+	       memcmp(payload.at, stream->bytes + stream->fresh, payload.len) == 0;
+}
+
+void look_stream(struct inspect *in, bool packet)
 {
 	const struct side *s = &in->now.talk->side[in->now.side];
 	struct rules_unit unit;
@@ -225,6 +236,7 @@ void look_stream(struct inspect *in)
 		return;
 	set_unit(in, RULES_STREAM, &unit);
 	set_stream(in, &unit, s);
+	unit.repeats = packet && packet_has(in, &unit);
 	look(in, &unit);
 }
 

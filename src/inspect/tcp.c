@@ -119,7 +119,7 @@ void tcp_look_new(struct inspect *in, struct stream *s, bool packet)
 	if (packet)
 		look_packet(in);
 	if (looks)
-		look_stream(in);
+		look_stream(in, packet);
 	else
 		stream_keep(s, 0);
 	stream_read_to(s, end);

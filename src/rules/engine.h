@@ -19,6 +19,8 @@
 #define LOOK_PCRE_STEPS \
 	20 /* what running an expression counts among RULES_STEPS_MAX, beside its bytes */
 
+#define LOOK_FOUND_MAX 64 /* literals of a packet that are kept for its stream */
+
 struct track;
 
 struct rules {
@@ -37,9 +39,9 @@ struct rules {
 	const struct image_suppress *suppress;
 
 	hs_database_t **database; /* by group */
-	/* The groups among which those of a packet or stream (IMAGE_PACKET, IMAGE_STREAM) are, by carrier, side,
-	 * and whether only rules that act are asked for. */
-	struct image_list group_run[IMAGE_STREAM + 1][IMAGE_CARRIERS][2][2];
+	/* The groups among which those of a packet or stream are, by carrier, side, and whether only rules that act
+	 * are asked for. */
+	struct image_list group_run[IMAGE_CARRIERS][2][2];
 	hs_scratch_t *scratch;
 	pcre2_code **pcre; /* by number, made when first needed */
 	bool *pcre_bad;
@@ -53,6 +55,11 @@ struct rules {
 	uint32_t *sorted;              /* room of look_sort() */
 	uint32_t *stopper, n_stoppers; /* rules that may keep a frame from leaving as it came */
 	uint32_t *stamp, generation;   /* by rule: it is among them */
+	/* What the last packet had, for the stream that has its bytes next; LOOK_FOUND_MAX and more: not all are here. */
+	struct found {
+		uint32_t group, literal, end;
+	} found[LOOK_FOUND_MAX];
+	uint32_t n_found;
 	/* What is known of the unit's addresses, by set. */
 	uint32_t *nets_stamp[2], nets_generation;
 	bool *nets_answer[2];
@@ -196,7 +203,7 @@ bool tx_check(struct look *look, const struct image_option *option);
 
 /* look.c, for tx.c. */
 void look_add(struct rules *rules, uint32_t rule);
-void look_group(struct rules *rules, uint32_t group, const uint8_t *bytes, uint32_t len);
+void look_tx_group(struct rules *rules, uint32_t group, const uint8_t *bytes, uint32_t len);
 void look_begin(struct rules *rules);
 void look_start(
 	struct look *look, struct rules *rules, const struct rules_unit *unit, uint32_t number);

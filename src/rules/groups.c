@@ -11,9 +11,8 @@
 #include "proto/proto.h"
 #include "rules/build.h"
 
-#define LITERAL_MIN     2    /* bytes: a shorter one is in everything, and looking for it is dear */
-#define LITERAL_RUN_MIN 4    /* the same, of one that repeats one byte */
-#define REACH_NEAR      1024 /* bytes: literals that end before are looked for there only */
+#define LITERAL_MIN     2  /* bytes: a shorter one is in everything, and looking for it is dear */
+#define LITERAL_RUN_MIN 4  /* the same, of one that repeats one byte */
 #define PORT_GROUP_MIN  40 /* literals with the same ports that are worth a database of their own */
 
 /* One rule in one group. */
@@ -23,7 +22,6 @@ struct member {
 	uint16_t app;              /* of a plain list */
 	bool syn;                  /* without a literal: about segments with SYN only */
 	bool acts;                 /* of a group: of rules with IMAGE_ACTS only */
-	bool near;                 /* of a group: `reach` is at most REACH_NEAR */
 	uint32_t reach;            /* of the literal */
 	uint32_t ports;            /* number of the set, IMAGE_NONE: any */
 	struct image_text literal; /* lowercase; len 0: none */
@@ -62,7 +60,16 @@ static bool may_prefilter(
 	return true;
 }
 
-static struct image_text literal_of(const struct image_content *content)
+/* A literal is known by its last bytes, and zeros are the last ones of many: a run of them would be asked for each
+ * of its bytes which it is. */
+static struct image_text without_last_zeros(const struct build *b, struct image_text text)
+{
+	while (text.len > LITERAL_RUN_MIN && b->heap.at[text.at + text.len - 1] == 0)
+		text.len--;
+	return text;
+}
+
+static struct image_text literal_of(const struct build *b, const struct image_content *content)
 {
 	struct image_text text = content->bytes;
 
@@ -70,6 +77,7 @@ static struct image_text literal_of(const struct image_content *content)
 		text.at += content->fast_at;
 		text.len = content->fast_len;
 	}
+	text = without_last_zeros(b, text);
 	if (text.len > IMAGE_LITERAL_MAX) {
 		text.at += text.len - IMAGE_LITERAL_MAX;
 		text.len = IMAGE_LITERAL_MAX;
@@ -81,7 +89,7 @@ static struct image_text literal_of(const struct image_content *content)
 static unsigned score_of(
 	const struct build *b, uint16_t buffer, const struct image_content *content)
 {
-	struct image_text text = literal_of(content);
+	struct image_text text = literal_of(b, content);
 	bool seen[256] = { false };
 	unsigned score = text.len;
 
@@ -121,7 +129,7 @@ static void choose(const struct build *b, const struct image_rule *rule, struct 
 			unsigned score;
 
 			if (option->keyword != RULE_CONTENT || option->negated ||
-				!is_worth(b, literal_of(&option->content)))
+				!is_worth(b, literal_of(b, &option->content)))
 				continue;
 			score = score_of(b, section->buffer, &option->content);
 			if (score > best_score) {
@@ -133,7 +141,7 @@ static void choose(const struct build *b, const struct image_rule *rule, struct 
 		}
 	}
 	if (best)
-		member->literal = literal_of(&best->content);
+		member->literal = literal_of(b, &best->content);
 }
 
 /* ------------------------------------------------------------------ members */
@@ -217,7 +225,6 @@ static void add_rule(struct members *m, uint32_t number)
 		add_member(m, rule, member, sides == 3 && member.literal.len ? rule->sides : sides);
 		return;
 	}
-	member.near = member.reach <= REACH_NEAR;
 	member.syn = !member.literal.len && needs_syn(m->b, rule);
 	for (unsigned carrier = 0; carrier < IMAGE_CARRIERS; carrier++) {
 		if (!(rule->carriers >> carrier & 1))
@@ -235,6 +242,11 @@ static void add_rule(struct members *m, uint32_t number)
 
 /* ------------------------------------------------------------------ databases */
 
+static bool is_tx(const struct member *member)
+{
+	return member->where == IMAGE_TX;
+}
+
 static int by_group(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
@@ -244,31 +256,31 @@ static int by_group(const void *a, const void *b)
 #define ORDER(field)              \
 	if (x->field != y->field) \
 	return x->field < y->field ? -1 : 1
-	ORDER(where);
+	if (is_tx(x) != is_tx(y))
+		return is_tx(y) ? -1 : 1;
 	ORDER(carrier);
 	ORDER(side);
 	ORDER(acts);
 	ORDER(buffer);
 	ORDER(ports);
-	ORDER(near);
 	order = memcmp(x->bytes, y->bytes, common);
 	if (order)
 		return order;
 	ORDER(literal.len);
+	ORDER(where);
 	ORDER(rule);
 	return 0;
 }
 
 static bool same_group(const struct member *x, const struct member *y)
 {
-	return x->where == y->where && x->carrier == y->carrier && x->side == y->side &&
-	       x->acts == y->acts && x->buffer == y->buffer && x->ports == y->ports &&
-	       x->near == y->near;
+	return is_tx(x) == is_tx(y) && x->carrier == y->carrier && x->side == y->side &&
+	       x->acts == y->acts && x->buffer == y->buffer && x->ports == y->ports;
 }
 
-static bool same_literal(const struct member *x, const struct member *y)
+static bool same_literal(const struct member *member, struct image_text literal)
 {
-	return x->literal.at == y->literal.at && x->literal.len == y->literal.len;
+	return member->literal.at == literal.at && member->literal.len == literal.len;
 }
 
 static void sort_members(struct build *b, struct array *array)
@@ -276,6 +288,28 @@ static void sort_members(struct build *b, struct array *array)
 	for (uint32_t i = 0; i < array->n; i++)
 		member_at(array, i)->bytes = b->heap.at + member_at(array, i)->literal.at;
 	array_sort(array, sizeof(struct member), by_group);
+}
+
+/* The rules of one reader that have the literal: those from `i` on. Where the others begin. */
+static uint32_t add_readers(struct build *b, const struct array *members, uint32_t i, uint32_t last,
+	enum image_reader reader, uint32_t *rules, struct image_literal *literal)
+{
+	uint32_t n = 0, reach = 0;
+
+	for (; i < last; i++) {
+		const struct member *at = member_at(members, i);
+
+		if (!same_literal(at, literal->bytes) ||
+			(at->where == IMAGE_STREAM) != (reader == IMAGE_OF_STREAM))
+			break;
+		rules[n++] = at->rule;
+		if (reach < at->reach)
+			reach = at->reach;
+	}
+	literal->rules[reader] =
+		(struct image_list){ heap_add(&b->heap, rules, n * sizeof(*rules)), n };
+	literal->reach[reader] = reach;
+	return i;
 }
 
 /* The distinct literals of members [first, last), with their rules. */
@@ -288,12 +322,9 @@ static void add_literals(struct build *b, const struct array *members, uint32_t 
 	for (uint32_t i = first; rules && i < last;) {
 		const struct member *member = member_at(members, i);
 		struct image_literal literal = { .bytes = member->literal };
-		uint32_t n = 0;
 
-		for (; i < last && same_literal(member, member_at(members, i)); i++)
-			rules[n++] = member_at(members, i)->rule;
-		literal.rules =
-			(struct image_list){ heap_add(&b->heap, rules, n * sizeof(*rules)), n };
+		i = add_readers(b, members, i, last, IMAGE_OF_PACKET, rules, &literal);
+		i = add_readers(b, members, i, last, IMAGE_OF_STREAM, rules, &literal);
 		array_add(b, ret_literals, &literal, sizeof(literal));
 	}
 	free(rules);
@@ -354,14 +385,11 @@ static void add_group(struct build *b, const struct array *members, uint32_t fir
 	struct image_group group;
 
 	memset(&group, 0, sizeof(group));
-	group.where = member->where;
+	group.tx = is_tx(member);
 	group.carrier = member->carrier;
 	group.side = member->side;
 	group.acts = member->acts;
 	group.buffer = member->buffer;
-	for (uint32_t i = first; i < last; i++)
-		if (group.reach < member_at(members, i)->reach)
-			group.reach = member_at(members, i)->reach;
 	if (member->ports != IMAGE_NONE)
 		group.ports = ((const struct image_ports *)(const void *)b->ports.at)[member->ports]
 				      .ranges;
@@ -605,7 +633,7 @@ uint32_t build_tails(struct build *b)
 		const struct member *member = member_at(&members, i);
 		struct image_tail tail = { member->literal, member->rule, member->ports };
 
-		distinct += i == 0 || !same_literal(member, member_at(&members, i - 1));
+		distinct += i == 0 || !same_literal(member, member_at(&members, i - 1)->literal);
 		array_add(b, &b->tails, &tail, sizeof(tail));
 	}
 	free(members.at);

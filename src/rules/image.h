@@ -9,7 +9,7 @@
 #include "rules/rule.h"
 
 #define IMAGE_MAGIC   0x46425255u /* "FBRU" */
-#define IMAGE_VERSION 2u
+#define IMAGE_VERSION 3u
 #define IMAGE_NONE    UINT32_MAX
 
 /* `n` entries from offset `at`. */
@@ -140,20 +140,32 @@ struct image_ports {
 	struct image_list ranges; /* struct rule_port_range */
 };
 
-/* One prefilter database: literals that stand in one kind of bytes. */
+/*
+ * One prefilter database: literals that stand in one kind of bytes. Payloads and streams have the same groups, so that
+ * what a segment has is found once (rules/look.c).
+ */
 #define IMAGE_LITERAL_MAX 32 /* bytes: the last ones of longer contents */
 struct image_group {
-	uint8_t where, carrier, side;
+	uint8_t tx; /* of transactions: `buffer`, and not `carrier`, `acts` and `ports` */
+	uint8_t carrier, side;
 	uint8_t acts; /* has only rules with IMAGE_ACTS, which are in another group with the others too */
 	uint16_t buffer;
-	uint32_t reach; /* no literal ends further from the payload's start; IMAGE_NONE: anywhere */
 	struct image_list ports;    /* struct rule_port_range of the server; empty: any */
 	struct image_list literals; /* struct image_literal */
 	struct image_text database;
 };
+/* Whose rules a literal leads to. */
+enum image_reader {
+	IMAGE_OF_PACKET,
+	IMAGE_OF_STREAM,
+	IMAGE_READERS,
+	IMAGE_OF_TX = IMAGE_OF_PACKET
+};
 struct image_literal {
-	struct image_list rules; /* uint32_t */
 	struct image_text bytes;
+	struct image_list rules[IMAGE_READERS]; /* uint32_t */
+	/* It ends no further from the start of payload or stream; IMAGE_NONE: anywhere. */
+	uint32_t reach[IMAGE_READERS];
 };
 
 /* Rules without a literal. */

@@ -50,45 +50,67 @@ static void add_wanted(struct rules *rules, const struct rules_unit *unit, struc
 			look_add(rules, number[i]);
 }
 
+/* Whose rules are asked for (bits by enum image_reader), and where the bytes begin in what these read. */
 struct scan {
 	struct rules *rules;
-	const struct image_group *group;
+	uint32_t group;
+	unsigned readers;
+	uint64_t offset;
+	bool keep; /* what is found, in rules->found */
 };
 
+static const struct image_literal *literals_of(
+	const struct rules *rules, const struct image_group *group)
+{
+	return (const struct image_literal *)(const void *)(rules->base + group->literals.at);
+}
+
+static void add_found(struct scan *scan, uint32_t number, uint64_t end)
+{
+	struct rules *rules = scan->rules;
+	const struct image_literal *literal =
+		&literals_of(rules, &rules->group[scan->group])[number];
+
+	for (unsigned reader = 0; reader < IMAGE_READERS; reader++)
+		if (scan->readers >> reader & 1 && end <= literal->reach[reader])
+			add_all(rules, literal->rules[reader]);
+}
+
+/* Of a literal only the first place is told: if that is out of a rule's reach, so are the others. */
 static int on_literal(
 	unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
 {
 	struct scan *scan = context;
-	const struct image_literal *literal =
-		(const struct image_literal *)(const void *)(scan->rules->base +
-							     scan->group->literals.at);
+	struct rules *rules = scan->rules;
 
 	(void)from;
-	(void)to;
 	(void)flags;
-	if (id < scan->group->literals.n)
-		add_all(scan->rules, literal[id].rules);
+	if (id >= rules->group[scan->group].literals.n)
+		return 0;
+	if (scan->keep && rules->n_found < LOOK_FOUND_MAX)
+		rules->found[rules->n_found] = (struct found){ scan->group, id, (uint32_t)to };
+	rules->n_found += scan->keep;
+	add_found(scan, id, scan->offset + to);
 	return 0;
 }
 
-static void add_whole_group(struct rules *rules, const struct image_group *group)
+static void scan_group(struct scan *scan, const uint8_t *bytes, uint32_t len)
 {
-	const struct image_literal *literal =
-		(const struct image_literal *)(const void *)(rules->base + group->literals.at);
-
-	for (uint32_t i = 0; i < group->literals.n; i++)
-		add_all(rules, literal[i].rules);
-}
-
-void look_group(struct rules *rules, uint32_t number, const uint8_t *bytes, uint32_t len)
-{
-	struct scan scan = { rules, &rules->group[number] };
+	struct rules *rules = scan->rules;
 
 	if (!rules->prefilter)
-		add_whole_group(rules, scan.group);
+		for (uint32_t i = 0; i < rules->group[scan->group].literals.n; i++)
+			add_found(scan, i, 0);
 	else if (len > 0)
-		hs_scan(rules->database[number], (const char *)bytes, len, 0, rules->scratch,
-			on_literal, &scan);
+		hs_scan(rules->database[scan->group], (const char *)bytes, len, 0, rules->scratch,
+			on_literal, scan);
+}
+
+void look_tx_group(struct rules *rules, uint32_t group, const uint8_t *bytes, uint32_t len)
+{
+	struct scan scan = { rules, .group = group, .readers = 1 << IMAGE_OF_TX };
+
+	scan_group(&scan, bytes, len);
 }
 
 /* Byte by byte, from the lowest. */
@@ -126,13 +148,13 @@ void look_sort(struct rules *rules)
 }
 
 static bool group_fits(const struct rules *rules, const struct image_group *group,
-	const struct rules_unit *unit, uint8_t where, uint8_t carrier)
+	const struct rules_unit *unit, uint8_t carrier)
 {
 	const struct rule_port_range *range =
 		(const struct rule_port_range *)(const void *)(rules->base + group->ports.at);
 	uint16_t port;
 
-	if (group->where != where || group->carrier != carrier || group->side != unit->side ||
+	if (group->tx || group->carrier != carrier || group->side != unit->side ||
 		group->acts != unit->quiet)
 		return false;
 	if (group->ports.n == 0 || !unit->packet || !rules->prefilter)
@@ -144,31 +166,44 @@ static bool group_fits(const struct rules *rules, const struct image_group *grou
 	return false;
 }
 
-/* Where in the unit's bytes the group's literals end at most. */
-static uint32_t reach_in(const struct image_group *group, const struct rules_unit *unit)
+/* What the groups of the unit find in its bytes [from, to). */
+static void scan_groups(struct rules *rules, const struct rules_unit *unit, unsigned readers,
+	uint32_t from, uint32_t to)
 {
-	uint64_t offset = unit->kind == RULES_STREAM ? unit->offset : 0;
+	uint8_t carrier = head_carrier(unit->packet);
+	const struct image_list *run = &rules->group_run[carrier][unit->side][unit->quiet];
+	struct scan scan = { rules, .readers = readers, .keep = unit->kind == RULES_PACKET };
 
-	if (group->reach == IMAGE_NONE || group->reach >= offset + unit->len)
-		return unit->len;
-	return group->reach > offset ? (uint32_t)(group->reach - offset) : 0;
+	scan.offset = from + (unit->kind == RULES_STREAM ? unit->offset : 0);
+	for (scan.group = run->at; from < to && scan.group < run->at + run->n; scan.group++)
+		if (group_fits(rules, &rules->group[scan.group], unit, carrier))
+			scan_group(&scan, unit->bytes + from, to - from);
 }
 
-/* Bytes before the new ones that a literal may have begun in. */
-static void add_literals(struct rules *rules, const struct rules_unit *unit, uint8_t where)
+/* What the packet had that brought the new bytes of the stream. */
+static void add_repeated(struct rules *rules, const struct rules_unit *unit)
 {
-	uint32_t fresh = where == IMAGE_STREAM && unit->kind == RULES_STREAM ? unit->fresh : 0;
-	uint32_t from = fresh > IMAGE_LITERAL_MAX - 1 ? fresh - (IMAGE_LITERAL_MAX - 1) : 0;
-	uint8_t carrier = head_carrier(unit->packet);
-	const struct image_list *run = &rules->group_run[where][carrier][unit->side][unit->quiet];
+	struct scan scan = { rules, .readers = 1 << IMAGE_OF_STREAM };
 
-	for (uint32_t i = run->at; from < unit->len && i < run->at + run->n; i++) {
-		const struct image_group *group = &rules->group[i];
-		uint32_t to = rules->prefilter ? reach_in(group, unit) : unit->len;
+	for (uint32_t i = 0; i < rules->n_found; i++) {
+		const struct found *found = &rules->found[i];
 
-		if (from < to && group_fits(rules, group, unit, where, carrier))
-			look_group(rules, i, unit->bytes + from, to - from);
+		scan.group = found->group;
+		add_found(&scan, found->literal, unit->offset + unit->fresh + found->end);
 	}
+}
+
+/* A literal may have begun before the new bytes. */
+static void add_stream_literals(struct rules *rules, const struct rules_unit *unit)
+{
+	const uint32_t most = IMAGE_LITERAL_MAX - 1, fresh = unit->fresh;
+	uint32_t to = unit->len;
+
+	if (unit->repeats && rules->prefilter && rules->n_found <= LOOK_FOUND_MAX) {
+		add_repeated(rules, unit);
+		to = fresh == 0 ? 0 : unit->len - fresh > most ? fresh + most : unit->len;
+	}
+	scan_groups(rules, unit, 1 << IMAGE_OF_STREAM, fresh > most ? fresh - most : 0, to);
 }
 
 /* Whether rules that need SYN to be set are candidates. */
@@ -600,17 +635,21 @@ static void find_candidates(struct rules *rules, const struct rules_unit *unit)
 {
 	bool tcp = unit->packet && unit->packet->proto == IPPROTO_TCP;
 
+	/* What belongs to no stream is looked at as if it were one. */
+	bool both = tcp && unit->kind == RULES_PACKET && !unit->streamed;
+
 	look_begin(rules);
 	if (unit->kind == RULES_PACKET) {
-		add_literals(rules, unit, IMAGE_PACKET);
+		rules->n_found = 0;
+		scan_groups(
+			rules, unit, 1 << IMAGE_OF_PACKET | both << IMAGE_OF_STREAM, 0, unit->len);
 		add_plain(rules, unit, IMAGE_PACKET);
 		add_indexed(rules, unit);
 	}
-	/* What belongs to no stream is looked at as if it were one. */
-	if (unit->kind == RULES_STREAM || (tcp && unit->kind == RULES_PACKET && !unit->streamed)) {
-		add_literals(rules, unit, IMAGE_STREAM);
+	if (unit->kind == RULES_STREAM)
+		add_stream_literals(rules, unit);
+	if (unit->kind == RULES_STREAM || both)
 		add_plain(rules, unit, IMAGE_STREAM);
-	}
 	if (unit->kind == RULES_STREAM || unit->kind == RULES_FLOW_END)
 		add_waiting(rules, unit);
 	look_sort(rules);
@@ -629,6 +668,8 @@ size_t rules_look(struct rules *rules, const struct rules_unit *unit,
 	find_candidates(rules, unit);
 	for (uint32_t i = 0; i < rules->n_candidates && !stops(rules, ret_hits, n); i++)
 		n = look_at(rules, unit, rules->candidate[i], ret_hits, n);
+	if (n > 0)
+		rules->n_found = LOOK_FOUND_MAX + 1; /* the caller may change the bytes */
 	return n;
 }
 

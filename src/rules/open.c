@@ -244,7 +244,8 @@ static void check_group(struct check *c, const struct image_group *group)
 	check_number(c, group->buffer, BUFFER_COUNT);
 	array_of(c, group->ports, sizeof(struct rule_port_range));
 	for (uint32_t i = 0; !c->bad && i < group->literals.n; i++) {
-		check_rule_numbers(c, literal[i].rules);
+		for (unsigned reader = 0; reader < IMAGE_READERS; reader++)
+			check_rule_numbers(c, literal[i].rules[reader]);
 		check_text(c, literal[i].bytes);
 	}
 }
@@ -395,10 +396,10 @@ static void read_runs(struct rules *r)
 		const struct image_group *group = &r->group[i];
 		struct image_list *run;
 
-		if (group->where > IMAGE_STREAM || group->carrier >= IMAGE_CARRIERS ||
-			group->side > 1 || group->acts > 1)
+		if (group->tx || group->carrier >= IMAGE_CARRIERS || group->side > 1 ||
+			group->acts > 1)
 			continue;
-		run = &r->group_run[group->where][group->carrier][group->side][group->acts];
+		run = &r->group_run[group->carrier][group->side][group->acts];
 		if (run->n == 0)
 			run->at = i;
 		run->n = i + 1 - run->at;

@@ -68,7 +68,8 @@ struct rules_unit {
 	 * RULES_FLOW_END: what is kept of the side. */
 	const uint8_t *bytes;
 	uint32_t len;
-	uint32_t fresh;      /* where in `bytes` the new ones begin */
+	uint32_t fresh; /* where in `bytes` the new ones begin */
+	bool repeats; /* RULES_STREAM: the new ones are all that the RULES_PACKET had that was looked at last */
 	uint64_t offset;     /* of bytes[0] in the stream */
 	struct proto_tx *tx; /* RULES_TX */
 };

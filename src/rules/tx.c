@@ -229,7 +229,7 @@ static void scan_area(
 	if (back > area->len)
 		back = area->len;
 	if (end != scanned->at_low)
-		look_group(rules, group, area->at + area->len - back, back);
+		look_tx_group(rules, group, area->at + area->len - back, back);
 	scanned->at_low = end;
 }
 
@@ -241,7 +241,7 @@ static void scan_group(struct rules *rules, const struct rules_unit *unit, uint3
 	struct area area;
 
 	if (!rules->prefilter)
-		look_group(rules, number, NULL, 0);
+		look_tx_group(rules, number, NULL, 0);
 	while (scanned->instances < (multi ? LOOK_INSTANCES : 1) &&
 		area_of(unit, group->buffer, group->side, scanned->instances, &area)) {
 		scan_area(rules, number, &area, scanned);
@@ -268,7 +268,7 @@ static void find_candidates(
 
 	look_begin(rules);
 	for (uint32_t i = 0; i < rules->head->groups.n; i++)
-		if (rules->group[i].where == IMAGE_TX && of_proto(&rules->group[i], proto))
+		if (rules->group[i].tx && of_proto(&rules->group[i], proto))
 			scan_group(rules, unit, i, &memory->scanned[i]);
 	for (uint32_t i = 0; i < rules->head->plains.n; i++) {
 		const struct image_plain *plain = &rules->plain[i];

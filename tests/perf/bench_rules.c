@@ -142,6 +142,7 @@ static void take_segment(struct rules *rules, struct rules_unit *unit, const uin
 	unit->stream_bytes[side] = sums->bytes + len;
 	look(rules, unit, sums);
 	unit->kind = RULES_STREAM;
+	unit->repeats = true;
 	unit->bytes = bytes;
 	unit->fresh = kept;
 	unit->offset = sums->bytes - kept;

@@ -153,6 +153,7 @@ __attribute__((unused)) static void kit_segment(
 	unit.kind = RULES_STREAM;
 	unit.bytes = at;
 	unit.fresh = kept;
+	unit.repeats = true;
 	unit.len = kept + len;
 	unit.offset = kit->total[side] - kept;
 	kit->total[side] += len;

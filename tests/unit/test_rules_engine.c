@@ -740,6 +740,42 @@ static void test_last_place(void **state)
 	}
 }
 
+/* What a packet had is not searched for again in its stream, unless it was more than is kept. */
+static void test_found_once(void **state)
+{
+	char rules[8192], bytes[512];
+	size_t n_rules = 0, len = 0;
+
+	(void)state;
+	for (unsigned i = 1; i <= 80; i++) {
+		n_rules += (size_t)snprintf(rules + n_rules, sizeof(rules) - n_rules,
+			"alert tcp any any -> any any (content:\"w%02u.\"; flow:only_stream; "
+			"sid:%u;)\n",
+			i, i);
+		len += (size_t)snprintf(bytes + len, sizeof(bytes) - len, "w%02u.", i);
+	}
+	assert_true(kit_open(&kit, rules, n_rules));
+	for (uint32_t n = 1; n <= 80; n++) {
+		kit_restart(&kit);
+		kit_segment(&kit, 0, bytes, 1);
+		kit_segment(&kit, 0, bytes + 1, 4 * n - 1);
+		assert_int_equal(kit.n_hits, n < RULES_HITS_MAX ? n : RULES_HITS_MAX);
+	}
+	kit_close(&kit);
+	open_rules(
+		"alert tcp any any -> any any (content:\"needle\"; depth:100; flow:only_stream; "
+		"sid:1;)\n"
+		"alert tcp any any -> any any (content:\"needle\"; depth:10; dsize:6; sid:2;)\n");
+	memset(bytes, '.', sizeof(bytes));
+	for (uint32_t before = 94; before <= 95; before++) {
+		kit_restart(&kit);
+		kit_segment(&kit, 0, bytes, before);
+		kit_segment(&kit, 0, "needle", 6);
+		expect("reach of either", before == 94 ? "2 1" : "2");
+	}
+	kit_close(&kit);
+}
+
 /* Rules without a literal that need SYN, found in a list and by address. */
 static void test_syn(void **state)
 {
@@ -806,6 +842,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_wait),
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_last_place),
+		cmocka_unit_test(test_found_once),
 		cmocka_unit_test(test_syn),
 		cmocka_unit_test(test_bad_images),
 	};
