@@ -129,7 +129,7 @@ void proto_conn_window(struct proto_conn *conn, unsigned side, unsigned columns,
 /* Of a protocol whose parser does not say what of it is text. */
 static void tell_plain(struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len)
 {
-	if (!conn->parser || !conn->parser->tells_text)
+	if (conn->setup.on_text && (!conn->parser || !conn->parser->tells_text))
 		proto_conn_text(conn, side, side ? PROTO_TEXT_SHOWN : PROTO_TEXT_TYPED, bytes, len);
 }
 
