@@ -190,7 +190,7 @@ def test_kill(net):
     for _ in range(10):
         time.sleep(0.4)
         gateway.kill("fb-lens")
-    sender.wait(60 + seconds)  # its clock is slow on a busy machine
+    sender.wait(60)
     gateway.wait_up()
     status = up_to_date(gateway)
     assert status["unread"] == 0 and status["poison"] == 0
@@ -220,7 +220,7 @@ def test_stopped(net):
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
             pass
-    sender.wait(60 + seconds)  # its clock is slow on a busy machine
+    sender.wait(60)
     gateway.wait_up()
     assert up_to_date(gateway)["unread"] == 0
     assert gateway.stop() == 0
@@ -234,7 +234,7 @@ def test_kill_others(net):
     for name in ("fb-tap", "fb-store", "fb-gate", "fb-tap", "fb-store"):
         time.sleep(0.4)
         gateway.kill(name)
-    sender.wait(60 + seconds)  # its clock is slow on a busy machine
+    sender.wait(60)
     gateway.wait_up()
     assert gateway.stop() == 0
     before = net.check_each(1500)
