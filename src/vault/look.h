@@ -48,5 +48,5 @@ struct look *look_free(struct look *look);
 int look_sums(struct look *look, const uint8_t *bytes, size_t len, struct look_sums *ret_sums);
 /* What libmagic says; "" when nothing. Borrowed until the next call. */
 const char *look_magic(struct look *look, const uint8_t *bytes, size_t len);
-/* Adds members of a JSON object, each followed by a comma: "archive":{...},"yara":[...]. */
+/* Adds members of a JSON object, each followed by a comma: "yara":[...],"archive":{...}. */
 void look_members(struct look *look, const uint8_t *bytes, size_t len, struct out *o);

@@ -711,6 +711,66 @@ static void test_yara(void **state)
 	close(fd[1]);
 }
 
+/* A ZIP archive of empty members: long names that are all escapes, then short ones, which fill what there is for the
+ * list. */
+static size_t make_long_list(uint8_t *zip, unsigned members)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < members; i++) {
+		uint8_t name = i < 26 ? LOOK_MEMBER_NAME_MAX : 2;
+		const uint8_t head[30] = { 'P', 'K', 3, 4, 10, [26] = name };
+
+		memcpy(zip + len, head, sizeof(head));
+		len += sizeof(head);
+		memset(zip + len, 1, name);
+		zip[len] = (uint8_t)('A' + i % 26);
+		len += name;
+	}
+	return len;
+}
+
+/* However long the list of members is, the rules that match are told, and the record can be made. */
+static void test_yara_behind_long_list(void **state)
+{
+	static const char rules[] =
+		"rule is_zip { strings: $a = \"PK\" condition: $a }\n"
+		"rule "
+		"has_a_name_that_is_so_long_that_it_does_not_fit_behind_a_list_of_members_that_"
+		"fills "
+		"{ condition: is_zip }\n"
+		"rule "
+		"has_another_name_that_is_so_long_that_it_does_not_fit_behind_a_list_of_members "
+		"{ condition: is_zip }\n";
+	static const char *const names[] = { "zip.yar" };
+	static uint8_t zip[LOOK_MEMBERS_MAX * 64];
+	int fd[1] = { memfd_create("zip", 0) };
+	const struct look_setup setup = {
+		.fault = on_fault, .yara_fd = fd, .yara_name = names, .n_yara = 1
+	};
+	size_t len = make_long_list(zip, LOOK_MEMBERS_MAX);
+
+	(void)state;
+	assert_int_equal(write(fd[0], rules, strlen(rules)), strlen(rules));
+	lseek(fd[0], 0, SEEK_SET);
+	vault_free(b.vault);
+	look_free(b.look);
+	assert_int_equal(look_new(&setup, &b.look), 0);
+	assert_string_equal(b.faults, "");
+	open_vault();
+	for (size_t at = 0; at < len; at += PIECE_BYTES_MAX)
+		put(&(struct carried){ .flow = 1,
+			.offset = at,
+			.bytes = zip + at,
+			.len = len - at < PIECE_BYTES_MAX ? len - at : PIECE_BYTES_MAX,
+			.end = len - at <= PIECE_BYTES_MAX });
+	expect_file();
+	assert_true(has(b.record.file.more, "\"archive\":{\"members\":[{\"name\":\"A\\u0001"));
+	assert_true(has(b.record.file.more, "\"is_zip\",\"has_a_name"));
+	assert_int_equal(b.shared->counts.refused, 0);
+	close(fd[0]);
+}
+
 static void test_bad_pieces(void **state)
 {
 	struct ring_entry *entry;
@@ -889,6 +949,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idle, begin, end),
 		cmocka_unit_test_setup_teardown(test_ledger_lost, begin, end),
 		cmocka_unit_test_setup_teardown(test_yara, begin, end),
+		cmocka_unit_test_setup_teardown(test_yara_behind_long_list, begin, end),
 		cmocka_unit_test_setup_teardown(test_bad_pieces, begin, end),
 		cmocka_unit_test_setup_teardown(test_killed, begin, end),
 	};
