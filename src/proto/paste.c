@@ -27,6 +27,7 @@ struct paste {
 	enum paste_mode mode;
 	bool tabs;      /* of a here document: those in front of a line are left out */
 	bool input_cut; /* more was typed than is kept */
+	uint8_t quote;  /* that `line` leaves open */
 	uint64_t next_id;
 	size_t all; /* bytes that it holds */
 	uint8_t end[PASTE_END_MAX];
@@ -645,25 +646,6 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 	proto_free(p->conn, words, words_size);
 }
 
-/* Whether a quote, or a backslash, holds this line and the next together. */
-static bool goes_on(struct paste *p, struct cur c)
-{
-	size_t size = cur_left(&c) + 1;
-	char *words = proto_alloc(p->conn, size);
-	enum paste_token token = PASTE_END;
-	unsigned fd;
-
-	if (!words)
-		return false;
-	do {
-		struct out o = out_make(words, size);
-
-		token = paste_next(&c, &o, &fd);
-	} while (token != PASTE_END && token != PASTE_OPEN);
-	proto_free(p->conn, words, size);
-	return token == PASTE_OPEN;
-}
-
 /* Most lines write no file. */
 static bool is_of_interest(struct cur c)
 {
@@ -683,27 +665,34 @@ static void begin_uu(struct paste *p, struct cur name, bool base64)
 	p->mode = base64 ? PASTE_UU_BASE64 : PASTE_UU;
 }
 
+/* The line goes to those before it. False: it stands alone. */
+static bool join_line(struct paste *p, struct cur c)
+{
+	static const uint8_t end[] = { '\n' };
+
+	if (p->line.len && bytes_add(p, &p->line, cur_make(end, 1), PASTE_LINE_MAX) &&
+		bytes_add(p, &p->line, c, PASTE_LINE_MAX))
+		return true;
+	p->line.len = 0;
+	p->quote = 0;
+	return false;
+}
+
 static void take_command(struct paste *p, struct cur c)
 {
 	struct cur name;
-	bool base64, goes;
+	bool base64, joined;
 
 	if (paste_uu_begin(c, &name, &base64)) {
 		begin_uu(p, name, base64);
 		return;
 	}
-	if (p->line.len) {
-		static const uint8_t end[] = { '\n' };
-
-		if (bytes_add(p, &p->line, cur_make(end, 1), PASTE_LINE_MAX) &&
-			bytes_add(p, &p->line, c, PASTE_LINE_MAX))
-			c = bytes_cur(&p->line);
-		else
-			p->line.len = 0;
-	}
-	goes = may_go_on(c) && goes_on(p, c);
-	if (goes && (p->line.len || bytes_add(p, &p->line, c, PASTE_LINE_MAX)))
+	joined = join_line(p, c);
+	if ((joined || may_go_on(c)) && paste_goes_on(c, &p->quote) &&
+		(joined || bytes_add(p, &p->line, c, PASTE_LINE_MAX)))
 		return;
+	if (joined)
+		c = bytes_cur(&p->line);
 	if (is_of_interest(c))
 		run_line(p, c, NULL);
 	bytes_free(p, &p->line);
@@ -799,7 +788,7 @@ static void take_line(struct paste *p, struct cur line)
 		take_uu(p, line);
 		break;
 	default:
-		if (cur_left(&line))
+		if (cur_left(&line) || p->line.len)
 			take_command(p, line);
 	}
 }

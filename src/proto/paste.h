@@ -48,6 +48,9 @@ enum paste_token {
 
 /* The next token of *c. A word's bytes, without quotes, are written to `o`. *ret_fd: of a redirection. */
 enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd);
+/* Whether a quote, or a backslash, holds this line and the next together. *quote: what began the one that is open
+ * where the line begins, then where it ends; 0: none. */
+bool paste_goes_on(struct cur line, uint8_t *quote);
 
 /* ---- what hides bytes (paste_decode.c); each writes to `o`, as much as has room ---- */
 

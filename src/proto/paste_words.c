@@ -130,7 +130,23 @@ static void skip_blanks(struct cur *c)
 		cur_skip(c, 1);
 }
 
-enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd)
+/* What is left of a word; false: it goes on, inside of what *ret_quote began. */
+static bool take_word(struct cur *c, struct out *o, uint8_t *ret_quote)
+{
+	while (cur_left(c) && !is_operator(c->at[0]) && c->at[0] != ' ' && c->at[0] != '\t' &&
+		c->at[0] != '\r') {
+		uint8_t byte = cur_u8(c);
+
+		if (!take_part(c, byte, o)) {
+			*ret_quote = byte;
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum paste_token next_token(
+	struct cur *c, struct out *o, unsigned *ret_fd, uint8_t *ret_quote)
 {
 	skip_blanks(c);
 	if (!cur_left(c) || c->at[0] == '#')
@@ -145,9 +161,41 @@ enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd)
 	}
 	if (is_operator(c->at[0]))
 		return take_operator(c, ret_fd);
-	while (cur_left(c) && !is_operator(c->at[0]) && c->at[0] != ' ' && c->at[0] != '\t' &&
-		c->at[0] != '\r')
-		if (!take_part(c, cur_u8(c), o))
-			return PASTE_OPEN;
-	return PASTE_WORD;
+	return take_word(c, o, ret_quote) ? PASTE_WORD : PASTE_OPEN;
+}
+
+enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd)
+{
+	uint8_t quote;
+
+	return next_token(c, o, ret_fd, &quote);
+}
+
+/* False: the quote does not end here. A backslash has held the lines together, and no more. */
+static bool end_quote(struct cur *c, uint8_t quote, struct out *o)
+{
+	switch (quote) {
+	case '\'':
+		return take_single(c, o);
+	case '"':
+		return take_double(c, o);
+	case '$':
+		return take_dollar(c, o);
+	default:
+		return true;
+	}
+}
+
+bool paste_goes_on(struct cur line, uint8_t *quote)
+{
+	struct out nowhere = out_make(NULL, 0);
+	enum paste_token token = PASTE_WORD;
+	unsigned fd;
+
+	if (*quote && (!end_quote(&line, *quote, &nowhere) || !take_word(&line, &nowhere, quote)))
+		return true;
+	*quote = 0;
+	while (token != PASTE_END && token != PASTE_OPEN)
+		token = next_token(&line, &nowhere, &fd, quote);
+	return token == PASTE_OPEN;
 }

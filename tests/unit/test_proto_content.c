@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -142,6 +143,7 @@ static void test_typed(void **state)
 	check_typed("cat <<-'E' | base64 -d | tee -a k\n\taGVsbG8=\n\tE\n", "k 5\n");
 	check_typed("echo aGVsbG8= | base64 -d | sh\n", " 5\n");
 	check_typed("echo \"aGVs\nbG8=\" | openssl enc -base64 -d -out k\n", "k 5\n");
+	check_typed("echo 'a\n\nb\\' > f; echo \"c\\\nd\\\"\n\" > g\n", "f 6\ng 5\n");
 	check_typed("begin 644 my file\n#86)C\n`\nend\n", "my file 3\n");
 	check_typed("begin 644 f\n#86)C\nnot of it: \x7f\n", "f 3 cut\n");
 	check_typed("begin-base64 755 f\naGVsbG8=\n====\n", "f 5\n");
@@ -192,6 +194,53 @@ static void test_typed_limits(void **state)
 	out_str(&o, "' > x\necho 1 > y\n");
 	parts[1] = (struct kit_part){ 0, lines, o.len };
 	assert_non_null(strstr(files_of(parts, 2), "y 2\n"));
+}
+
+/* Seconds of the processor that what is typed takes, whoever may be told of it. */
+static double time_of(const char *typed, size_t len)
+{
+	static const struct proto_setup nobody = { 0 };
+	static const char prompt[] = "\xff\xfb\x01# ";
+	struct timespec from, to;
+	struct proto_conn *conn;
+
+	assert_int_equal(proto_conn_new(&nobody, &any, &conn), 0);
+	kit_feed(conn, 1, (const uint8_t *)prompt, sizeof(prompt) - 1);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	kit_feed(conn, 0, (const uint8_t *)typed, len);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	proto_conn_free(conn);
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+}
+
+/* So many quotes that do not end, each of so many bytes of such lines. */
+static double time_of_quotes(const char *line, size_t quotes, size_t bytes)
+{
+	static char typed[1 << 17];
+	struct out o = out_make(typed, sizeof(typed));
+
+	for (size_t i = 1; i <= quotes; i++) {
+		out_str(&o, "\3\necho \"");
+		while (o.len < i * bytes)
+			out_fmt(&o, "%s\n", line);
+	}
+	assert_true(out_ok(&o));
+	return time_of(typed, o.len);
+}
+
+/* What a line costs does not grow with what was typed before it. */
+static void test_typed_cheaply(void **state)
+{
+	static const char *const lines[] = { "a", "a\"\"", "a\\\"", "a\" \"" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		double s = time_of_quotes(lines[i], 15, 4000);
+		double all = time_of_quotes(lines[i], 1, 60000);
+
+		print_message("%s: %.3f s, at once %.3f s\n", lines[i], s, all);
+		assert_true(all < 3 * s);
+	}
 }
 
 /* ---- shells over bare TCP ---- */
@@ -345,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_loader),
 		cmocka_unit_test(test_typed),
 		cmocka_unit_test(test_typed_limits),
+		cmocka_unit_test(test_typed_cheaply),
 		cmocka_unit_test(test_bind_shell),
 		cmocka_unit_test(test_reverse_shell),
 		cmocka_unit_test(test_no_raw_shell),
