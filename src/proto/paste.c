@@ -29,7 +29,8 @@ struct paste {
 	bool input_cut; /* more was typed than is kept */
 	uint8_t quote;  /* that `line` leaves open */
 	uint64_t next_id;
-	size_t all; /* bytes that it holds */
+	size_t all;    /* bytes that it holds */
+	uint64_t read; /* of files, by commands */
 	uint8_t end[PASTE_END_MAX];
 	uint32_t end_len;
 	struct bytes line;     /* a command whose quote goes on */
@@ -293,8 +294,9 @@ static bool read_file(struct run *r, struct cur name, struct cur *ret_data)
 {
 	const struct file *f = file_find(r->p, name);
 
-	if (!f || f->told || f->cut)
+	if (!f || f->told || f->cut || f->bytes.len > PASTE_READ_MAX - r->p->read)
 		return false;
+	r->p->read += f->bytes.len;
 	*ret_data = bytes_cur(&f->bytes);
 	return true;
 }

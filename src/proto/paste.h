@@ -18,6 +18,8 @@
 #define PASTE_ALL_MAX   (256u << 10) /* of all of them, and what is being typed */
 #define PASTE_LINE_MAX  (64u << 10)  /* of lines that a quote holds together */
 #define PASTE_WORDS_MAX 64           /* of one command */
+#define PASTE_READ_MAX \
+	(4u << 20) /* bytes of files that the commands of a connection read: few bytes typed make many */
 
 struct paste;
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "proto/paste.h"
 #include "proto_kit.h"
 
 #define C(text)                           \
@@ -194,6 +195,30 @@ static void test_typed_limits(void **state)
 	out_str(&o, "' > x\necho 1 > y\n");
 	parts[1] = (struct kit_part){ 0, lines, o.len };
 	assert_non_null(strstr(files_of(parts, 2), "y 2\n"));
+}
+
+/* A file that is copied again and again: what nobody has typed is not made without end. */
+static void test_typed_copies(void **state)
+{
+	static char lines[150000], text[2000];
+	struct out o = out_make(lines, sizeof(lines));
+	struct kit_part parts[] = { LOGIN, { 0, lines, 0 } };
+	unsigned copies = 0;
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	for (unsigned i = 0; i < 40; i++)
+		out_fmt(&o, "echo %s >> f\n", text);
+	for (unsigned i = 0; i < 500; i++)
+		out_str(&o, "cat f > c\n");
+	out_str(&o, "echo 1 > y\n");
+	assert_true(out_ok(&o));
+	parts[1].len = o.len;
+	kit_run(&any, parts, 2, 0, SIZE_MAX);
+	for (const char *at = kit_text; (at = strstr(at, "\nfile c")); at++)
+		copies++;
+	assert_int_equal(copies, PASTE_READ_MAX / 80000);
+	assert_non_null(strstr(kit_text, "\nfile y 2\n"));
 }
 
 /* Seconds of the processor that what is typed takes, whoever may be told of it. */
@@ -394,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_loader),
 		cmocka_unit_test(test_typed),
 		cmocka_unit_test(test_typed_limits),
+		cmocka_unit_test(test_typed_copies),
 		cmocka_unit_test(test_typed_cheaply),
 		cmocka_unit_test(test_bind_shell),
 		cmocka_unit_test(test_reverse_shell),
