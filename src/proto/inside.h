@@ -134,6 +134,9 @@ void proto_login_hash(struct proto_login *login, const uint8_t *bytes, size_t le
 void proto_login_begin(struct proto_conn *conn, struct proto_login *login, const char *method);
 void proto_login_end(
 	struct proto_conn *conn, struct proto_login *login, enum proto_login_result result);
+/* The same of what `side` says; of who tried himself (login->side) it says nothing, and is not taken for an answer. */
+void proto_login_answer(struct proto_conn *conn, struct proto_login *login, unsigned side,
+	enum proto_login_result result);
 /* The parameters of a digest, behind the word (RFC 7616, 3.4; RFC 3261, 22.4): user, and response as the hash. */
 void proto_login_digest(struct proto_login *login, struct cur params);
 

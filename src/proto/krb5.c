@@ -245,7 +245,8 @@ static void keep_hash(struct krb5 *k, const struct message *m, int64_t etype, st
 	proto_login_hash(&k->login, (const uint8_t *)text, o.len);
 }
 
-static void begin_login(struct krb5 *k, const struct message *m, struct cur timestamp)
+static void begin_login(
+	struct krb5 *k, unsigned side, const struct message *m, struct cur timestamp)
 {
 	char text[2 * TEXT_NAME_MAX + 2];
 	struct out o = out_make(text, sizeof(text));
@@ -254,6 +255,7 @@ static void begin_login(struct krb5 *k, const struct message *m, struct cur time
 	int64_t etype = read_encrypted(timestamp, &cipher);
 
 	proto_login_begin(k->conn, &k->login, "kerberos");
+	k->login.side = (uint8_t)side;
 	out_bytes(&o, m->cname.text, m->cname.len);
 	out_char(&o, '@');
 	out_bytes(&o, m->realm.text, m->realm.len);
@@ -279,16 +281,16 @@ static struct cur find_timestamp(struct cur list)
 	return cur_make(NULL, 0);
 }
 
-static void follow_login(struct krb5 *k, const struct message *m)
+static void follow_login(struct krb5 *k, unsigned side, const struct message *m)
 {
 	struct cur timestamp = find_timestamp(m->padata);
 
 	if (m->kind == AS_REQ && cur_left(&timestamp))
-		begin_login(k, m, timestamp);
+		begin_login(k, side, m, timestamp);
 	else if (m->kind == AS_REP)
-		proto_login_end(k->conn, &k->login, PROTO_LOGIN_SUCCESS);
+		proto_login_answer(k->conn, &k->login, side, PROTO_LOGIN_SUCCESS);
 	else if (m->kind == ERROR && m->error != PREAUTH_REQUIRED)
-		proto_login_end(k->conn, &k->login,
+		proto_login_answer(k->conn, &k->login, side,
 			m->error == PREAUTH_FAILED ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_UNKNOWN);
 }
 
@@ -392,7 +394,7 @@ static void take_message(struct krb5 *k, unsigned side, struct cur c)
 	((struct proto_fields *)tx->data)->sides = (uint8_t)(1u << side);
 	if (read_message(c, &m)) {
 		say_message(k, tx->data, &m);
-		follow_login(k, &m);
+		follow_login(k, side, &m);
 		if (m.kind == AS_REQ || m.kind == TGS_REQ)
 			k->asked = m.kind;
 	} else {

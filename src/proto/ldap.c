@@ -43,7 +43,8 @@ struct ldap {
 	struct ntlm ntlm;
 	struct proto_login login; /* a bind ... */
 	int64_t login_id;         /* ... in this message */
-	bool over;
+	bool knows_asker, over;
+	uint8_t asker; /* the side that asks: what it answers is no answer */
 };
 
 struct said {
@@ -51,6 +52,7 @@ struct said {
 	struct proto_fields *f;
 	struct out *o;
 	unsigned side;
+	bool unasked; /* it answers what nobody has asked */
 	int64_t id;
 };
 
@@ -170,7 +172,7 @@ static void bind_response(const struct said *s, struct cur c)
 
 	result(s, c);
 	ntlm_challenged(&s->ldap->ntlm, c);
-	if (s->ldap->login_id == s->id)
+	if (s->ldap->login_id == s->id && !s->unasked)
 		proto_login_end(s->ldap->conn, &s->ldap->login,
 			success ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
 }
@@ -417,12 +419,13 @@ static void take_request(struct ldap *l, int64_t id, const struct operation *op,
 	proto_tx_done(tx, 0);
 }
 
-static void take_answer(struct ldap *l, int64_t id, const struct operation *op, struct cur body)
+static void take_answer(
+	struct ldap *l, bool unasked, int64_t id, const struct operation *op, struct cur body)
 {
 	char text[16384];
 	struct out o = out_make(text, sizeof(text));
-	struct proto_tx *tx = find_call(l, id);
-	struct said s = { .ldap = l, .o = &o, .side = 1, .id = id };
+	struct proto_tx *tx = unasked ? NULL : find_call(l, id);
+	struct said s = { .ldap = l, .o = &o, .side = 1, .unasked = unasked, .id = id };
 	uint64_t starttls = 0, code = 1;
 
 	if (!tx) {
@@ -430,7 +433,7 @@ static void take_answer(struct ldap *l, int64_t id, const struct operation *op, 
 		if (!tx)
 			return;
 		tx->state.done[0] = true;
-		if (!op->last)
+		if (!op->last && !unasked)
 			keep_call(l, id, tx);
 	}
 	s.f = tx->data;
@@ -441,7 +444,7 @@ static void take_answer(struct ldap *l, int64_t id, const struct operation *op, 
 	say_message(&s, id, op, body);
 	proto_fields_say(s.f, &o);
 	s.f->in_sub = false;
-	if (!op->last) {
+	if (!op->last && !unasked) {
 		proto_tx_news(tx, 1);
 		return;
 	}
@@ -454,10 +457,20 @@ static void take_answer(struct ldap *l, int64_t id, const struct operation *op, 
 	proto_tx_done(tx, 1);
 }
 
-static bool take_message(struct ldap *l, struct cur c)
+/* Who asks is who was heard asking first. */
+static bool is_asker(struct ldap *l, unsigned side, bool answers)
+{
+	if (!l->knows_asker)
+		l->asker = (uint8_t)(answers ? !side : side);
+	l->knows_asker = true;
+	return side == l->asker;
+}
+
+static bool take_message(struct ldap *l, unsigned side, struct cur c)
 {
 	const struct operation *op;
 	struct ber message, id, element;
+	bool asker;
 
 	if (!ber_next(&c, &message) || !ber_next(&message.body, &id) ||
 		!ber_next(&message.body, &element))
@@ -465,8 +478,9 @@ static bool take_message(struct ldap *l, struct cur c)
 	op = find_operation(element.tag);
 	if (message.tag != 0x30 || id.tag != 2 || !op)
 		return false;
+	asker = is_asker(l, side, op->answer);
 	if (op->answer)
-		take_answer(l, ber_number(id.body), op, element.body);
+		take_answer(l, asker, ber_number(id.body), op, element.body);
 	else
 		take_request(l, ber_number(id.body), op, element.body);
 	return true;
@@ -479,7 +493,6 @@ static size_t ldap_feed(struct proto_conn *conn, void *state, unsigned side, con
 	struct cur c = cur_make(bytes, len);
 
 	(void)conn;
-	(void)side;
 	(void)end;
 	while (cur_left(&c) && !l->over) {
 		size_t size = ber_size(c.at, cur_left(&c));
@@ -488,7 +501,7 @@ static size_t ldap_feed(struct proto_conn *conn, void *state, unsigned side, con
 			return SIZE_MAX;
 		if (!size || size > cur_left(&c))
 			break;
-		if (!take_message(l, cur_sub(&c, size)))
+		if (!take_message(l, side, cur_sub(&c, size)))
 			return SIZE_MAX;
 	}
 	return len - cur_left(&c);

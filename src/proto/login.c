@@ -53,6 +53,13 @@ void proto_login_end(
 	memset(login, 0, sizeof(*login));
 }
 
+void proto_login_answer(struct proto_conn *conn, struct proto_login *login, unsigned side,
+	enum proto_login_result result)
+{
+	if (login->side != side)
+		proto_login_end(conn, login, result);
+}
+
 static struct cur param_value(struct cur *c)
 {
 	struct cur value = text_until(c, ','), rest;

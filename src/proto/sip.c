@@ -62,7 +62,7 @@ static uint32_t number_of(struct cur c)
 	return n;
 }
 
-static void take_authorization(struct sip *sip, struct cur value)
+static void take_authorization(struct sip *sip, unsigned side, struct cur value)
 {
 	struct cur scheme = before(&value, ' ');
 
@@ -70,21 +70,22 @@ static void take_authorization(struct sip *sip, struct cur value)
 		return;
 	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
 	proto_login_digest(&sip->login, value);
+	sip->login.side = (uint8_t)side;
 }
 
 /* RFC 3261, 22: 401 and 407 ask for other credentials, 403 wants none; of 1xx another follows. */
-static void login_answered(struct sip *sip, struct cur code)
+static void login_answered(struct sip *sip, unsigned side, struct cur code)
 {
 	uint32_t status = number_of(code);
 	bool refused = status == 401 || status == 403 || status == 407;
 
 	if (status >= 200)
-		proto_login_end(sip->conn, &sip->login,
+		proto_login_answer(sip->conn, &sip->login, side,
 			refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
 }
 
 /* Returns the length of the body. */
-static uint32_t take_headers(struct sip *sip, struct proto_fields *f, struct cur c)
+static uint32_t take_headers(struct sip *sip, unsigned side, struct proto_fields *f, struct cur c)
 {
 	uint32_t body = 0;
 
@@ -94,7 +95,7 @@ static uint32_t take_headers(struct sip *sip, struct proto_fields *f, struct cur
 
 		value = text_trim(value);
 		if (is_name(name, "Authorization") || is_name(name, "Proxy-Authorization"))
-			take_authorization(sip, value);
+			take_authorization(sip, side, value);
 		for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 			if (!is_name(name, headers[i].name) && !is_name(name, headers[i].brief))
 				continue;
@@ -113,7 +114,7 @@ static bool is_answer(struct cur line)
 	return cur_left(&line) >= 8 && memcmp(line.at, "SIP/2.0 ", 8) == 0;
 }
 
-static void take_first(struct sip *sip, struct proto_fields *f, struct cur line)
+static void take_first(struct sip *sip, unsigned side, struct proto_fields *f, struct cur line)
 {
 	char text[3 * SIP_LINE_MAX];
 	struct out o = out_make(text, sizeof(text));
@@ -125,7 +126,7 @@ static void take_first(struct sip *sip, struct proto_fields *f, struct cur line)
 	one = before(&rest, ' ');
 	two = before(&rest, ' ');
 	if (answer)
-		login_answered(sip, two);
+		login_answered(sip, side, two);
 	add(f, answer ? BUFFER_SIP_PROTOCOL : BUFFER_SIP_METHOD, one);
 	add(f, answer ? BUFFER_SIP_STAT_CODE : BUFFER_SIP_URI, two);
 	add(f, answer ? BUFFER_SIP_STAT_MSG : BUFFER_SIP_PROTOCOL, rest);
@@ -147,8 +148,8 @@ static uint32_t take_head(struct sip *sip, unsigned side, struct cur c)
 		return 0;
 	f = tx->data;
 	f->sides = (uint8_t)(1u << side);
-	take_first(sip, f, before(&c, '\n'));
-	body = take_headers(sip, f, c);
+	take_first(sip, side, f, before(&c, '\n'));
+	body = take_headers(sip, side, f, c);
 	tx->state.done[!side] = true;
 	proto_tx_done(tx, side);
 	return body;

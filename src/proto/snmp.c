@@ -37,6 +37,7 @@ struct community {
 	struct community *next;
 	size_t size; /* of this memory */
 	uint16_t len;
+	uint8_t side; /* that asks with it */
 	bool told;
 	uint8_t at[];
 };
@@ -281,7 +282,7 @@ static struct community *find_community(const struct snmp *snmp, struct cur text
 	return NULL;
 }
 
-static void add_community(struct snmp *snmp, struct cur text)
+static void add_community(struct snmp *snmp, unsigned side, struct cur text)
 {
 	size_t size = sizeof(struct community) + cur_left(&text);
 	struct community *c;
@@ -291,7 +292,9 @@ static void add_community(struct snmp *snmp, struct cur text)
 	c = proto_alloc(snmp->conn, size);
 	if (!c)
 		return;
-	*c = (struct community){ .size = size, .len = (uint16_t)cur_left(&text) };
+	*c = (struct community){
+		.size = size, .len = (uint16_t)cur_left(&text), .side = (uint8_t)side
+	};
 	cur_copy(&text, c->at, c->len);
 	*snmp->last = c;
 	snmp->last = &c->next;
@@ -300,7 +303,7 @@ static void add_community(struct snmp *snmp, struct cur text)
 
 static void tell_login(struct snmp *snmp, struct community *c, enum proto_login_result result)
 {
-	struct proto_login login = { .method = "community" };
+	struct proto_login login = { .method = "community", .side = c->side };
 
 	if (c->told)
 		return;
@@ -314,7 +317,7 @@ static bool asks(uint8_t tag)
 	return tag == PDU_GET || tag == PDU_GET_NEXT || tag == PDU_SET || tag == PDU_GET_BULK;
 }
 
-static void follow_login(struct snmp *snmp, const struct message *m)
+static void follow_login(struct snmp *snmp, unsigned side, const struct message *m)
 {
 	struct community *c;
 
@@ -322,8 +325,8 @@ static void follow_login(struct snmp *snmp, const struct message *m)
 		return;
 	c = find_community(snmp, m->community);
 	if (!c && asks(m->pdu.tag))
-		add_community(snmp, m->community);
-	else if (c && m->pdu.tag == PDU_RESPONSE)
+		add_community(snmp, side, m->community);
+	else if (c && m->pdu.tag == PDU_RESPONSE && side != c->side)
 		tell_login(snmp, c, PROTO_LOGIN_SUCCESS);
 }
 
@@ -345,7 +348,7 @@ static size_t snmp_feed(struct proto_conn *conn, void *state, unsigned side, con
 	if (read_message(cur_make(bytes, len), &m)) {
 		say_message(tx->data, &o, &m);
 		proto_fields_say(tx->data, &o);
-		follow_login(snmp, &m);
+		follow_login(snmp, side, &m);
 	} else {
 		proto_tx_add_event(tx, "snmp.malformed_data");
 	}

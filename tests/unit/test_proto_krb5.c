@@ -166,6 +166,20 @@ static void test_tcp(void **state)
 	check(&tcp);
 }
 
+/* Who proves to know the password and gives the ticket to himself was not let in. */
+static void test_own_answer(void **state)
+{
+	struct bytes said[] = { as_req(23), as_rep(), error(24) };
+	const struct kit_part parts[] = { { 0, said[0].at, said[0].len },
+		{ 0, said[1].at, said[1].len }, { 0, said[2].at, said[2].len },
+		{ 1, said[1].at, said[1].len } };
+
+	(void)state;
+	kit_show_logins = true;
+	assert_non_null(strstr(kit_run(&udp, parts, 3, 0, SIZE_MAX), "16161 unknown\n"));
+	assert_non_null(strstr(kit_run(&udp, parts, 4, 0, SIZE_MAX), "16161 success\n"));
+}
+
 /* In a bind of LDAP. */
 static void test_ticket(void **state)
 {
@@ -232,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_own_answer),
 		cmocka_unit_test(test_ticket),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_long),

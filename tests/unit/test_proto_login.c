@@ -130,6 +130,26 @@ static void test_sip(void **state)
 		&sip, parts, 6, "login digest 100 - f00 failure\nlogin digest 101 - f01 success\n");
 }
 
+/* Who asks to be let in and says himself that he is has not been. */
+static void test_own_answer(void **state)
+{
+	static const struct kit_part bind[] = {
+		C("\x30\x14\2\1\1\x60\x0f\2\1\3\4\4cn=a\x80\4pass"),
+		C("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"),  /* his own */
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\x31\4\0\4\0") /* refused: 49 */
+	};
+	static const struct kit_part registered[] = {
+		C("REGISTER sip:h SIP/2.0\r\nAuthorization: Digest response=\"f01\", "
+		  "username=\"101\"\r\n\r\n"),
+		C("SIP/2.0 200 OK\r\n\r\n")
+	};
+
+	(void)state;
+	check_logins(&ldap, bind, 2, "login simple cn=a pass - unknown\n");
+	check_logins(&ldap, bind, 3, "login simple cn=a pass - failure\n");
+	check_logins(&sip, registered, 2, "login digest 101 - f01 unknown\n");
+}
+
 static void le16(struct bytes *b, unsigned v)
 {
 	put8(b, v & 255);
@@ -374,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_http_digest),
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_sip),
+		cmocka_unit_test(test_own_answer),
 		cmocka_unit_test(test_smb),
 		cmocka_unit_test(test_http_ntlm),
 		cmocka_unit_test(test_ldap_sasl),

@@ -105,6 +105,16 @@ static void test_snmp_logins(void **state)
 		"snmp community private success\nsnmp community public unknown\n");
 }
 
+/* Who asks and answers himself was not let in. */
+static void test_snmp_own_answer(void **state)
+{
+	static const struct kit_part parts[] = { SNMP_PUBLIC,
+		C("0&\x02\x01\x01\x04\x06public\xa2" SNMP_PDU) };
+
+	(void)state;
+	assert_string_equal(logins_of(&udp, parts, 2), "snmp community public unknown\n");
+}
+
 /* Beyond the limit nothing is kept, and the others are told. */
 static void test_snmp_many_communities(void **state)
 {
@@ -523,6 +533,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_snmp),
 		cmocka_unit_test(test_snmp_logins),
+		cmocka_unit_test(test_snmp_own_answer),
 		cmocka_unit_test(test_snmp_many_communities),
 		cmocka_unit_test(test_snmp_hostile_names),
 		cmocka_unit_test(test_tftp),
