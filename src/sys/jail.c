@@ -164,6 +164,8 @@ static uint64_t rule_rights(const struct jail_dir *dir, uint64_t handled)
 			  LANDLOCK_ACCESS_FS_REMOVE_FILE | FS_TRUNCATE;
 	if (dir->rights & JAIL_MOVE)
 		rights |= LANDLOCK_ACCESS_FS_REFER;
+	if (dir->rights & JAIL_MAKE_DIRS)
+		rights |= LANDLOCK_ACCESS_FS_MAKE_DIR;
 	if (fstat(dir->fd, &st) < 0 || !S_ISDIR(st.st_mode))
 		rights &=
 			LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;

@@ -39,6 +39,7 @@ enum jail_rights {
 	JAIL_WRITE = 2, /* create, write, truncate, rename, remove files below */
 	JAIL_MOVE =
 		4, /* rename from one directory below to another; before Landlock ABI 2 nobody may */
+	JAIL_MAKE_DIRS = 8, /* make directories below */
 };
 
 struct jail_dir {

@@ -31,6 +31,13 @@ class Net(Lab):
         gateway.wait_up()
         return gateway
 
+    def begin_waiting(self):
+        """All processes run, whatever one of them waits for."""
+        self.write_conf()
+        gateway = self.start()
+        wait_for(lambda: (status := gateway.status()) and all(p["state"] == "up" for p in status["processes"]), 20)
+        return gateway
+
     def serve(self, files):
         """The honeypot offers these over HTTP."""
         self.web = self.dir / "web"
@@ -176,6 +183,34 @@ def replayed(net, gateway):
         timeout=300)
     return [record["file"] for record in map(json.loads, (out / "eve.json").read_text().splitlines())
             if record["event_type"] == "file"]
+
+
+def test_full_from_the_start(net):
+    """The disk of the files is full at the very first start: fb-vault says so once and waits; nothing is lost."""
+    place = net.state / "files"
+    place.mkdir(parents=True)
+    run(["mount", "-t", "tmpfs", "-o", "size=32k,mode=755", "none", place])
+    try:
+        gateway = net.begin_waiting()
+        net.serve({"a": b"content" * 100})
+        net.fetch("a")
+        wait_for(lambda: [r for r in gateway.journal() if r["event_type"] == "fileinfo"], 30)
+        vault = gateway.pids()["fb-vault"]
+        warnings = gateway.status()["warnings"]
+        assert any("files cannot be kept: No space left" in w for w in warnings), warnings
+        time.sleep(2)
+        assert gateway.pids()["fb-vault"] == vault and not net.told()
+        run(["mount", "-o", "remount,size=16m", place])
+        told, = wait_for(lambda: net.told(), 30)
+        assert told["file"]["sha256"] == sha256(b"content" * 100) and told["file"]["stored"]
+        assert list(net.kept()) == [sha256(b"content" * 100)]
+        assert gateway.pids()["fb-vault"] == vault
+        assert not any("files cannot" in w for w in gateway.status()["warnings"])
+        assert gateway.output().count("it waits until state_dir/files can be written") == 1
+        assert not [r for r in gateway.journal() if r["fishbowl"].get("reason") == "died"]
+        assert gateway.stop() == 0
+    finally:
+        run(["umount", "-l", place], check=False)
 
 
 def test_off(net):

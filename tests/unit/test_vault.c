@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -621,6 +623,71 @@ static void test_disk_full(void **state)
 	assert_true(b.record.file.stored);
 }
 
+/* 0 or -errno, as fb-vault begins. */
+static int try_to_open(void)
+{
+	const struct vault_setup setup = { .limits = &b.conf->files,
+		.dir_fd = b.dir_fd,
+		.state = &b.shared->state,
+		.run = RUN,
+		.records = b.telling,
+		.counts = &b.shared->counts,
+		.look = b.look,
+		.wait = on_wait };
+	int r = vault_prepare(b.dir_fd);
+
+	return r < 0 ? r : vault_new(&setup, &b.vault);
+}
+
+static void mount_disk(const char *options, unsigned long flags)
+{
+	assert_int_equal(mount("none", b.dir, "tmpfs", flags, options), 0);
+	close(b.dir_fd);
+	b.dir_fd = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(b.dir_fd >= 0);
+}
+
+/* A disk that is full at the very first start, however far that gets, is what is said; and it goes on from there when
+ * there is room. */
+static void test_disk_full_from_the_start(void **state)
+{
+	unsigned full = 0;
+
+	(void)state;
+	if (unshare(CLONE_NEWNS) < 0)
+		skip();
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	for (unsigned step = 0; step < 60; step++) {
+		char options[64];
+		int r;
+
+		b.vault = vault_free(b.vault);
+		if (step < 30)
+			snprintf(options, sizeof(options), "size=%uk", 4 + 4 * step);
+		else
+			snprintf(options, sizeof(options), "size=1m,nr_inodes=%u", 220 + step);
+		mount_disk(options, 0);
+		r = try_to_open();
+		if (r < 0)
+			assert_true(r == -ENOSPC || r == -EIO);
+		full += r < 0;
+		if (r < 0) {
+			mount_disk("size=1m,nr_inodes=1000", MS_REMOUNT);
+			assert_int_equal(try_to_open(), 0);
+		}
+		carry(step + 1, "first", 5, NULL);
+		if (r < 0) {
+			expect_file();
+			assert_true(b.record.file.stored);
+		}
+		while (take_record())
+			;
+		b.vault = vault_free(b.vault);
+		assert_int_equal(umount2(b.dir, MNT_DETACH), 0);
+	}
+	assert_true(full > 20);
+}
+
 static void tick(int64_t ns)
 {
 	struct ring_entry *entry;
@@ -946,6 +1013,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source, begin, end),
 		cmocka_unit_test_setup_teardown(test_alarms, begin, end),
 		cmocka_unit_test_setup_teardown(test_disk_full, begin, end),
+		cmocka_unit_test_setup_teardown(test_disk_full_from_the_start, begin, end),
 		cmocka_unit_test_setup_teardown(test_idle, begin, end),
 		cmocka_unit_test_setup_teardown(test_ledger_lost, begin, end),
 		cmocka_unit_test_setup_teardown(test_yara, begin, end),

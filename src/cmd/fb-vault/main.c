@@ -25,7 +25,7 @@
 
 static_assert(sizeof(struct counts_vault) <= COUNTS_SIZE, "the counts have room");
 
-enum { NAP_MS = 20, IDLE_MS = 50, DRAIN_S = 30, BATCH = 64 };
+enum { NAP_MS = 20, IDLE_MS = 50, FULL_MS = 500, DRAIN_S = 30, BATCH = 64 };
 
 /* What a library may be made to ask for by a file: beyond that it fails, and the file is kept all the same. */
 enum { MEMORY_MAX_GIB = 3 };
@@ -209,7 +209,7 @@ static void limit_memory(void)
 static int enter_jail(struct process *p)
 {
 	const struct jail_dir dir = { child_fd(&p->child, ROLE_FILES_DIR, 0),
-		JAIL_READ | JAIL_WRITE | JAIL_MOVE };
+		JAIL_READ | JAIL_WRITE | JAIL_MOVE | JAIL_MAKE_DIRS };
 	struct jail jail = { .calls = calls,
 		.n_calls = sizeof(calls) / sizeof(calls[0]),
 		.dirs = &dir,
@@ -236,14 +236,54 @@ static int start(struct process *p)
 		r = open_ring(p, ROLE_VAULT_RECORDS, &p->records);
 	if (r < 0)
 		return r;
-	r = vault_prepare(child_fd(&p->child, ROLE_FILES_DIR, 0));
-	if (r < 0)
-		return fail("directory of files", r);
 	r = open_look(p);
 	if (r < 0)
 		return fail("sums", r);
 	tzset();
 	return enter_jail(p);
+}
+
+static int open_vault(struct process *p)
+{
+	const struct vault_setup setup = { .limits = &p->conf->files,
+		.dir_fd = child_fd(&p->child, ROLE_FILES_DIR, 0),
+		.state = p->state,
+		.run = p->child.start.boot,
+		.records = p->records,
+		.counts = p->counts,
+		.look = p->look,
+		.wait = wait_busy,
+		.context = p };
+	int r = vault_prepare(setup.dir_fd);
+
+	return r < 0 ? r : vault_new(&setup, &p->vault);
+}
+
+/* SQLite says of a full disk not always that it is (of one without inodes: -EIO). */
+static bool is_of_disk(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EIO;
+}
+
+/* While the disk cannot be written nothing is taken: the pieces wait in their ring, and fb-lens for room in it. */
+static int open_vault_waiting(struct process *p)
+{
+	struct pollfd wait = { .fd = CHAN_CHILD_FD, .events = POLLIN };
+	bool said = false;
+	int r;
+
+	while (is_of_disk(r = open_vault(p)) && listen_to(p, true)) {
+		if (!said)
+			fail("it waits until state_dir/files can be written", r);
+		said = true;
+		p->counts->write_errno = (uint64_t)-r;
+		(void)poll(&wait, 1, FULL_MS);
+	}
+	if (r == 0 && said)
+		p->counts->write_errno = 0;
+	else if (r < 0)
+		fail("state_dir/files", r);
+	return r;
 }
 
 /* ---- work ---- */
@@ -278,25 +318,13 @@ static int work(struct process *p)
 int main(void)
 {
 	static struct process p;
-	struct vault_setup setup;
 	int r = start(&p);
 
 	if (r < 0)
 		return r == -EBADMSG ? CHILD_EXIT_BAD_RING : 1;
-	setup = (struct vault_setup){ .limits = &p.conf->files,
-		.dir_fd = child_fd(&p.child, ROLE_FILES_DIR, 0),
-		.state = p.state,
-		.run = p.child.start.boot,
-		.records = p.records,
-		.counts = p.counts,
-		.look = p.look,
-		.wait = wait_busy,
-		.context = &p };
-	r = vault_new(&setup, &p.vault);
-	if (r < 0) {
-		fail("state_dir/files", r);
-		return 1;
-	}
+	r = open_vault_waiting(&p);
+	if (r < 0)
+		return !p.stopping;
 	tell_faults(&p);
 	r = work(&p);
 	vault_free(p.vault);
