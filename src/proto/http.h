@@ -28,6 +28,7 @@
 #define HTTP_LEAVE_MAX      (32u << 10) /* bytes of a request that HTTP/2 gets to know */
 #define HTTP_TX_COST        2048        /* of libhtp, a transaction without its headers */
 #define HTTP_INFLATE_COST   (44 << 10)  /* of zlib, a layer */
+#define HTTP_INFLATES_MAX   (PROTO_CONN_BYTES_MAX / 2) /* for all bodies of a connection at a time */
 #define HTTP_RENEW_AFTER \
 	512 /* transactions, after which libhtp's connection is made anew when idle */
 
@@ -96,6 +97,7 @@ struct http {
 	uint64_t next_file;
 	unsigned n_txs;              /* since connp was made */
 	uint64_t inflated, received; /* bytes of bodies, in messages that were compressed */
+	size_t inflates;             /* bytes of memory for that */
 };
 
 /* http_tx.c: libhtp's callbacks. */

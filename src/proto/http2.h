@@ -19,9 +19,10 @@
 #define HTTP2_NAME_MAX          256u        /* bytes of a header's name; a longer one is left out */
 #define HTTP2_BLOCK_MAX         (256u << 10) /* bytes of a block of headers before it is decoded */
 #define HTTP2_CONTINUATIONS_MAX 64u          /* frames that continue one block */
-#define HTTP2_KEEP_MAX          (PROTO_CONN_BYTES_MAX / 2) /* held: then bodies are told and not kept */
-#define HTTP2_STREAM_COST       2048 /* of libhtp, a stream without its headers */
-#define HTTP2_HEADER_COST       192  /* of libhtp, a header without its bytes */
+#define HTTP2_KEEP_MAX          (PROTO_CONN_BYTES_MAX / 8 * 5) /* held: then bodies are told and not kept */
+#define HTTP2_FORGET_MIN        (16u << 10) /* bytes of bodies that are worth to be told for */
+#define HTTP2_STREAM_COST       2048        /* of libhtp, a stream without its headers */
+#define HTTP2_HEADER_COST       192         /* of libhtp, a header without its bytes */
 
 struct http2_side {
 	nghttp2_hd_inflater *inflater;

@@ -102,6 +102,7 @@ static bool end_block(struct http2 *http2, struct http2_side *s)
 	s->in_block = false;
 	if (!tx || http2_stream_is_over(tx, s->block_side))
 		return true;
+	http2_stream_make_room(http2); /* what the body is decoded with is large */
 	if (!(s->block_trailer ? http2_stream_trailer(tx, s->block_side)
 			       : http2_stream_headers(tx, s->block_side)))
 		return false;

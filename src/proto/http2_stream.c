@@ -231,11 +231,23 @@ static void forget_body(struct proto_conn *conn, struct proto_body *body)
 	*body = rest;
 }
 
+static size_t bytes_of_bodies(const struct http2 *http2)
+{
+	size_t bytes = 0;
+
+	for (const struct http_tx *tx = http2->http.txs; tx; tx = tx->next) {
+		bytes += tx->side[0].body.len + tx->side[1].body.len;
+		for (const struct http_file *file = tx->files; file; file = file->next)
+			bytes += file->content.len;
+	}
+	return bytes;
+}
+
 void http2_stream_make_room(struct http2 *http2)
 {
 	struct proto_conn *conn = http2->http.conn;
 
-	if (proto_conn_bytes(conn) < HTTP2_KEEP_MAX)
+	if (proto_conn_bytes(conn) < HTTP2_KEEP_MAX || bytes_of_bodies(http2) < HTTP2_FORGET_MIN)
 		return;
 	for (struct http_tx *tx = http2->http.txs; tx; tx = tx->next) {
 		proto_tx_tell(tx->tx);

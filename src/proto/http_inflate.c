@@ -68,12 +68,18 @@ static size_t size_of(unsigned n)
 	return sizeof(struct http_inflate) + n * sizeof(struct layer);
 }
 
+static size_t cost_of(unsigned n)
+{
+	return size_of(n) + n * HTTP_INFLATE_COST;
+}
+
 void http_inflate_free(struct proto_conn *conn, struct http_inflate *inflate)
 {
 	if (!inflate)
 		return;
 	for (unsigned i = 0; i < inflate->n; i++)
 		inflateEnd(&inflate->layer[i].z);
+	inflate->tx->http->inflates -= cost_of(inflate->n);
 	proto_charge(conn, -(int64_t)inflate->n * HTTP_INFLATE_COST);
 	proto_free(conn, inflate, size_of(inflate->n));
 }
@@ -158,6 +164,7 @@ static struct http_inflate *make(struct http_tx *tx, unsigned side, unsigned n)
 	inflate->tx = tx;
 	inflate->side = side;
 	inflate->n = n;
+	tx->http->inflates += cost_of(n);
 	for (unsigned i = 0; i < n; i++)
 		if (inflateInit2(&inflate->layer[i].z, -MAX_WBITS) != Z_OK) {
 			http_inflate_free(conn, inflate);
@@ -177,6 +184,10 @@ bool http_inflate_start(struct http_tx *tx, unsigned side)
 	if (!http_header(tx, side, "content-encoding", &list))
 		return true;
 	n = count_layers(tx, side, cur_make(list.at, list.len));
+	if (n && tx->http->inflates + cost_of(n) > HTTP_INFLATES_MAX) {
+		note(tx, side, "http.too_many_compressed_bodies"); /* it is taken as it is */
+		return true;
+	}
 	if (n)
 		*inflate = make(tx, side, n);
 	return !n || *inflate;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "packets.h"
+#include "proto/http2.h"
 #include "proto_kit.h"
 
 static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 80 } };
@@ -385,6 +386,16 @@ static void test_floods_of_continuations_end(void **state)
 	assert_non_null(strstr(kit_text, "!http2.reassembly_limit_reached"));
 }
 
+static unsigned news;
+
+static void count_news(void *context, struct proto_tx *tx, unsigned side)
+{
+	(void)context;
+	(void)tx;
+	(void)side;
+	news++;
+}
+
 static unsigned count(const char *line)
 {
 	unsigned n = 0;
@@ -415,6 +426,78 @@ static void test_bodies_are_bounded(void **state)
 	assert_false(proto_conn_overrun(conn));
 	close_conn(conn);
 	assert_int_equal(count("file /f 150000\n"), 40);
+}
+
+/* The beginning of a gzip member (RFC 1952), and of what is in it: "GATE", stored (RFC 1951, 3.2.4). */
+#define GZIP_BEGIN "\x1f\x8b\x08\0\0\0\0\0\0\xff\1\4\0\xfb\xffGATE"
+
+/* Compressed bodies at the same time: not all are undone, the connection is read on, and when some have ended others
+ * are. */
+static void test_compressed_bodies_are_bounded(void **state)
+{
+	struct proto_conn *conn = open_conn();
+
+	(void)state;
+	client.len = 0;
+	for (unsigned i = 0; i < 40; i++) {
+		put_headers(&client, END_HEADERS, 2 * i + 1,
+			PAIRS(":method", "PUT", ":path", "/f", "content-encoding", "gzip"));
+		FRAME(&client, DATA, 0, 2 * i + 1, GZIP_BEGIN);
+		feed_client(conn);
+	}
+	assert_false(proto_conn_overrun(conn));
+	for (unsigned i = 0; i < 40; i++) {
+		put_frame(&client, DATA, END_STREAM, 2 * i + 1, "", 0);
+		feed_client(conn);
+	}
+	put_headers(&client, END_HEADERS, 101,
+		PAIRS(":method", "PUT", ":path", "/g", "content-encoding", "gzip"));
+	FRAME(&client, DATA, END_STREAM, 101, GZIP_BEGIN);
+	feed_client(conn);
+	assert_false(proto_conn_overrun(conn));
+	close_conn(conn);
+	assert_true(count("file /f 4\n") >= 8);
+	assert_int_equal(count("file /f 4\n") + count("file /f 19\n"), 40);
+	assert_int_equal(count("!http.too_many_compressed_bodies"), count("file /f 19\n"));
+	assert_int_equal(count("file /g 4\n"), 1);
+}
+
+/* What is told of bodies is told of many bytes together, however they are cut into frames. */
+static void test_small_frames_are_not_told_one_by_one(void **state)
+{
+	static const struct proto_setup setup = { .on_tx = count_news };
+	struct proto_conn *conn;
+	char value[125];
+
+	(void)state;
+	memset(value, 'v', sizeof(value));
+	value[sizeof(value) - 1] = 0;
+	assert_int_equal(proto_conn_new(&setup, &tcp, &conn), 0);
+	begin();
+	for (unsigned i = 0; i < 40; i++) {
+		put_headers(&client, 0, 2 * i + 1, PAIRS(":method", "PUT", ":path", "/f"));
+		for (unsigned n = 0; n < 14; n++) {
+			static struct bytes block;
+
+			block.len = 0;
+			for (unsigned h = 0; h < 2; h++)
+				put_header(&block, h ? "b" : "a", value);
+			put_frame(&client, CONTINUATION, n == 13 ? END_HEADERS : 0, 2 * i + 1,
+				block.at, block.len);
+			feed_client(conn);
+		}
+	}
+	assert_false(proto_conn_overrun(conn));
+	assert_true(proto_conn_bytes(conn) > HTTP2_KEEP_MAX);
+	news = 0;
+	for (unsigned i = 0; i < 4000; i++) {
+		put_frame(&client, DATA, 0, 2 * (i % 40) + 1, "x", 1);
+		if (i % 100 == 99)
+			feed_client(conn);
+	}
+	assert_false(proto_conn_overrun(conn));
+	assert_in_range(news, 1, 40 * 40);
+	proto_conn_free(conn);
 }
 
 static void test_gaps(void **state)
@@ -452,6 +535,8 @@ int main(void)
 		cmocka_unit_test(test_header_bombs_are_bounded),
 		cmocka_unit_test(test_floods_of_continuations_end),
 		cmocka_unit_test(test_bodies_are_bounded),
+		cmocka_unit_test(test_compressed_bodies_are_bounded),
+		cmocka_unit_test(test_small_frames_are_not_told_one_by_one),
 		cmocka_unit_test(test_gaps),
 	};
 
