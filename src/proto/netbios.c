@@ -66,7 +66,7 @@ static struct cur next_frame(struct cur *c, uint8_t *ret_type)
 
 static void take_request(struct netbios *n, struct cur body)
 {
-	char text[1024];
+	char text[NETBIOS_JSON_ROOM];
 	struct out o = out_make(text, sizeof(text));
 	struct netbios_name called, calling;
 	struct cur c = body;

@@ -41,9 +41,10 @@ enum {
 };
 
 #define HEADER         32
-#define SMB1_CHAIN_MAX 8u  /* commands of one message */
-#define SMB1_CHAIN_BIT 48  /* of a call's number: its place in the chain */
-#define SMB1_LM_LEN    24u /* of what is said in place of a password */
+#define SMB1_CHAIN_MAX 8u          /* commands of one message */
+#define SMB1_CHAIN_BIT 48          /* of a call's number: its place in the chain */
+#define SMB1_LM_LEN    24u         /* of what is said in place of a password */
+#define SMB1_JSON_MAX  (14u << 10) /* of a message: seven names, six bytes for each of theirs */
 
 /* Flags of a command. */
 #define ANDX   1u /* another one may follow */
@@ -174,7 +175,7 @@ static void negotiate(struct smb1 *m)
 			cur_skip(&list, 1);
 			text_name_read(list, false, &name);
 			cur_skip(&list, name.len + 1);
-			json_text(m->o, NULL, name.text, name.len);
+			json_item(m->o, cur_make(name.text, name.len));
 		}
 		json_close(m->o, ']');
 		return;
@@ -897,7 +898,7 @@ static void take_response(struct smb1 *m, const char *name)
 
 static void take_one(struct smb1 *m)
 {
-	char text[8192], name[64];
+	char text[SMB1_JSON_MAX], name[64];
 	struct out o = out_make(text, sizeof(text));
 
 	m->o = &o;

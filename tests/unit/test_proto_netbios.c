@@ -336,6 +336,21 @@ static void test_sessions(void **state)
 		",\"result\":\"retargeted\",\"retarget_ip\":\"10.0.0.9\",\"retarget_port\":445}\n");
 }
 
+/* A scope of bytes that are escapes in JSON. */
+static void test_long_scope(void **state)
+{
+	static char call[4 + 34 + 34 + 256] = "\x81\0\1\x44" FRED "\0" NODE;
+	const struct kit_part parts[] = { { 0, call, sizeof(call) } };
+
+	(void)state;
+	for (size_t at = 4 + 34 + 33; at + 64 < sizeof(call); at += 64) {
+		call[at] = 63;
+		memset(call + at + 1, 1, 63);
+	}
+	call[sizeof(call) - 1] = 0;
+	starts_with(kit_run(&tcp, PARTS(parts), 0, SIZE_MAX), CALLED ",\"scope\":\"\\u0001");
+}
+
 /* Only one side was seen, or the other does not answer in our language. */
 static void test_half_sessions(void **state)
 {
@@ -371,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_long_scope),
 		cmocka_unit_test(test_half_sessions),
 	};
 

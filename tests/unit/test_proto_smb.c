@@ -282,6 +282,49 @@ static void test_files_and_pipes_in_turns(void **state)
 	proto_conn_free(conn);
 }
 
+/* A request of SMB1: parameters, and `n` texts that are nothing but escapes in JSON, each behind a byte or none. */
+static size_t put_smb1(uint8_t *at, unsigned command, size_t n_words, unsigned n, bool behind)
+{
+	const uint8_t head[] = { 0xff, 'S', 'M', 'B', (uint8_t)command, 0, 0, 0, 0, 0x18, 1, 0 };
+	size_t len = 4;
+
+	memset(at, 0, 4 + 32 + 1 + 2 * n_words + 2);
+	memcpy(at + len, head, sizeof(head));
+	len += 32;
+	at[len++] = (uint8_t)n_words;
+	if (n_words)
+		at[len] = 0xff; /* no other command follows */
+	len += 2 * n_words;
+	at[len++] = (uint8_t)(n * 252);
+	at[len++] = (uint8_t)(n * 252 >> 8);
+	for (unsigned i = 0; i < n; i++) {
+		if (behind)
+			at[len++] = 2;
+		memset(at + len, 1, 250);
+		len += 250;
+		at[len++] = 0;
+	}
+	at[2] = (uint8_t)((len - 4) >> 8);
+	at[3] = (uint8_t)(len - 4);
+	return len;
+}
+
+/* What is said of a message is said, however long its texts are. */
+static void test_long_texts(void **state)
+{
+	static uint8_t bytes[16 << 10];
+	struct kit_part part = { 0, bytes, put_smb1(bytes, 0x72, 0, 16, true) };
+
+	(void)state;
+	kit_run(&smb, &part, 1, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "SMB1_COMMAND_NEGOTIATE_PROTOCOL"));
+	assert_non_null(strstr(kit_text, "\"client_dialects\":[\"\\u0001"));
+	part.len = put_smb1(bytes, 0x73, 13, 4, false);
+	kit_run(&smb, &part, 1, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "SMB1_COMMAND_SESSION_SETUP_ANDX"));
+	assert_non_null(strstr(kit_text, "\"native_lm\":\"\\u0001"));
+}
+
 static void test_dcerpc_alone(void **state)
 {
 	struct kit_part parts[4];
@@ -317,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_files_and_pipes_in_turns),
+		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_dcerpc_alone),
 	};
 
