@@ -3,6 +3,8 @@
  * as it is; times are microseconds since 1970. */
 #pragma once
 
+#include <sodium.h>
+
 #include "incident/incident.h"
 
 enum measure {
@@ -188,6 +190,8 @@ struct incidents {
 	uint64_t known[KNOWN_MAX / KNOWN_WAYS][KNOWN_WAYS];
 	struct source source[SOURCES_MAX];
 	struct source_link link[SOURCES_MAX];
+	unsigned char hash_key
+		[crypto_shorthash_KEYBYTES]; /* of the buckets: who sends chooses addresses */
 	int32_t bucket[SOURCES_MAX];
 	int32_t free, newest, oldest; /* -1: none */
 	struct incidents_text text;
@@ -234,6 +238,7 @@ void habit_chat(struct habits *h, uint64_t line);
 void habit_merge(struct habits *h, const struct habits *more);
 
 void source_reset(struct incidents *in); /* of zeroed memory */
+uint32_t source_bucket(const struct incidents *in, const struct ip *ip);
 /* Makes room where there is none; `ret_new` may be NULL. */
 struct source *source_get(struct incidents *in, const struct ip *ip);
 struct source *source_find(struct incidents *in, const struct ip *ip);

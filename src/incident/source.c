@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources, honeypots and payloads that are remembered, and what is counted about them. */
+#include <assert.h>
 #include <string.h>
 
 #include "incident/inside.h"
@@ -169,6 +170,7 @@ void habit_merge(struct habits *h, const struct habits *more)
 
 void source_reset(struct incidents *in)
 {
+	crypto_shorthash_keygen(in->hash_key);
 	in->newest = in->oldest = -1;
 	in->free = 0;
 	for (int32_t i = 0; i < SOURCES_MAX; i++) {
@@ -178,9 +180,18 @@ void source_reset(struct incidents *in)
 	in->counts.following = 0;
 }
 
+uint32_t source_bucket(const struct incidents *in, const struct ip *ip)
+{
+	uint64_t hash;
+
+	static_assert(sizeof(hash) == crypto_shorthash_BYTES, "one hash");
+	crypto_shorthash((unsigned char *)&hash, ip->byte, sizeof(ip->byte), in->hash_key);
+	return (uint32_t)(hash % SOURCES_MAX);
+}
+
 static int32_t *bucket_of(struct incidents *in, const struct ip *ip)
 {
-	return &in->bucket[hash_ip(ip) % SOURCES_MAX];
+	return &in->bucket[source_bucket(in, ip)];
 }
 
 static int32_t number_of(const struct incidents *in, const struct source *source)

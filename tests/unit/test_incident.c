@@ -16,7 +16,7 @@
 
 #include "base/out.h"
 #include "event/event.h"
-#include "incident/incident.h"
+#include "incident/inside.h"
 #include "random_record.h"
 
 enum { TOLD_MAX = 20000, SENT_MAX = 4000, TCP = 6, UDP = 17 };
@@ -696,6 +696,28 @@ static void test_many_sources(void **state)
 	assert_int_equal(count_told("\"unlisted\":501"), 1);
 }
 
+/* Who sends chooses from where: addresses that share a place in the table of one are no chain in another's. */
+static void test_chosen_sources(void **state)
+{
+	const struct ip one = { .byte = { 0x20, 1 } };
+	struct incidents *other;
+	unsigned shared = 0;
+
+	(void)state;
+	assert_int_equal(incidents_new(&other), 0);
+	for (uint32_t i = 0, n = 0; n < 64; i++) {
+		struct ip ip = one;
+
+		memcpy(ip.byte + 12, &i, sizeof(i));
+		if (source_bucket(in, &ip) != source_bucket(in, &one))
+			continue;
+		n++;
+		shared += source_bucket(other, &ip) == source_bucket(other, &one);
+	}
+	incidents_free(other);
+	assert_in_range(shared, 1, 8); /* the first with itself */
+}
+
 static void test_idle(void **state)
 {
 	(void)state;
@@ -854,6 +876,7 @@ int main(void)
 		TEST(test_housekeeping),
 		TEST(test_crowded),
 		TEST(test_many_sources),
+		TEST(test_chosen_sources),
 		TEST(test_idle),
 		TEST(test_saved),
 		TEST(test_damaged),
