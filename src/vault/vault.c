@@ -189,16 +189,21 @@ static const struct vault_place *place(const struct vault *v)
 	return &v->setup.state->place[v->setup.state->current & 1];
 }
 
-static void move_to(struct vault *v, struct vault_place next)
+static void put_place(struct vault *v, const struct vault_place *next)
 {
 	struct vault_state *state = v->setup.state;
 	uint64_t other = !(state->current & 1);
 
-	next.record = v->setup.records ? ring_next_seq(v->setup.records) : 0;
-	state->place[other] = next;
+	state->place[other] = *next;
 	barrier();
 	state->current = other;
 	barrier();
+}
+
+static void move_to(struct vault *v, struct vault_place next)
+{
+	next.record = v->setup.records ? ring_next_seq(v->setup.records) : 0;
+	put_place(v, &next);
 	v->said = 0;
 }
 
@@ -571,15 +576,25 @@ static int note_all(struct vault *v, struct found *f)
 	return r;
 }
 
-/* The ledger cannot be written: the file is told of, and not kept. */
-static void disk_failed(struct vault *v, struct found *f, int error)
+/* The ledger cannot be written: the file is told of, and not kept. Whoever does it again tells the same, even if there is
+ * room by then. */
+static void disk_failed(struct vault *v, struct found *f)
 {
 	struct ledger_sighting *s = &f->sighting;
 
-	s->told = v->setup.counts->write_errno ? 0 : 1u << TELL_DISK;
+	s->told = (unsigned)place(v)->told;
 	s->is_new = s->stored = false;
 	s->why = TELL_DISK;
-	v->setup.counts->write_errno = (uint64_t)-error;
+	v->setup.counts->write_errno = place(v)->failed;
+}
+
+static void note_failure(struct vault *v, int error)
+{
+	struct vault_place next = *place(v);
+
+	next.failed = (uint64_t)-error;
+	next.told = v->setup.counts->write_errno ? 0 : 1u << TELL_DISK;
+	put_place(v, &next);
 }
 
 /* ---- a file that has ended ---- */
@@ -645,16 +660,22 @@ static void tell_all(struct vault *v, struct found *f)
 static void note_and_place(struct vault *v, struct found *f, unsigned slot, bool again, int fd)
 {
 	struct ledger_sighting *s = &f->sighting;
-	int r = again ? 0 : note_all(v, f);
+	int r = again || place(v)->failed ? 0 : note_all(v, f);
 
+	if (place(v)->failed) {
+		disk_failed(v, f);
+		return;
+	}
 	if (r == 0 && s->stored && s->sha256)
 		r = put_in_place(v, slot, fd, s->sha256);
 	if (r < 0 && s->stored && s->sha256)
 		(void)ledger_set_stored(v->ledger, s->sha256, false);
-	if (r < 0)
-		disk_failed(v, f, r);
-	else if (f->file->lost != SPOOL_NO_DISK)
+	if (r < 0) {
+		note_failure(v, r);
+		disk_failed(v, f);
+	} else if (f->file->lost != SPOOL_NO_DISK) {
 		v->setup.counts->write_errno = 0;
+	}
 }
 
 /* `seq`: of the piece that is done with it. */
@@ -668,7 +689,7 @@ static void finish(struct vault *v, unsigned slot, uint64_t seq)
 	if (next.finishing != slot + 1) {
 		next.finishing = slot + 1;
 		next.then = seq;
-		next.freed = 0;
+		next.freed = next.failed = next.told = 0;
 		move_to(v, next);
 	}
 	if (fill_found(v, f, slot)) {
@@ -682,7 +703,7 @@ static void finish(struct vault *v, unsigned slot, uint64_t seq)
 	if (v->given_up)
 		return;
 	next.seq = seq;
-	next.finishing = 0;
+	next.finishing = next.failed = next.told = 0;
 	next.freed = slot + 1;
 	move_to(v, next);
 	spool_free(&v->spool, slot);

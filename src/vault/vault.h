@@ -28,7 +28,7 @@ struct conf_files;
 struct ring;
 struct vault;
 
-#define VAULT_STATE_MAGIC 0x3154554156424600 /* "\0FBVAUT1" */
+#define VAULT_STATE_MAGIC 0x3254554156424600 /* "\0FBVAUT2" */
 #define VAULT_POISON      4                  /* deaths while a file was examined: then without */
 
 /* Behind a piece. */
@@ -38,6 +38,8 @@ struct vault_place {
 	uint64_t
 		finishing; /* 1 + slot of the file that has ended and is not told of yet; 0: none */
 	uint64_t then;     /* what `seq` becomes when it is */
+	uint64_t failed;   /* errno: it could not be noted, and that will be told; 0: not yet */
+	uint64_t told;     /* what is told with it then */
 	uint64_t freed;    /* 1 + slot of the file that was told of last */
 };
 

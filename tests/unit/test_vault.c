@@ -623,6 +623,53 @@ static void test_disk_full(void **state)
 	assert_true(b.record.file.stored);
 }
 
+/* Until there is room for a control record alone. */
+static void fill_records(void)
+{
+	const struct record record = { .type = EVENT_CONTROL,
+		.control = { .process = text_of("test"), .detail = text_of("fills the ring") } };
+	int size = record_pack(&record, b.packed, sizeof(b.packed));
+	struct ring_entry *entry;
+	void *payload;
+
+	while ((payload = ring_reserve(b.telling, (uint32_t)size, &entry))) {
+		memcpy(payload, b.packed, (size_t)size);
+		entry->kind = RECORD_KIND_DATA;
+		ring_commit(b.telling, (uint32_t)size);
+	}
+	while (!ring_reserve(b.telling, 300, &entry))
+		assert_true(take_record());
+	assert_null(ring_reserve(b.telling, 500, &entry));
+}
+
+/* It dies between the two records of a file that could not be noted: both are told, each once. */
+static void test_disk_full_and_killed(void **state)
+{
+	struct rlimit old, none;
+	static uint8_t bytes[900];
+
+	(void)state;
+	signal(SIGXFSZ, on_nothing);
+	fill_records();
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = old;
+	none.rlim_cur = 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	atomic_store(&b.shared->stop, 1);
+	carry(1, bytes, sizeof(bytes), NULL);
+	b.vault = vault_free(b.vault);
+	while (take_record())
+		;
+	assert_int_equal(b.record.head.reason, REASON_DISK_FULL);
+	assert_int_equal(b.files, 0);
+	atomic_store(&b.shared->stop, 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	open_vault();
+	expect_file();
+	assert_false(b.record.file.stored);
+	assert_false(take_record());
+}
+
 /* 0 or -errno, as fb-vault begins. */
 static int try_to_open(void)
 {
@@ -1013,6 +1060,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_source, begin, end),
 		cmocka_unit_test_setup_teardown(test_alarms, begin, end),
 		cmocka_unit_test_setup_teardown(test_disk_full, begin, end),
+		cmocka_unit_test_setup_teardown(test_disk_full_and_killed, begin, end),
 		cmocka_unit_test_setup_teardown(test_disk_full_from_the_start, begin, end),
 		cmocka_unit_test_setup_teardown(test_idle, begin, end),
 		cmocka_unit_test_setup_teardown(test_ledger_lost, begin, end),
