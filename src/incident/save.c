@@ -143,7 +143,7 @@ static bool source_ok(const struct source *s)
 
 static bool pot_ok(const struct pot *p)
 {
-	return p->n_ips >= 1 && p->n_ips <= POT_ADDRESSES_MAX &&
+	return p->n_ips <= POT_ADDRESSES_MAX && (p->n_ips > 0 || p->name[0]) &&
 	       text_ok(p->name, sizeof(p->name)) && times_ok(p->touched_us) &&
 	       events_ok(p->quiet) && events_ok(p->began) && events_ok(p->contact);
 }

@@ -363,7 +363,10 @@ uint16_t pot_get(struct incidents *in, const struct ip *ip, struct text name, bo
 		memset(&in->pot[number], 0, sizeof(*pot));
 	}
 	pot = &in->pot[number];
-	if (pot->n_ips == 0 || (!spoofed && pot->n_ips < POT_ADDRESSES_MAX && !pot_has_ip(pot, ip)))
+	if (spoofed && name.len > 0 && pot->n_ips == 0)
+		pot->ip[0] = *ip; /* until it uses one of its own; its name is how it is found */
+	else if (pot->n_ips == 0 ||
+		 (!spoofed && pot->n_ips < POT_ADDRESSES_MAX && !pot_has_ip(pot, ip)))
 		pot->ip[pot->n_ips++] = *ip;
 	if (pot->name[0] == '\0' && len > 0)
 		memcpy(pot->name, name.at, len);

@@ -665,6 +665,26 @@ static void test_housekeeping(void **state)
 	assert_int_equal(n_told, 0);
 }
 
+/* What is first heard of a honeypot is a spoofed packet: it is told of under an address of its own. */
+static void test_spoofed_first(void **state)
+{
+	struct record r =
+		record_at(EVENT_DROP, 0, DIRECTION_OUTBOUND, outside(200), outside(5), 80);
+
+	(void)state;
+	r.head.honeypot = text_of("web");
+	r.head.reason = r.drop.reason = REASON_SPOOF_IP;
+	r.head.verdict = VERDICT_DROP;
+	r.drop.count = 1;
+	send_record(&r, NULL);
+	assert_int_equal(count_told("\"stage\":\"opened\""), 1);
+	flow(1, DIRECTION_OUTBOUND, pot(1), outside(6), 80, 5, REASON_WITHIN_BUDGET);
+	finish();
+	assert_int_equal(count_told("\"stage\":\"closed\""), 1);
+	assert_non_null(strstr(told[n_told - 1], "\"src_ip\":\"10.0.2.1\""));
+	assert_null(strstr(told[n_told - 1], "\"203.0.2.200\""));
+}
+
 /* ---- limits ---- */
 
 static void test_crowded(void **state)
@@ -875,6 +895,7 @@ int main(void)
 		TEST(test_entry_told_late),
 		TEST(test_housekeeping),
 		TEST(test_crowded),
+		TEST(test_spoofed_first),
 		TEST(test_many_sources),
 		TEST(test_chosen_sources),
 		TEST(test_idle),
