@@ -71,7 +71,7 @@ int ledger_set_pinned(struct ledger *ledger, const uint8_t *sha256, bool pinned)
 int ledger_oldest(struct ledger *ledger, const uint8_t *but, uint8_t ret_sha256[static 32],
 	uint64_t *ret_size);
 int ledger_total(struct ledger *ledger, uint64_t *ret_files, uint64_t *ret_bytes);
-/* New content kept of an address on a day (days since 1970). */
+/* New content kept of a sender, an address or network, on a day (days since 1970). */
 int ledger_spent(struct ledger *ledger, const struct ip *source, int64_t day, uint64_t *ret_files,
 	uint64_t *ret_bytes);
 int ledger_spend(struct ledger *ledger, const struct ip *source, int64_t day, uint64_t bytes);

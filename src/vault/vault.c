@@ -449,14 +449,24 @@ static int count_for_alarms(struct vault *v, struct ledger_sighting *s, bool kep
 	return r;
 }
 
+/* Whose budget it is: an address; of IPv6 its /64, which one host may have all of. */
+static struct ip sender_of(const struct found *f)
+{
+	struct ip ip = f->record.head.src;
+
+	if (!ip_is_v4(&ip))
+		memset(ip.byte + 8, 0, 8);
+	return ip;
+}
+
 /* Which budget of its sender is used up, or TELL_NOTHING. */
 static enum tell ask_source(struct vault *v, const struct found *f)
 {
 	const struct conf_files *limits = v->setup.limits;
+	const struct ip sender = sender_of(f);
 	uint64_t files, bytes;
 
-	if (ledger_spent(v->ledger, &f->record.head.src, day_of(f->sighting.time_ns), &files,
-		    &bytes) < 0)
+	if (ledger_spent(v->ledger, &sender, day_of(f->sighting.time_ns), &files, &bytes) < 0)
 		return TELL_DISK;
 	if (files >= limits->source_files)
 		return TELL_SOURCE_FILES;
@@ -522,6 +532,7 @@ static struct ledger_file row_of(const struct found *f)
 static int note_content(struct vault *v, struct found *f)
 {
 	struct ledger_sighting *s = &f->sighting;
+	const struct ip sender = sender_of(f);
 	struct ledger_file row, known = { .stored = false };
 	int r = ledger_find_file(v->ledger, f->sums.sha256, &known);
 	bool had;
@@ -534,7 +545,7 @@ static int note_content(struct vault *v, struct found *f)
 	s->stored = s->why == TELL_NOTHING;
 	r = s->stored ? 0 : note_telling(v, s, s->why);
 	if (r == 0 && s->stored && !had)
-		r = ledger_spend(v->ledger, &f->record.head.src, day_of(s->time_ns), s->size);
+		r = ledger_spend(v->ledger, &sender, day_of(s->time_ns), s->size);
 	if (r == 0)
 		r = count_for_alarms(v, s, s->stored && !had);
 	row = row_of(f);

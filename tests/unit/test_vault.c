@@ -572,6 +572,24 @@ static void test_source(void **state)
 	assert_true(b.record.file.stored);
 }
 
+/* Who has a network of IPv6 has one budget. */
+static void test_source_network(void **state)
+{
+	char from[64];
+
+	(void)state;
+	b.conf->files.source_files = 3;
+	for (unsigned i = 1; i <= 5; i++) {
+		snprintf(from, sizeof(from), "2001:db8::%x:1:2:3", i);
+		carry_block(i, 100, from);
+		expect_file();
+		assert_int_equal(b.record.file.stored, i <= 3);
+	}
+	carry_block(6, 100, "2001:db8:0:1::1");
+	expect_file();
+	assert_true(b.record.file.stored);
+}
+
 /* Once in a period. */
 static void test_alarms(void **state)
 {
@@ -1058,6 +1076,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_budget, begin, end),
 		cmocka_unit_test_setup_teardown(test_all_pinned, begin, end),
 		cmocka_unit_test_setup_teardown(test_source, begin, end),
+		cmocka_unit_test_setup_teardown(test_source_network, begin, end),
 		cmocka_unit_test_setup_teardown(test_alarms, begin, end),
 		cmocka_unit_test_setup_teardown(test_disk_full, begin, end),
 		cmocka_unit_test_setup_teardown(test_disk_full_and_killed, begin, end),
