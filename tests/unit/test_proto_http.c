@@ -766,6 +766,73 @@ static void endless_requests_are_bounded(void **state)
 		"--b\r\nContent-Disposition: x; filename=f\r\n\r\nxx\r\n", 5000);
 }
 
+/* A header or a line of 17000 bytes. */
+static size_t put_long(char *at, const char *before, char byte, const char *behind)
+{
+	size_t len = strlen(before);
+
+	memcpy(at, before, len);
+	memset(at + len, byte, 17000);
+	len += 17000;
+	memcpy(at + len, behind, strlen(behind));
+	return len + strlen(behind);
+}
+
+static void on_tx_json(void *context, struct proto_tx *tx, unsigned side)
+{
+	struct proto_tx_state state = proto_tx_state(tx);
+
+	(void)side;
+	if (state.done[0] && state.done[1])
+		assert_true(proto_tx_json(tx, context));
+}
+
+/* However long its texts are, the record has room for what is said of them. */
+static void long_texts_are_cut(void **state)
+{
+	static const char *const asked[] = { "Host: ", "User-Agent: ", "Referer: ", "X: " };
+	static const char *const told[] = {
+		"Server: ", "Location: ", "Content-Type: ", "Content-Range: "
+	};
+	static const char begin[] = "\r\nHTTP/1.1 302 Go\r\n", end[] = "Content-Length: 0\r\n\r\n";
+	static char text[200000], json[400000];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct out o = out_make(json, sizeof(json));
+		struct proto_setup setup = { .on_tx = on_tx_json, .context = &o };
+		size_t len = put_long(text, "GET /start", 'u', " HTTP/1.1\r\n"), answer;
+		char byte = i ? 'a' : '\xff';
+
+		for (unsigned h = 0; h < 4; h++)
+			len += put_long(text + len, asked[h], byte, "\r\n");
+		answer = len + 2;
+		memcpy(text + len, begin, sizeof(begin) - 1);
+		len += sizeof(begin) - 1;
+		for (unsigned h = 0; h < 4; h++)
+			len += put_long(text + len, told[h], byte, "\r\n");
+		memcpy(text + len, end, sizeof(end) - 1);
+		len += sizeof(end) - 1;
+		assert_int_equal(proto_conn_new(&setup, &tcp, &conn), 0);
+		for (size_t at = 0; at < len; at += 1000) {
+			size_t n = len - at < 1000 ? len - at : 1000;
+			size_t asks = at >= answer ? 0 : n < answer - at ? n : answer - at;
+
+			kit_feed(conn, 0, (const uint8_t *)text + at, asks);
+			kit_feed(conn, 1, (const uint8_t *)text + at + asks, n - asks);
+		}
+		proto_end(conn, 0);
+		proto_end(conn, 1);
+		conn = proto_conn_free(conn);
+		assert_true(out_ok(&o));
+		assert_in_range(o.len, 15000, 32 << 10);
+		assert_non_null(strstr(json, "\"url\":\"/startuuu"));
+		assert_non_null(strstr(json,
+			i ? "\"http_user_agent\":\"aaa" : "\"http_user_agent\":\"\\ufffd\\ufffd"));
+		assert_non_null(strstr(json, "\"redirect\":\""));
+	}
+}
+
 /* Of a connection that goes on for long, nothing remains. */
 static void many_transactions_leave_nothing(void **state)
 {
@@ -898,6 +965,7 @@ int main(void)
 		cmocka_unit_test(nested_encodings_end),
 		cmocka_unit_test(endless_requests_are_bounded),
 		cmocka_unit_test(many_transactions_leave_nothing),
+		cmocka_unit_test(long_texts_are_cut),
 		cmocka_unit_test(complaints_have_names),
 		cmocka_unit_test(only_http_is_taken_for_it),
 	};
