@@ -168,8 +168,10 @@ void proto_fields_say(struct proto_fields *f, const struct out *o)
 	uint32_t *room = f->in_sub ? &f->sub_room : &f->text_room;
 
 	if (!out_ok(o) || *len + o->len > FIELDS_JSON_MAX ||
-		!grow(f->conn, (void **)text, room, *len + o->len, 1))
+		!grow(f->conn, (void **)text, room, *len + o->len, 1)) {
+		f->cut = true;
 		return;
+	}
 	if (o->len)
 		memcpy(*text + *len, o->at, o->len);
 	*len += (uint32_t)o->len;
@@ -322,22 +324,36 @@ bool proto_fields_number(
 	return false;
 }
 
+/* What was to stand in front may have had no room: commas stand between what is there. */
+static void put_text(struct out *o, struct cur text, bool behind)
+{
+	if (cur_left(&text) && cur_ahead(text, 0) == ',')
+		cur_skip(&text, 1);
+	if (behind && cur_left(&text))
+		out_char(o, ',');
+	out_bytes(o, (const char *)text.at, cur_left(&text));
+}
+
 bool proto_fields_json(struct proto_tx *tx, struct out *o)
 {
 	const struct proto_fields *f = tx->data;
+	struct cur text = cur_make(f->text, f->text_len), sub = cur_make(f->sub, f->sub_len);
+	bool cut = f->cut && f->name;
 
-	if (!f->text_len)
+	if (!f->text_len && !cut)
 		return false;
 	if (f->name)
 		out_fmt(o, "\"%s\":{", f->name);
-	out_bytes(o, f->text, f->text_len);
+	if (cut)
+		json_bool(o, "cut", true);
+	put_text(o, text, cut);
 	if (f->sub_len) {
 		json_open(o, f->sub_name, '{');
-		out_bytes(o, f->sub, f->sub_len);
+		put_text(o, sub, false);
 		json_close(o, '}');
 	}
 	if (f->name)
-		out_str(o, f->close);
+		out_str(o, f->text_len ? f->close : "}");
 	return true;
 }
 

@@ -54,6 +54,7 @@ struct proto_fields {
 	const char *sub_name;
 	char *sub;
 	bool in_sub;
+	bool cut; /* something had no room in the text */
 	uint32_t sub_len, sub_room;
 	uint32_t bytes_len, bytes_room, n_fields, fields_room, n_numbers, numbers_room, text_len,
 		text_room;
@@ -78,7 +79,7 @@ bool proto_fields_get(const struct proto_fields *fields, enum proto_buffer_id id
 /* The `n`th that one of `sides` said. */
 bool proto_fields_get_side(const struct proto_fields *fields, enum proto_buffer_id id, unsigned n,
 	uint8_t sides, struct proto_bytes *ret_bytes);
-/* Adds to the JSON text what `o` holds, if all of it fitted. */
+/* Adds to the JSON text what `o` holds, if all of it fitted; else the text has the member `cut` instead. */
 void proto_fields_say(struct proto_fields *fields, const struct out *o);
 bool proto_fields_said(const struct proto_fields *fields); /* something, where it goes now */
 

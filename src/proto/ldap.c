@@ -559,15 +559,19 @@ static bool ldap_json(struct proto_tx *tx, struct out *o)
 	const struct proto_fields *f = tx->data;
 
 	out_str(o, "\"ldap\":{");
-	if (f->text_len)
+	if (f->cut)
+		json_bool(o, "cut", true);
+	if (f->text_len) {
+		json_name(o, NULL);
 		out_bytes(o, f->text, f->text_len);
+	}
 	if (f->sub_len) {
 		json_open(o, "responses", '[');
 		out_bytes(o, f->sub, f->sub_len);
 		json_close(o, ']');
 	}
 	json_close(o, '}');
-	return f->text_len || f->sub_len;
+	return f->text_len || f->sub_len || f->cut;
 }
 
 const struct proto_parser proto_ldap = { .id = PROTO_LDAP,

@@ -150,6 +150,30 @@ static void test_own_answer(void **state)
 	check_logins(&sip, registered, 2, "login digest 101 - f01 unknown\n");
 }
 
+/* What is too long to be said does not take the rest with it: a bind with a name of 6000 bytes, and its answer. */
+static void test_too_long_to_be_said(void **state)
+{
+	static uint8_t bind[4 + 3 + 4 + 3 + 4 + 6000 + 2] =
+		"\x30\x82\x17\x80\2\1\1\x60\x82\x17\x79\2\1\3\4\x82\x17\x70";
+	const struct kit_part parts[] = { { 0, bind, sizeof(bind) },
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\x31\4\0\4\0") };
+
+	char invite[8000] = "INVITE sip:";
+	const struct kit_part call[] = { { 0, invite, sizeof(invite) },
+		C(" SIP/2.0\r\nFrom: me\r\n\r\n") };
+
+	(void)state;
+	bind[sizeof(bind) - 2] = 0x80; /* and no password */
+	memset(bind + 18, 1, 6000);
+	assert_non_null(strstr(kit_run(&ldap, parts, 2, 0, SIZE_MAX),
+		"ldap \"ldap\":{\"cut\":true,\"responses\":[{\"message_id\":1,"));
+	assert_non_null(
+		strstr(kit_run(&ldap, parts, 1, 0, SIZE_MAX), "ldap \"ldap\":{\"cut\":true}\n"));
+	memset(invite + 11, 'a', sizeof(invite) - 11);
+	assert_non_null(
+		strstr(kit_run(&sip, call, 2, 0, SIZE_MAX), "sip \"sip\":{\"cut\":true}\n"));
+}
+
 static void le16(struct bytes *b, unsigned v)
 {
 	put8(b, v & 255);
@@ -395,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_own_answer),
+		cmocka_unit_test(test_too_long_to_be_said),
 		cmocka_unit_test(test_smb),
 		cmocka_unit_test(test_http_ntlm),
 		cmocka_unit_test(test_ldap_sasl),
