@@ -167,7 +167,7 @@ void proto_fields_say(struct proto_fields *f, const struct out *o)
 	uint32_t *len = f->in_sub ? &f->sub_len : &f->text_len;
 	uint32_t *room = f->in_sub ? &f->sub_room : &f->text_room;
 
-	if (!out_ok(o) || *len + o->len > FIELDS_JSON_MAX ||
+	if (!out_ok(o) || f->text_len + f->sub_len + o->len > FIELDS_JSON_MAX ||
 		!grow(f->conn, (void **)text, room, *len + o->len, 1)) {
 		f->cut = true;
 		return;

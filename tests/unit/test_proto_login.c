@@ -174,6 +174,29 @@ static void test_too_long_to_be_said(void **state)
 		strstr(kit_run(&sip, call, 2, 0, SIZE_MAX), "sip \"sip\":{\"cut\":true}\n"));
 }
 
+/* A request and its answers together are no more than a record has room for. */
+static void test_many_answers(void **state)
+{
+	static uint8_t asks[4 + 3 + 4 + 3 + 4 + 2000 + 2] =
+		"\x30\x82\x07\xe0\2\1\1\x60\x82\x07\xd9\2\1\3\4\x82\x07\xd0";
+	static uint8_t entry[4 + 3 + 4 + 4 + 1200 + 2] =
+		"\x30\x82\x04\xbd\2\1\1\x64\x82\x04\xb6\4\x82\x04\xb0";
+	struct kit_part parts[26];
+	const char *told;
+
+	(void)state;
+	memset(asks + 18, 1, 2000);
+	asks[sizeof(asks) - 2] = 0x80;
+	memset(entry + 15, 'e', 1200);
+	entry[sizeof(entry) - 2] = 0x30;
+	parts[0] = (struct kit_part){ 0, asks, sizeof(asks) };
+	for (unsigned i = 1; i < 26; i++)
+		parts[i] = (struct kit_part){ 1, entry, sizeof(entry) };
+	told = strstr(kit_run(&ldap, parts, 26, 0, SIZE_MAX), "ldap \"ldap\":{\"cut\":true,");
+	assert_non_null(told);
+	assert_in_range(strcspn(told, "\n"), 30000, (32 << 10) + 100);
+}
+
 static void le16(struct bytes *b, unsigned v)
 {
 	put8(b, v & 255);
@@ -420,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_own_answer),
 		cmocka_unit_test(test_too_long_to_be_said),
+		cmocka_unit_test(test_many_answers),
 		cmocka_unit_test(test_smb),
 		cmocka_unit_test(test_http_ntlm),
 		cmocka_unit_test(test_ldap_sasl),
