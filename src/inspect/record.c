@@ -476,7 +476,13 @@ bool inspect_record_tx(const struct inspect_frame *frame, struct proto_tx *tx,
 	out_u64(&o, proto_tx_state(tx).id);
 	out_char(&o, ',');
 	before = o.len;
-	if (!proto_tx_json(tx, &o) || !out_ok(&o) || o.len == before)
+	if (!proto_tx_json(tx, &o))
+		return false;
+	if (!out_ok(&o)) { /* that there is something is told at least */
+		keep_if_whole(&o, before);
+		out_fmt(&o, "\"%s\":{\"cut\":true}", event_type_name(record.type));
+	}
+	if (o.len == before)
 		return false;
 	fill_sides(frame, is_message(frame, proto) ? frame->side : proto_tx_state(tx).client,
 		&record.head);

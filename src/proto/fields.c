@@ -3,6 +3,7 @@
 #include "proto/fields.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -542,4 +543,27 @@ void json_field(
 
 	if (proto_fields_get(f, id, 0, &bytes))
 		json_text(o, name, bytes.at, bytes.len);
+}
+
+void json_fields(struct out *o, const char *name, const struct proto_fields *f,
+	enum proto_buffer_id id, size_t room)
+{
+	struct proto_bytes bytes;
+	size_t begin = o->len;
+	unsigned n = 0, told = 0;
+	char count[64];
+
+	if (!proto_fields_get(f, id, 0, &bytes))
+		return;
+	json_open(o, name, '[');
+	for (; proto_fields_get(f, id, n, &bytes); n++)
+		if (told == n && o->len - begin + ITEM_ESCAPED * (size_t)bytes.len < room) {
+			json_text(o, NULL, bytes.at, bytes.len);
+			told++;
+		}
+	json_close(o, ']');
+	if (told == n)
+		return;
+	snprintf(count, sizeof(count), "%s_count", name);
+	json_u64(o, count, n);
 }

@@ -148,3 +148,7 @@ void json_hex(struct out *o, const char *name, const uint8_t *bytes, size_t len,
 /* A field as text, if there is one. */
 void json_field(struct out *o, const char *name, const struct proto_fields *fields,
 	enum proto_buffer_id id);
+/* All of its fields as a list, if there are any: as many as need `room` bytes, and if there are more how many there are, as
+ * NAME_count. */
+void json_fields(struct out *o, const char *name, const struct proto_fields *fields,
+	enum proto_buffer_id id, size_t room);

@@ -12,8 +12,10 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define FTP_LINE_MAX  4096u
-#define FTP_QUEUE_MAX 64 /* commands without an answer */
+#define FTP_LINE_MAX   4096u
+#define FTP_QUEUE_MAX  64         /* commands without an answer */
+#define FTP_CODES_JSON (3u << 10) /* of the list of codes, and of that of replies */
+#define FTP_REPLY_JSON (24u << 10)
 
 struct ftp {
 	struct proto_conn *conn;
@@ -369,19 +371,6 @@ static enum proto_guess ftp_guess(
 	return port || memmem(bytes, n, "FTP", 3) ? PROTO_IS : PROTO_MAY_BE;
 }
 
-static void json_list(
-	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
-{
-	struct proto_bytes bytes;
-
-	if (!proto_fields_get(f, id, 0, &bytes))
-		return;
-	json_open(o, name, '[');
-	for (unsigned n = 0; proto_fields_get(f, id, n, &bytes); n++)
-		json_text(o, NULL, bytes.at, bytes.len);
-	json_close(o, ']');
-}
-
 static bool ftp_json(struct proto_tx *tx, struct out *o)
 {
 	const struct proto_fields *f = tx->data;
@@ -396,8 +385,8 @@ static bool ftp_json(struct proto_tx *tx, struct out *o)
 	json_field(o, "command_data", f, BUFFER_FTP_COMMAND_DATA);
 	if (proto_fields_number(tx, NUMBER_FTP_COMMAND_CUT, 0, &n))
 		json_bool(o, "command_truncated", n);
-	json_list(o, "completion_code", f, BUFFER_FTP_COMPLETION_CODE);
-	json_list(o, "reply", f, BUFFER_FTP_REPLY);
+	json_fields(o, "completion_code", f, BUFFER_FTP_COMPLETION_CODE, FTP_CODES_JSON);
+	json_fields(o, "reply", f, BUFFER_FTP_REPLY, FTP_REPLY_JSON);
 	if (proto_fields_number(tx, NUMBER_FTP_DYNAMIC_PORT, 0, &n)) {
 		json_u64(o, "dynamic_port", n);
 		proto_fields_number(tx, NUMBER_FTP_ACTIVE, 0, &active);

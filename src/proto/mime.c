@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <strings.h>
 
+#define MIME_LIST_JSON 3072 /* of each list in the record */
+
 /* Headers that become fields. */
 static const struct header {
 	const char *name;
@@ -521,19 +523,6 @@ void mime_end(struct mime *m, bool cut)
 	proto_fields_add_text(m->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
 }
 
-static void json_fields(
-	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
-{
-	struct proto_bytes bytes;
-
-	if (!proto_fields_get(f, id, 0, &bytes))
-		return;
-	json_open(o, name, '[');
-	for (unsigned n = 0; proto_fields_get(f, id, n, &bytes); n++)
-		json_text(o, NULL, bytes.at, bytes.len);
-	json_close(o, ']');
-}
-
 void mime_json(const struct proto_fields *f, struct out *o)
 {
 	struct proto_bytes status;
@@ -543,15 +532,15 @@ void mime_json(const struct proto_fields *f, struct out *o)
 	json_open(o, "email", '{');
 	json_field(o, "status", f, BUFFER_EMAIL_STATUS);
 	json_field(o, "from", f, BUFFER_EMAIL_FROM);
-	json_fields(o, "to", f, BUFFER_EMAIL_TO);
-	json_fields(o, "cc", f, BUFFER_EMAIL_CC);
+	json_fields(o, "to", f, BUFFER_EMAIL_TO, MIME_LIST_JSON);
+	json_fields(o, "cc", f, BUFFER_EMAIL_CC, MIME_LIST_JSON);
 	json_field(o, "subject", f, BUFFER_EMAIL_SUBJECT);
 	json_field(o, "date", f, BUFFER_EMAIL_DATE);
 	json_field(o, "message_id", f, BUFFER_EMAIL_MESSAGE_ID);
 	json_field(o, "x_mailer", f, BUFFER_EMAIL_X_MAILER);
-	json_fields(o, "received", f, BUFFER_EMAIL_RECEIVED);
-	json_fields(o, "attachment", f, BUFFER_EMAIL_ATTACHMENT);
-	json_fields(o, "url", f, BUFFER_EMAIL_URL);
+	json_fields(o, "received", f, BUFFER_EMAIL_RECEIVED, MIME_LIST_JSON);
+	json_fields(o, "attachment", f, BUFFER_EMAIL_ATTACHMENT, MIME_LIST_JSON);
+	json_fields(o, "url", f, BUFFER_EMAIL_URL, MIME_LIST_JSON);
 	json_close(o, '}');
 }
 

@@ -10,9 +10,10 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define SMTP_LINE_MAX  2048 /* of commands and replies; of the message SMTP_TEXT_MAX */
-#define SMTP_TEXT_MAX  4096 /* a longer line is taken in pieces */
-#define SMTP_QUEUE_MAX 128  /* commands without an answer */
+#define SMTP_LINE_MAX  2048        /* of commands and replies; of the message SMTP_TEXT_MAX */
+#define SMTP_TEXT_MAX  4096        /* a longer line is taken in pieces */
+#define SMTP_QUEUE_MAX 128         /* commands without an answer */
+#define SMTP_LIST_JSON (12u << 10) /* of the list of recipients */
 
 enum command {
 	C_OTHER,
@@ -546,12 +547,7 @@ static bool smtp_json(struct proto_tx *tx, struct out *o)
 	out_str(o, "\"smtp\":{");
 	json_field(o, "helo", f, BUFFER_SMTP_HELO);
 	json_field(o, "mail_from", f, BUFFER_SMTP_MAIL_FROM);
-	if (proto_fields_get(f, BUFFER_SMTP_RCPT_TO, 0, &bytes)) {
-		json_open(o, "rcpt_to", '[');
-		for (unsigned n = 0; proto_fields_get(f, BUFFER_SMTP_RCPT_TO, n, &bytes); n++)
-			json_text(o, NULL, bytes.at, bytes.len);
-		json_close(o, ']');
-	}
+	json_fields(o, "rcpt_to", f, BUFFER_SMTP_RCPT_TO, SMTP_LIST_JSON);
 	json_close(o, '}');
 	mime_json(f, o);
 	return true;

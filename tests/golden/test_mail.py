@@ -5,7 +5,9 @@ import os
 
 import pytest
 
+import packets as p
 from fishbowl import PCAPS, ROOT, records
+from test_shell import talk
 
 RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
 
@@ -67,3 +69,28 @@ def test_smtp_mails():
     assert to == [line[8:] for line in expected('smtp-auth-spam.pcap')['smtp'] if line.startswith('RCPT To:')]
     files = [record['fileinfo']['filename'] for record in replay('smtp-zip.pcap')['fileinfo']]
     assert files == ['a.zip', 'zip test.eml']
+
+
+def test_many_recipients(tmp_path):
+    """A mail to more than a record has room for is told of all the same."""
+    said = [(1, b'220 mx\r\n'), (0, b'HELO h.example\r\n'), (1, b'250 mx\r\n'), (0, b'MAIL FROM:<spam@h.example>\r\n'),
+            (1, b'250 ok\r\n')]
+    for n in range(900):
+        said += [(0, b'RCPT TO:<somebody.with.a.long.name.%d@somewhere.example>\r\n' % n), (1, b'250 ok\r\n')]
+    said += [(0, b'DATA\r\n'), (1, b'354 go\r\n'), (0, b'Subject: buy\r\n\r\nthis\r\n.\r\n'), (1, b'250 ok\r\n'),
+             (0, b'QUIT\r\n'), (1, b'221 bye\r\n')]
+    path = tmp_path / 'spam.pcap'
+    path.write_bytes(p.pcap('raw', list(enumerate(talk(said, 4000, 25)))))
+    mail, = (record for record in records(path) if record['event_type'] == 'smtp')
+    assert mail['smtp']['mail_from'] == '<spam@h.example>' and mail['email']['subject'] == 'buy'
+    assert 100 < len(mail['smtp']['rcpt_to']) < 900 and mail['smtp']['rcpt_to_count'] == 900
+
+
+def test_more_than_a_record(tmp_path):
+    """Of what does not fit into a record at all there is one."""
+    said = [(1, b'220 ftp\r\n'), (0, b'USER a\r\n'), (1, b'331 who\r\n'), (0, b'SITE ' + b'\1' * 4000 + b'\r\n')]
+    said += [(1, b'200-' + b'x' * 500 + b'\r\n')] * 60 + [(1, b'200 ok\r\n'), (0, b'QUIT\r\n'), (1, b'221 bye\r\n')]
+    path = tmp_path / 'long.pcap'
+    path.write_bytes(p.pcap('raw', list(enumerate(talk(said, 4000, 21)))))
+    told = [record['ftp'] for record in records(path) if record['event_type'] == 'ftp']
+    assert [one.get('command') for one in told] == [None, 'USER', None, 'QUIT'] and told[2] == {'cut': True}
