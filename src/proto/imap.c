@@ -15,7 +15,7 @@
 #define IMAP_ARG_MAX    1024       /* of an argument in quotes or a literal; the rest is left out */
 #define IMAP_TAG_MAX    32         /* what has a longer one is not looked at */
 #define IMAP_WORD_MAX   20         /* the same for the word of a command */
-#define IMAP_QUEUE_MAX  64         /* commands without an answer; then it is overrun */
+#define IMAP_QUEUE_MAX  192        /* commands without an answer; the oldest ones get none */
 #define IMAP_JSON_MAX   (8u << 10) /* of a command, of untagged answers; more is left out */
 #define IMAP_DIGITS_MAX 18         /* of the size of a literal */
 
@@ -29,6 +29,8 @@ static const struct {
 
 struct asked {
 	struct proto_tx *tx; /* NULL: it has been ended from outside */
+	struct proto_login
+		*login; /* while another one is being read; NULL: it is the connection's, or none */
 	enum command command;
 	uint8_t tag_len;
 	char tag[IMAP_TAG_MAX];
@@ -202,8 +204,37 @@ static void begin_request(struct imap *m, struct cur tag, struct cur word, struc
 	json_open(&m->request, "args", '[');
 }
 
+/* Its result is known, or will not be. */
+static void end_kept_login(struct imap *m, struct asked *asked, enum proto_login_result result)
+{
+	if (!asked->login)
+		return;
+	proto_login_end(m->conn, asked->login, result);
+	proto_free(m->conn, asked->login, sizeof(*asked->login));
+	asked->login = NULL;
+}
+
+/* Many attempts may be sent before the first one is answered. */
+static void keep_login(struct imap *m)
+{
+	for (unsigned i = 0; m->login_tx && i < m->n; i++) {
+		struct asked *asked = &m->queue[i];
+
+		if (asked->tx != m->login_tx || asked->command != C_LOGIN)
+			continue;
+		asked->login = proto_alloc(m->conn, sizeof(*asked->login));
+		if (!asked->login)
+			return;
+		*asked->login = m->login;
+		m->login = (struct proto_login){ 0 };
+		m->login_tx = NULL;
+	}
+}
+
 static void begin_login(struct imap *m, const struct asked *asked, struct cur rest)
 {
+	if (asked->command == C_LOGIN || asked->command == C_AUTHENTICATE)
+		keep_login(m);
 	if (asked->command == C_LOGIN)
 		proto_login_begin(m->conn, &m->login, "password");
 	else if (asked->command == C_AUTHENTICATE)
@@ -211,6 +242,28 @@ static void begin_login(struct imap *m, const struct asked *asked, struct cur re
 	else
 		return;
 	m->login_tx = asked->tx;
+}
+
+static struct asked take_from_queue(struct imap *m, unsigned i)
+{
+	struct asked asked = m->queue[i];
+
+	m->n--;
+	memmove(m->queue + i, m->queue + i + 1, (m->n - i) * sizeof(m->queue[0]));
+	return asked;
+}
+
+/* Room for another command: the one that has waited longest gets no answer. */
+static void make_room(struct imap *m)
+{
+	struct asked asked;
+
+	if (m->n < IMAP_QUEUE_MAX)
+		return;
+	asked = take_from_queue(m, 0);
+	end_kept_login(m, &asked, PROTO_LOGIN_UNKNOWN);
+	if (asked.tx)
+		proto_tx_done(asked.tx, 1);
 }
 
 /* tag SP word [SP arguments]; false: it is no command. */
@@ -221,8 +274,8 @@ static bool begin_command(struct imap *m, struct cur *line)
 
 	if (!is_name(tag, IMAP_TAG_MAX) || !is_name(word, IMAP_WORD_MAX))
 		return false;
-	if (m->n < IMAP_QUEUE_MAX)
-		asked.tx = proto_fields_tx(m->conn, "imap");
+	make_room(m);
+	asked.tx = proto_fields_tx(m->conn, "imap");
 	if (!asked.tx) {
 		proto_conn_give_up(m->conn);
 		return false;
@@ -345,14 +398,17 @@ static void take_untagged(struct imap *m, struct cur line)
 		greet(m, line);
 }
 
-static void login_answered(struct imap *m, const struct asked *asked, bool good)
+static void login_answered(struct imap *m, struct asked *asked, bool good)
 {
+	enum proto_login_result result = good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE;
+
+	end_kept_login(m, asked, result);
 	if (asked->command == C_AUTHENTICATE)
 		m->sasl.expects = false;
 	if (!asked->tx || asked->tx != m->login_tx)
 		return;
 	m->login_tx = NULL;
-	proto_login_end(m->conn, &m->login, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	proto_login_end(m->conn, &m->login, result);
 }
 
 /* A command that is answered before all of it is there: its literal is refused. */
@@ -387,11 +443,8 @@ static void take_tagged(struct imap *m, struct cur tag, struct cur line)
 		return;
 	if (m->goes_on[0] && asked == last_asked(m))
 		refuse_literal(m);
-	was = *asked;
+	was = take_from_queue(m, (unsigned)(asked - m->queue));
 	login_answered(m, &was, good);
-	m->n--;
-	for (; asked < m->queue + m->n; asked++)
-		*asked = asked[1];
 	if (was.tx) {
 		say_response(m, was.tx, status, line);
 		proto_tx_done(was.tx, 1);
@@ -586,6 +639,8 @@ static void imap_close(void *state)
 {
 	struct imap *m = state;
 
+	for (unsigned i = 0; i < m->n; i++)
+		end_kept_login(m, &m->queue[i], PROTO_LOGIN_UNKNOWN);
 	proto_login_end(m->conn, &m->login, PROTO_LOGIN_UNKNOWN);
 	proto_free(m->conn, m, sizeof(*m));
 }

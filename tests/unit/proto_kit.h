@@ -11,7 +11,7 @@
 #include "base/out.h"
 #include "proto/proto.h"
 
-#define KIT_TEXT (256u << 10)
+#define KIT_TEXT (2u << 20)
 
 struct kit_part {
 	unsigned side;

@@ -140,6 +140,9 @@ static void test_imap_logins(void **state)
 			"+ x\r\n1 OK in\r\n", "login login u p - success\n" },
 		{ "1 AUTHENTICATE CRAM-MD5\r\n", "+ PDE+\r\n", "dSAwYWYx\r\n", "1 OK in\r\n",
 			"login cram-md5 u - 0af1 success\n" },
+		{ "1 LOGIN u p\r\n2 LOGIN v q\r\n3 LOGIN w r\r\n", "2 OK\r\n1 NO\r\n", "", "",
+			"login password v q - success\nlogin password u p - failure\n"
+			"login password w r - unknown\n" },
 		{ "1 LOGIN u p\r\n2 NOOP\r\n", "2 OK\r\n", "", "",
 			"login password u p - unknown\n" },
 	};
@@ -261,6 +264,38 @@ static void test_limits(void **state)
 	}
 }
 
+/* Whoever waits for no answers may send any number: the last ones are matched, the first ones told without. */
+static void test_imap_many_commands(void **state)
+{
+	static char client[100000], server[100000];
+	struct out c = out_make(client, sizeof(client)), s = out_make(server, sizeof(server));
+	const struct kit_part greeting = S("* OK hi\r\n");
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	for (unsigned i = 1; i <= 1000; i++) {
+		out_fmt(&c, i == 900 ? "%u LOGIN u p\r\n" : "%u NOOP\r\n", i);
+		out_fmt(&s, "%u OK done\r\n", i);
+	}
+	kit_show_logins = true;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)greeting.bytes, greeting.len);
+	for (size_t at = 0; at < c.len; at += 1000)
+		kit_feed(conn, 0, (const uint8_t *)client + at,
+			c.len - at < 1000 ? c.len - at : 1000);
+	assert_non_null(strstr(kit_text, "\"tag\":\"808\",\"command\":\"NOOP\",\"args\":[]}}\n"));
+	assert_null(strstr(kit_text, "\"tag\":\"809\""));
+	kit_feed(conn, 1, (const uint8_t *)server, s.len);
+	assert_false(proto_conn_overrun(conn));
+	assert_non_null(strstr(kit_text, "\"tag\":\"809\",\"command\":\"NOOP\",\"args\":[]},"
+					 "\"response\":{\"success\":true"));
+	assert_non_null(strstr(kit_text, "\"tag\":\"1000\",\"command\":\"NOOP\",\"args\":[]},"
+					 "\"response\":{\"success\":true"));
+	assert_non_null(strstr(kit_text, "login password u p - success\n"));
+	kit_show_logins = false;
+	proto_conn_free(conn);
+}
+
 static void test_gaps(void **state)
 {
 	static const char *const heads[] = { "* OK\r\n* 1 FETCH (BODY[] {500}\r\n", "+OK hi\r\n" };
@@ -310,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_another_protocol_begins),
 		cmocka_unit_test(test_who_begins),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_imap_many_commands),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_gap_in_a_command),
 	};
