@@ -100,6 +100,10 @@ void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct
  * what is cut, of protocols not known here. */
 bool frame_sums_right(const struct frame *frame, const struct frame_packet *packet);
 
+/* Whether UDP tunnels of that port are one way: both ends send to it, from ports of their own choice (RFC 7348, 5;
+ * RFC 8926, 3.3; RFC 8086, 3.1; RFC 7510, 3; 3GPP TS 29.281, 4.4.2), so that each way looks like a conversation. */
+bool frame_tunnel_is_one_way(uint16_t port);
+
 const char *frame_anomaly_name(enum frame_anomaly anomaly);
 
 static inline bool frame_has_anomaly(const struct frame *f, enum frame_anomaly anomaly)

@@ -260,6 +260,21 @@ static enum step find_by_port(struct reader *r, uint16_t port)
 	return STEP_NONE;
 }
 
+bool frame_tunnel_is_one_way(uint16_t port)
+{
+	switch (port) {
+	case PORT_GTP:
+	case PORT_GRE:
+	case PORT_VXLAN:
+	case PORT_VXLAN_LINUX:
+	case PORT_VXLAN_GPE:
+	case PORT_GENEVE:
+	case PORT_MPLS:
+		return true;
+	}
+	return false;
+}
+
 enum step reader_udp_tunnel(struct reader *r)
 {
 	enum step step = find_by_port(r, r->p->dport);

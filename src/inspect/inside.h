@@ -49,7 +49,13 @@ struct side {
 struct talk {
 	uint64_t id;
 	uint32_t next_in_bucket, newer, older;
-	uint8_t first_end; /* of one inside a tunnel: which end of its key began */
+	uint64_t
+		flow_id; /* that is told: of one inside a tunnel the outer one, over which it began */
+	uint64_t number;    /* of one inside a tunnel, from 1: its files are told apart by it */
+	struct talk *outer; /* NULL: it is not inside a tunnel, or that one has gone */
+	struct talk *inner; /* first of those inside it */
+	struct talk *before, *after; /* of those inside the same one */
+	uint8_t first_end;           /* of one inside a tunnel: which end of its key began */
 	bool seen, established, followed, midstream;
 	bool asked, may_stop; /* the rules: whether one of them may stop what leaves of it */
 	enum direction direction;
@@ -96,6 +102,7 @@ struct inspect {
 	uint32_t trimmed; /* the last one that had to give back memory */
 	unsigned char hash_key[16];
 	struct inspect_counts counts;
+	uint64_t n_inner; /* conversations inside of tunnels until now */
 	struct expected expected[EXPECTED_MAX];
 	uint32_t next_expected, n_expected;
 	struct proto_expect taken;
@@ -117,6 +124,8 @@ struct talk *talk_find(const struct inspect *in, uint64_t id);
 /* Found, or begun with what is known of it; the newest from now on. NULL: id is 0. */
 struct talk *talk_get(struct inspect *in, uint64_t id, bool *ret_is_new);
 void talk_drop(struct inspect *in, struct talk *talk);
+/* `inner` is new, and ends at the latest with `outer`. */
+void talk_put_inside(struct talk *outer, struct talk *inner);
 /* Of a packet inside a tunnel. */
 uint64_t talk_inner_id(const struct inspect *in, const struct flow_key *key);
 

@@ -2,6 +2,7 @@
 #include "inspect/inspect.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,20 +71,42 @@ void inspect_set_rules(struct inspect *in, struct rules *rules)
 	in->setup.rules = rules;
 }
 
+/* What inner conversations belong to: the outer one, or both of them where each way is one. */
+static uint64_t parent_of(const struct inspect *in, const struct now *now)
+{
+	const struct frame_packet *outer = &now->parsed->packet[0];
+	struct flow_key key;
+	uint8_t source;
+
+	if (outer->proto != IPPROTO_UDP || !outer->has_transport ||
+		!frame_tunnel_is_one_way(outer->dport) ||
+		!flow_key_make(now->parsed, outer, 0, &key, &source))
+		return now->frame->parent_of_inner;
+	key.port[0] = key.port[1] = outer->dport;
+	return talk_inner_id(in, &key);
+}
+
 /* A packet inside another belongs to a conversation of its own; who is seen first began it. */
 static struct talk *inner_talk(struct inspect *in, struct now *now)
 {
 	struct flow_key key;
-	struct talk *t;
+	struct talk *outer, *t;
 	uint8_t source;
 	bool is_new;
 
-	if (now->frame->parent_of_inner == 0 || !flow_key_make(now->parsed, now->packet,
-							now->frame->parent_of_inner, &key, &source))
+	if (now->frame->parent_of_inner == 0 ||
+		!flow_key_make(now->parsed, now->packet, parent_of(in, now), &key, &source))
 		return NULL;
+	talk_get(in, now->frame->flow_id, &is_new);
 	t = talk_get(in, talk_inner_id(in, &key), &is_new);
-	if (is_new)
+	if (is_new) {
+		outer = talk_find(in, now->frame->flow_id); /* may have made room for it */
+		if (outer)
+			talk_put_inside(outer, t);
 		t->first_end = source;
+		t->flow_id = now->frame->flow_id;
+		t->number = ++in->n_inner;
+	}
 	now->side = t->first_end != source;
 	return t;
 }
@@ -151,18 +174,26 @@ static bool stopped(const struct inspect_answer *answer)
 static void take_at(struct inspect *in, const struct inspect_frame *frame, unsigned inner)
 {
 	const struct frame *parsed = frame->frame;
+	struct inspect_frame own;
 
 	in->now.packet = parsed->n_packets > 0 ? &parsed->packet[inner] : NULL;
 	in->now.inner = inner;
 	in->now.talk = in->now.packet ? talk_of(in, &in->now) : NULL;
 	if (in->now.talk)
 		see_packet(&in->now);
+	if (in->now.talk && inner > 0) {
+		own = *frame;
+		own.flow_id = in->now.talk->flow_id;
+		own.side = in->now.side;
+		in->now.frame = &own;
+	}
 	if (in->now.packet) {
 		take_packet(in);
 	} else {
 		look_packet(in);
 		look_link(in);
 	}
+	in->now.frame = frame;
 }
 
 /* The inner packets first: what they hold decides for the whole frame, which the outer may hold back. */
@@ -188,7 +219,7 @@ struct inspect_answer inspect_take(
 /* With a frame that has the headers of the side's last one. */
 static void end_side_of(struct inspect *in, struct talk *t, unsigned side)
 {
-	struct inspect_frame frame = { .flow_id = t->id,
+	struct inspect_frame frame = { .flow_id = t->flow_id,
 		.side = side,
 		.direction = t->direction,
 		.midstream = t->midstream,
@@ -241,6 +272,12 @@ void inspect_end_flow(struct inspect *in, uint64_t flow_id, struct inspect_flow_
 		*ret_facts = (struct inspect_flow_facts){ .app = PROTO_NONE };
 	if (!t)
 		return;
+	while (t->inner) {
+		struct talk *inner = t->inner;
+
+		inspect_end_talk(in, inner);
+		talk_drop(in, inner);
+	}
 	inspect_end_talk(in, t);
 	if (ret_facts)
 		*ret_facts = facts_of(t);

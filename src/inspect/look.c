@@ -304,8 +304,10 @@ void look_on_tx(void *context, struct proto_tx *tx, unsigned side)
 void look_on_file(void *context, const struct proto_file *file, const uint8_t *bytes, size_t len)
 {
 	struct inspect *in = context;
+	struct proto_file own = *file;
 
-	in->setup.on_file(in->setup.context, in->now.frame, file, bytes, len);
+	own.id |= in->now.talk->number << 40;
+	in->setup.on_file(in->setup.context, in->now.frame, &own, bytes, len);
 }
 
 void look_on_login(void *context, enum proto_id proto, const struct proto_login *login)

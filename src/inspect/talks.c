@@ -75,6 +75,28 @@ static void list_add(struct inspect *in, struct talk *t)
 	in->newest = n;
 }
 
+void talk_put_inside(struct talk *outer, struct talk *inner)
+{
+	inner->outer = outer;
+	inner->after = outer->inner;
+	if (inner->after)
+		inner->after->before = inner;
+	outer->inner = inner;
+}
+
+static void leave_outer(struct talk *t)
+{
+	if (!t->outer)
+		return;
+	if (t->before)
+		t->before->after = t->after;
+	else
+		t->outer->inner = t->after;
+	if (t->after)
+		t->after->before = t->before;
+	t->outer = t->before = t->after = NULL;
+}
+
 void talk_drop(struct inspect *in, struct talk *t)
 {
 	uint32_t *link = bucket_of(in, t->id);
@@ -84,6 +106,9 @@ void talk_drop(struct inspect *in, struct talk *t)
 		link = &in->talk[*link].next_in_bucket;
 	*link = t->next_in_bucket;
 	list_remove(in, t);
+	leave_outer(t);
+	while (t->inner)
+		leave_outer(t->inner);
 	rules_flow_free(t->marks);
 	proto_conn_free(t->conn);
 	for (unsigned i = 0; i < 2; i++)
@@ -106,7 +131,7 @@ static struct talk *begin(struct inspect *in, uint64_t id)
 	n = in->free[--in->n_free];
 	t = &in->talk[n];
 	link = bucket_of(in, id);
-	t->id = id;
+	t->id = t->flow_id = id;
 	t->next_in_bucket = *link;
 	*link = n;
 	t->side[0].fin_at = t->side[1].fin_at = UINT64_MAX;

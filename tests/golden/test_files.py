@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that were carried in captures from elsewhere: replay --files keeps each content once, under its SHA-256."""
 import hashlib
+import itertools
 import json
 import os
 import stat
+import struct
 import subprocess
 import zipfile
 
 import pytest
 
+import packets as p
 from fishbowl import FISHBOWL, PCAPS
 
 CAPTURES = ['http-jpegs.cap', 'ftp-ipv4.pcap', 'tftp-rrq.pcap']
@@ -135,3 +138,34 @@ def test_archive(tmp_path):
     record, = [record for record in files_of(lines) if record['file'].get('name') == 'a.zip']
     archive = record['file']['archive']
     assert archive['format'].startswith('ZIP') and archive['members'], archive
+
+
+GATEWAY, ATTACKER, HONEYPOT = '203.0.113.1', '198.51.100.7', '192.0.2.10'
+
+
+def vxlan(src, dst, packet):
+    """Whoever sends chooses the port by what is inside."""
+    return p.udp(src, dst, 50000 + p.checksum(packet) % 1000, 4789, b'\x08\0\0\0\0\0\7\0' + p.eth(packet))
+
+
+def gre(src, dst, packet):
+    return p.ip4(src, dst, 47, struct.pack('>HH', 0, 0x0800) + packet)
+
+
+@pytest.mark.parametrize('tunnel', [gre, vxlan])
+def test_tunnelled(tmp_path, tunnel):
+    """Conversations at the same time in one tunnel are kept apart, and the last one does not come to its end."""
+    sent = [b'#!/bin/sh\nexit %d\n' % n * (n + 1) for n in range(4)]
+    talks = [p.tcp_talk(ATTACKER, HONEYPOT, 40000 + n, 4444, request=data, answer=b'') for n, data in enumerate(sent)]
+    talks[-1] = talks[-1][:5]
+    steps = [step for steps in itertools.zip_longest(*talks) for step in steps if step]
+    packets = [tunnel(GATEWAY, HONEYPOT, packet) if up else tunnel(HONEYPOT, GATEWAY, packet) for up, packet in steps]
+    capture = tmp_path / 'capture.pcap'
+    capture.write_bytes(p.pcap('raw', [(10**18 + n * 10**7, packet) for n, packet in enumerate(packets)]))
+    lines, kept = replay(tmp_path, capture)
+    assert sorted(path.read_bytes() for path in contents(kept).values()) == sorted(sent)
+    told = files_of(lines)
+    assert {(one['src_ip'], one['src_port'], one['dest_ip']) for one in told} == {
+        (ATTACKER, 40000 + n, HONEYPOT) for n in range(4)}
+    flows = [json.loads(line)['flow_id'] for line in lines if '"event_type":"flow"' in line]
+    assert {one['flow_id'] for one in told} <= set(flows)

@@ -269,6 +269,47 @@ static void test_tunnel(void **state)
 	bench_close(&b);
 }
 
+static void send_vxlan(
+	unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
+{
+	unsigned len = (unsigned)strlen(data);
+	bool back = sport == 80;
+
+	put_ethernet(&f, 2, 1, 0x0800);
+	put_ip4(&f, back ? "192.0.2.9" : "10.0.0.1", back ? "10.0.0.1" : "192.0.2.9", 17,
+		8 + 8 + 14 + 40 + len, 7, 0);
+	put_udp(&f, back ? 50001 : 50002, 4789, 8 + 14 + 40 + len);
+	put(&f, "\x08\0\0\0\0\0\7", 8);
+	put(&f, "\2\0\0\0\0\1\2\0\0\0\0\2\x08", 14);
+	put_ip4(&f, back ? "10.9.9.2" : "10.9.9.1", back ? "10.9.9.1" : "10.9.9.2", 6, 20 + len, 7,
+		0);
+	put_tcp(&f, sport, dport, seq, flags);
+	put(&f, data, len);
+	sums_fix(f.at, f.len);
+	b.flow = back ? 2 : 1;
+	give(&b, &f, 0, &parsed);
+}
+
+/* VXLAN: each way is an outer conversation, from a port of the sender's choice. What is inside is one. */
+static void test_tunnel_one_way(void **state)
+{
+	struct inspect_counts counts;
+
+	(void)state;
+	start("attack", &plain);
+	send_vxlan(1000, 80, 10, SYN, "");
+	send_vxlan(80, 1000, 99, SYN | ACK, "");
+	send_vxlan(1000, 80, 11, ACK, "att");
+	send_vxlan(1000, 80, 14, ACK, "ack");
+	assert_int_equal(rules.last_stream.side, 0);
+	assert_true(rules.last_stream.established);
+	send_vxlan(80, 1000, 100, ACK, "answer");
+	assert_int_equal(rules.last_stream.side, 1);
+	inspect_counts(b.inspect, &counts);
+	assert_int_equal(counts.flows, 3);
+	bench_close(&b);
+}
+
 /* The one idle longest goes, and what waited in it is decided. */
 static void test_eviction(void **state)
 {
@@ -412,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_tunnel),
+		cmocka_unit_test(test_tunnel_one_way),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_ftp),
 		cmocka_unit_test(test_dcc),
