@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Redis: RESP2 and 3 ("Redis serialization protocol specification"), and commands as plain lines. A
- * transaction is a command and its reply. What AUTH and HELLO say is in logins alone.
+ * transaction is a command and its reply. What AUTH and HELLO say is in logins alone. Long values that are set are
+ * files, and so is what a master sends its replica: rogue ones send programs.
  */
 #include "proto/talk.h"
 
@@ -12,7 +13,15 @@
 #define REDIS_ARGUMENTS_MAX 64        /* of a command, its name among them, that are kept */
 #define REDIS_KEEP_MAX      4096u     /* bytes of all of them */
 #define REDIS_REPLY_MAX     1024u     /* bytes of a reply that are kept */
+#define REDIS_FILE_MIN      512u      /* bytes of an argument that is a file, too */
 #define REDIS_COUNT_MAX     (1 << 20) /* arguments, elements still to come; as of the server */
+
+/* A file whose bytes come. */
+struct carried {
+	struct proto_tx *tx; /* NULL: it has been ended from outside */
+	struct proto_fields_file *file;
+	uint64_t left;
+};
 
 struct redis {
 	struct proto_conn *conn;
@@ -20,7 +29,10 @@ struct redis {
 	struct proto_login login;
 	const struct proto_tx *auth; /* whose reply says whether the login was good */
 	uint64_t skip[2];
+	struct carried carried[2];
+	const struct proto_tx *sync; /* SYNC or PSYNC: all that the master has is in the reply */
 	/* The command that comes. */
+	struct proto_tx *tx; /* if it has a file */
 	uint64_t arguments_left;
 	unsigned n_arguments, n_dropped;
 	uint16_t at[REDIS_ARGUMENTS_MAX + 1];
@@ -128,11 +140,19 @@ static void say_command(const struct redis *r, struct out *o, bool login)
 		json_u64(o, "arguments_left_out", r->n_dropped);
 }
 
+static struct proto_tx *command_tx(struct redis *r)
+{
+	if (!r->tx && r->n_arguments)
+		r->tx = proto_fields_tx(r->conn, "redis");
+	return r->tx;
+}
+
 static void take_command(struct redis *r)
 {
 	char json[TALK_JSON_MAX];
 	struct out o = out_make(json, sizeof(json));
-	struct proto_tx *tx = r->n_arguments ? proto_fields_tx(r->conn, "redis") : NULL;
+	struct proto_tx *tx = command_tx(r);
+	struct cur command = argument(r, 0);
 	bool login = take_login(r);
 
 	if (tx) {
@@ -143,6 +163,9 @@ static void take_command(struct redis *r)
 	}
 	if (login)
 		r->auth = tx;
+	if (is_word(command, "SYNC") || is_word(command, "PSYNC"))
+		r->sync = tx;
+	r->tx = NULL;
 	r->n_arguments = r->n_dropped = 0;
 }
 
@@ -160,16 +183,61 @@ static bool take_plain(struct redis *r, struct cur line)
 	return true;
 }
 
-/* A bulk string: what fits is kept, the rest is skipped. false: not here yet. */
+static void begin_file(
+	struct redis *r, unsigned side, struct proto_tx *tx, struct cur name, uint64_t len)
+{
+	r->carried[side] = (struct carried){ .tx = tx, .left = len };
+	if (tx)
+		r->carried[side].file = proto_fields_file(tx, side, name.at, cur_left(&name));
+}
+
+static void end_file(struct redis *r, unsigned side)
+{
+	struct carried *f = &r->carried[side];
+
+	if (f->tx)
+		proto_fields_file_end(f->tx, f->file, false);
+	if (side == 0 && !r->arguments_left)
+		take_command(r);
+	else if (side == 1 && f->tx)
+		talk_queue_next(&r->queue);
+	*f = (struct carried){ 0 };
+}
+
+static void take_file(struct redis *r, unsigned side, struct cur *c)
+{
+	struct carried *f = &r->carried[side];
+	struct cur piece;
+
+	if (!f->left || !cur_left(c))
+		return;
+	piece = cur_sub(c, f->left < cur_left(c) ? (size_t)f->left : cur_left(c));
+	if (f->tx)
+		proto_fields_file_add(f->tx, f->file, piece.at, cur_left(&piece));
+	f->left -= cur_left(&piece);
+	if (!f->left)
+		end_file(r, side);
+}
+
+/* A bulk string: what fits is kept, the rest is skipped. A long one is a file by the name of its key. false: not here
+ * yet. */
 static bool take_argument(struct redis *r, struct cur *c, size_t len)
 {
 	size_t kept = len < room_left(r) ? len : room_left(r);
+	struct cur bytes = *c;
 
 	if (cur_left(c) < kept)
 		return false;
-	add_argument(r, cur_sub(c, kept));
+	add_argument(r, cur_sub(&bytes, kept));
+	r->arguments_left--;
+	if (len >= REDIS_FILE_MIN && r->n_arguments > 2) {
+		begin_file(r, 0, command_tx(r), argument(r, 1), len);
+		r->skip[0] = 2; /* behind it */
+		return true;
+	}
+	*c = bytes;
 	r->skip[0] = len - kept + 2;
-	if (--r->arguments_left == 0)
+	if (!r->arguments_left)
 		take_command(r);
 	return true;
 }
@@ -245,6 +313,29 @@ static uint64_t elements_of(uint8_t type, int64_t n)
 	return type == '|' ? 2 * (uint64_t)n + 1 : 0;
 }
 
+/* Of SYNC, or PSYNC: `+FULLRESYNC`, and as a bulk string without an end of line what the master has. */
+static enum took take_sync(struct redis *r, struct cur *c, struct cur rest, struct cur line)
+{
+	uint8_t type = cur_ahead(*c, 0);
+	int64_t n = number_of(line);
+	struct cur word = line;
+
+	*c = rest;
+	r->elements_left = 0;
+	if (type == '+' && is_word(talk_until(&word, ' '), "FULLRESYNC")) {
+		say_reply(r, "reply", line);
+		return TOOK;
+	}
+	r->sync = NULL;
+	if (type == '$' && n > 0) {
+		begin_file(r, 1, talk_queue_first(&r->queue), cur_make(NULL, 0), (uint64_t)n);
+		return TOOK;
+	}
+	say_reply(r, "reply", line);
+	talk_queue_next(&r->queue);
+	return TOOK;
+}
+
 /* One element of a reply; of an array only its length is shown. */
 static enum took take_server(struct redis *r, struct cur *c)
 {
@@ -256,6 +347,10 @@ static enum took take_server(struct redis *r, struct cur *c)
 	int64_t n;
 	size_t kept;
 
+	if (type == '\n' && r->sync) { /* the master is still at it */
+		cur_skip(c, 1);
+		return TOOK;
+	}
 	if (!type || !strchr(types, type))
 		return CANNOT;
 	if (!read_line(&rest, &line))
@@ -267,6 +362,8 @@ static enum took take_server(struct redis *r, struct cur *c)
 		return WAITS;
 	if (first)
 		begin_reply(r, type);
+	if (first && r->answers && r->sync && r->sync == talk_queue_first(&r->queue))
+		return take_sync(r, c, rest, line);
 	if (bulk)
 		line = n < 0 ? cur_make("(nil)", 5) : cur_sub(&rest, kept);
 	if (bulk && n >= 0)
@@ -290,6 +387,7 @@ static size_t redis_feed(struct proto_conn *conn, void *state, unsigned side, co
 	(void)conn;
 	(void)end;
 	while (took == TOOK) {
+		take_file(r, side, &c);
 		talk_skip(&r->skip[side], &c);
 		if (!cur_left(&c))
 			break;
@@ -321,6 +419,13 @@ static void redis_free_tx(void *data)
 
 	if (r->auth && r->auth->data == data)
 		r->auth = NULL;
+	if (r->sync && r->sync->data == data)
+		r->sync = NULL;
+	if (r->tx && r->tx->data == data)
+		r->tx = NULL;
+	for (unsigned side = 0; side < 2; side++)
+		if (r->carried[side].tx && r->carried[side].tx->data == data)
+			r->carried[side].tx = NULL;
 	talk_queue_forget(&r->queue, data);
 	proto_fields_free(data);
 }

@@ -382,6 +382,43 @@ static void test_redis_plain(void **state)
 		"redis \"redis\":{\"command\":\"INFO\",\"reply\":\"abc\"}\n");
 }
 
+/* A key that is set to a program, and a rogue master that sends one. */
+static void test_redis_files(void **state)
+{
+#define TEN(x) x x x x x x x x x x
+#define VALUE  \
+	"\x7f" \
+	"ELF56789" TEN(TEN("abcdef"))
+	static const struct kit_part set[] = { C("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$609\r\n" VALUE
+						 "\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"),
+		S("+OK\r\n$2\r\nhi\r\n") };
+	static const struct kit_part sync[] = { C("*1\r\n$4\r\nPING\r\n"), S("+PONG\r\n"),
+		C("*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"),
+		S("+FULLRESYNC 0123 1\r\n\n\n$609\r\n" VALUE "*1\r\n$4\r\nPING\r\n"),
+		C("*1\r\n$4\r\nQUIT\r\n"), S("+OK\r\n") };
+	static const struct kit_part goes_on[] = { C("*3\r\n$5\r\nPSYNC\r\n$1\r\nx\r\n$1\r\n7\r\n"),
+		S("+CONTINUE\r\n"), C("*1\r\n$4\r\nPING\r\n"), S("+PONG\r\n") };
+	const char *said;
+
+	(void)state;
+	kit_check(&tcp, PARTS(set), NULL);
+	said = kit_run(&tcp, PARTS(set), 0, SIZE_MAX);
+	assert_non_null(strstr(said, "file k 609\n"));
+	assert_non_null(strstr(said, "abcdef\"],\"reply\":\"OK\"}"));
+	assert_non_null(
+		strstr(said, "\"command\":\"GET\",\"arguments\":[\"k\"],\"reply\":\"hi\"}"));
+	kit_check(&tcp, PARTS(sync),
+		"redis \"redis\":{\"command\":\"PING\",\"reply\":\"PONG\"}\n"
+		"file  609\n"
+		"redis \"redis\":{\"command\":\"PSYNC\",\"arguments\":[\"?\",\"-1\"],"
+		"\"reply\":\"FULLRESYNC 0123 1\"}\n"
+		"redis \"redis\":{\"command\":\"QUIT\",\"reply\":\"OK\"}\n");
+	kit_check(&tcp, PARTS(goes_on),
+		"redis \"redis\":{\"command\":\"PSYNC\",\"arguments\":[\"x\",\"7\"],"
+		"\"reply\":\"CONTINUE\"}\n"
+		"redis \"redis\":{\"command\":\"PING\",\"reply\":\"PONG\"}\n");
+}
+
 /* More arguments and bytes than are kept; more commands than wait; lengths that lie. */
 static void test_redis_hostile(void **state)
 {
@@ -437,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_redis),
 		cmocka_unit_test(test_redis_3),
 		cmocka_unit_test(test_redis_plain),
+		cmocka_unit_test(test_redis_files),
 		cmocka_unit_test(test_redis_hostile),
 	};
 
