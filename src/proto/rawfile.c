@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files over TCP connections that no protocol claims, as `nc` sends them: all that a side says, if it begins as files
- * of a known type do (rawfile_type.def), or does so behind one line of text.
+ * of a known type do (rawfile_type.def), or does so behind one line of text, or behind its size as a number of four
+ * bytes (the stages of Metasploit's programs).
  */
 #include "proto/fields.h"
 
 #include <ctype.h>
 
-#define RAW_HEAD_MAX   256u  /* bytes of a line in front of the file */
-#define RAW_SCRIPT_MAX 256u  /* bytes of the line that names a script's interpreter */
-#define RAW_PE_MAX     1024u /* where the second header of a PE file is, at most */
+#define RAW_SIZE_MIN   64u       /* of a file behind its size */
+#define RAW_SIZE_MAX   0xffffffu /* so that one of its bytes is 0 */
+#define RAW_HEAD_MAX   256u      /* bytes of a line in front of the file */
+#define RAW_SCRIPT_MAX 256u      /* bytes of the line that names a script's interpreter */
+#define RAW_PE_MAX     1024u     /* where the second header of a PE file is, at most */
 
 /* Of what is here of a file, whose magic fits. */
 typedef enum proto_guess raw_check(struct cur c);
@@ -272,26 +275,52 @@ static enum proto_guess take_head(struct cur *c)
 	return cur_left(c) ? PROTO_IS_NOT : PROTO_MAY_BE;
 }
 
-/* What a side's first bytes are: *ret_head of a line in front of a file of that type. */
+/* The size in front, in either byte order. */
+static enum proto_guess take_size(struct cur *c)
+{
+	struct cur other = *c;
+	uint32_t little = cur_le32(c), big = cur_be32(&other);
+
+	if (!cur_ok(c))
+		return PROTO_MAY_BE;
+	return (little >= RAW_SIZE_MIN && little <= RAW_SIZE_MAX) ||
+			       (big >= RAW_SIZE_MIN && big <= RAW_SIZE_MAX)
+		       ? PROTO_IS
+		       : PROTO_IS_NOT;
+}
+
+static enum proto_guess find_behind(struct cur *c, enum proto_guess take(struct cur *c), bool end,
+	const struct raw_type **ret_type)
+{
+	enum proto_guess head = take(c);
+
+	return head == PROTO_IS ? find_type(*c, true, end, ret_type) : head;
+}
+
+/* What a side's first bytes are: *ret_head of a line or size in front of a file of that type. */
 static enum proto_guess look_at(
 	struct cur c, bool end, const struct raw_type **ret_type, size_t *ret_head)
 {
-	enum proto_guess whole, behind;
-	struct cur body = c;
+	enum proto_guess whole, behind, sized;
+	struct cur body = c, sized_body = c;
 
 	*ret_head = 0;
 	whole = find_type(c, false, end, ret_type);
 	if (whole == PROTO_IS)
 		return PROTO_IS;
-	behind = take_head(&body);
-	if (behind == PROTO_IS)
-		behind = find_type(body, true, end, ret_type);
+	behind = find_behind(&body, take_head, end, ret_type);
+	sized = find_behind(&sized_body, take_size, end, ret_type);
+	if (behind != PROTO_IS && sized == PROTO_IS) {
+		behind = sized;
+		body = sized_body;
+	}
 	if (behind == PROTO_IS && (whole == PROTO_IS_NOT || end)) {
 		*ret_head = cur_left(&c) - cur_left(&body);
 		return PROTO_IS;
 	}
-	return end || (whole == PROTO_IS_NOT && behind == PROTO_IS_NOT) ? PROTO_IS_NOT
-									: PROTO_MAY_BE;
+	return end || (whole == PROTO_IS_NOT && behind == PROTO_IS_NOT && sized == PROTO_IS_NOT)
+		       ? PROTO_IS_NOT
+		       : PROTO_MAY_BE;
 }
 
 struct raw_side {
@@ -350,7 +379,10 @@ static void begin(struct raw *raw, unsigned side, const struct raw_type *type, s
 	if (!s->tx)
 		return;
 	json_str(&o, "type", type->name);
-	head = text_trim(head);
+	if (cur_left(&head) && !memchr(head.at, 0, cur_left(&head)))
+		head = text_trim(head);
+	else
+		head = cur_make(NULL, 0);
 	if (cur_left(&head))
 		json_text(&o, "header", head.at, cur_left(&head));
 	proto_fields_say(s->tx->data, &o);

@@ -33,6 +33,8 @@ static int show_logins(void **state)
 
 /* ---- files over bare TCP ---- */
 
+#define DOTS ".........."
+
 static void test_raw_file(void **state)
 {
 	static const struct kit_part elf[] = { C("\x7f"
@@ -40,6 +42,11 @@ static void test_raw_file(void **state)
 	static const struct kit_part answer[] = { S("#!/bin/sh\nid\n"), C("\1\2\3") };
 	static const struct kit_part behind[] = { C("kit v1\r\n\x1f\x8b\x08\0\1\2\3\4\5\6"),
 		S("ok\n") };
+	/* Behind its size, of four bytes. */
+	static const struct kit_part stage[] = { S("\x5c\0\0\0MZARUH" DOTS DOTS DOTS DOTS DOTS
+						   "....\x40\0\0\0PE\0\0" DOTS DOTS "....") };
+	static const struct kit_part sized[] = { C("\0\0\1\x14\x7f"
+						   "ELF\1\1\1\0and so on\0\0\0") };
 	static const struct kit_part both[] = { C("PK\3\4abc"), S("Rar!\x1a\x07\0x") };
 
 	(void)state;
@@ -47,6 +54,8 @@ static void test_raw_file(void **state)
 	CHECK(&any, answer, "file  13\nraw-file \"raw_file\":{\"type\":\"script\"}\n");
 	CHECK(&any, behind,
 		"file  10\nraw-file \"raw_file\":{\"type\":\"gzip\",\"header\":\"kit v1\"}\n");
+	CHECK(&any, stage, "file  92\nraw-file \"raw_file\":{\"type\":\"pe\"}\n");
+	CHECK(&any, sized, "file  20\nraw-file \"raw_file\":{\"type\":\"elf\"}\n");
 	CHECK(&any, both,
 		"file  7\nraw-file \"raw_file\":{\"type\":\"zip\"}\n"
 		"file  8\nraw-file \"raw_file\":{\"type\":\"rar\"}\n");
@@ -80,6 +89,8 @@ static void test_no_raw_file(void **state)
 	static const struct kit_part no_pe[] = { C(
 		"MZ and then nothing of that kind at all, as it goes on and on") };
 	static const struct kit_part no_script[] = { C("#!shebang\n") };
+	static const struct kit_part no_size[] = { C("\xff\xff\xff\xff\x7f"
+						     "ELF\1\1\1\0and so on\0\0\0") };
 	static const struct kit_part elf[] = { C("\x7f"
 						 "ELF\1\1\1\0and so on\0\0\0") };
 
@@ -87,6 +98,7 @@ static void test_no_raw_file(void **state)
 	CHECK(&any, no_elf, "");
 	CHECK(&any, no_pe, "");
 	CHECK(&any, no_script, "");
+	CHECK(&any, no_size, "");
 	CHECK(&midstream, elf, "");
 }
 
