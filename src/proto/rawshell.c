@@ -2,8 +2,8 @@
 /*
  * Shells over TCP connections that no protocol claims: one side types lines, the other answers as a shell does. With
  * a shell that was bound to a port the client types; with one that connects back, the server. Points are given for
- * what only shells say, for prompts where the other side goes on, and for lines that are commands; a few of them
- * together are no chance.
+ * what only shells say, for prompts where the other side goes on, for lines that are commands, and for answers that
+ * fit them; a few of them together are no chance.
  */
 #include "proto/fields.h"
 #include "proto/shell.h"
@@ -208,6 +208,50 @@ static unsigned points_of_shown(const struct proto_unclaimed *u, unsigned shower
 	return points + (typed ? hints : 0);
 }
 
+/* As whoami(1) says it: "root", "nt authority\\system". */
+static bool is_user(struct cur line)
+{
+	if (!cur_left(&line) || cur_left(&line) > 64)
+		return false;
+	while (cur_left(&line)) {
+		uint8_t byte = cur_u8(&line);
+
+		if (!isalnum(byte) && !memchr("_-.$\\ ", byte, 6))
+			return false;
+	}
+	return true;
+}
+
+static unsigned points_of_answer(struct cur typed, struct cur shown)
+{
+	struct cur line = text_trim(text_until(&shown, '\n'));
+
+	typed = text_trim(typed);
+	if (text_is(typed, "pwd") && begins_with(line, "/") &&
+		!memchr(line.at, ' ', cur_left(&line)))
+		return POINTS_PROOF;
+	return text_is(typed, "whoami") && is_user(line) ? POINTS_HINT : 0;
+}
+
+/* Of shells without a prompt. */
+static unsigned points_of_answers(const struct proto_unclaimed *u, unsigned typist)
+{
+	struct cur rest[2] = { u->said[0], u->said[1] }, typed = { 0 };
+	unsigned points = 0;
+
+	for (uint32_t i = 0; i < u->n_turns; i++) {
+		struct cur said = cur_sub(&rest[u->turn[i].side], u->turn[i].len);
+
+		if (u->turn[i].side == typist) {
+			typed = said;
+			continue;
+		}
+		points += points_of_answer(typed, said);
+		typed = (struct cur){ 0 };
+	}
+	return points;
+}
+
 /* 0: `typist` is none. */
 static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 {
@@ -216,6 +260,7 @@ static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 
 	if (!cur_left(&u->said[!typist]))
 		return 0;
+	shown += points_of_answers(u, typist);
 	if (!lines)
 		return shown >= POINTS_SHELL_ALONE ? shown : 0;
 	/* Lines alone are no proof if some are no commands. */

@@ -312,8 +312,25 @@ static void test_reverse_shell(void **state)
 		"login password - x - success\n");
 }
 
+/* Without a prompt: the answers are what was asked for. */
+static void test_silent_shell(void **state)
+{
+	static const struct kit_part parts[] = { S("whoami\n"), C("www-data\n"), S("ls\n"),
+		C("index.php\n") };
+	static const struct kit_part where[] = { S("pwd\n"), C("/var/www\n") };
+
+	(void)state;
+	CHECK(&any, parts,
+		"shell "
+		"\"shell\":{\"command\":\"whoami\",\"output\":\"www-data\",\"reverse\":true}\n"
+		"shell \"shell\":{\"command\":\"ls\",\"output\":\"index.php\",\"reverse\":true}\n");
+	CHECK(&any, where,
+		"shell \"shell\":{\"command\":\"pwd\",\"output\":\"/var/www\",\"reverse\":true}\n");
+}
+
 static void test_no_raw_shell(void **state)
 {
+	static const struct kit_part hello[] = { C("whoami\n"), S("you are not known here!\n") };
 	static const struct kit_part finger[] = { C("root\r\n"),
 		S("Name: root\r\nShell: /bin/sh\r\nNo Plan.\r\n") };
 	static const struct kit_part list[] = { S(
@@ -321,6 +338,7 @@ static void test_no_raw_shell(void **state)
 	static const struct kit_part binary[] = { C("id\n"), S("uid=0(root) gid=0(root)\n\0\1\2") };
 
 	(void)state;
+	CHECK(&any, hello, "");
 	CHECK(&any, finger, "");
 	CHECK(&any, list, "");
 	CHECK(&any, binary, NULL);
@@ -435,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_typed_cheaply),
 		cmocka_unit_test(test_bind_shell),
 		cmocka_unit_test(test_reverse_shell),
+		cmocka_unit_test(test_silent_shell),
 		cmocka_unit_test(test_no_raw_shell),
 		cmocka_unit_test(test_dcc_chat),
 		cmocka_unit_test(test_text),
