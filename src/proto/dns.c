@@ -579,6 +579,82 @@ static bool looks_right(struct cur c, bool any_opcode)
 	return m.count[0] == 0 || (read_name(&m, &m.cur, &name) && cur_left(&m.cur) >= 4);
 }
 
+/* NetBIOS asks like this, with a name of 32 letters for 16 bytes (RFC 1002, 4.1). */
+static bool is_netbios(struct cur name)
+{
+	if (cur_u8(&name) != 32 || cur_ahead(name, 32) != 0)
+		return false;
+	for (unsigned i = 0; i < 32; i++) {
+		uint8_t letter = cur_u8(&name);
+
+		if (letter < 'A' || letter > 'Z') /* more than it uses, should one be wrong */
+			return false;
+	}
+	return cur_ok(&name);
+}
+
+/* On any port: what a resolver asks or is told, with one question of the Internet, and nothing that contradicts it. */
+static bool is_surely_one(struct cur c)
+{
+	struct dns_message m;
+	struct dns_name name;
+	struct cur at;
+	uint16_t type;
+	bool answer;
+
+	if (!read_header(&m, c.at, cur_left(&c)) || m.count[0] != 1)
+		return false;
+	answer = m.flags & 0x8000;
+	if (answer ? (m.flags & 0x7840) || m.count[1] + m.count[2] + m.count[3] > DNS_RRS_MAX
+		   : (m.flags & ~0x0130u) || m.count[1] || m.count[2] || m.count[3] > 1)
+		return false;
+	at = m.cur;
+	if (!read_name(&m, &m.cur, &name) || m.n_events)
+		return false;
+	type = cur_be16(&m.cur);
+	if (!type || cur_be16(&m.cur) != 1 || !cur_ok(&m.cur) || is_netbios(at))
+		return false;
+	if (answer || !m.count[3])
+		return answer || !cur_left(&m.cur);
+	return cur_u8(&m.cur) == 0 && cur_be16(&m.cur) == 41; /* EDNS (RFC 6891) */
+}
+
+/* Over TCP, as far as it is here: its length, and how a question begins. */
+static enum proto_guess guess_any_tcp(struct cur c)
+{
+	static const uint8_t mask[] = { 0xfe, 0, 0, 0, 0xfe, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xfe };
+	static const uint8_t bits[sizeof(mask)] = { [7] = 1 };
+	uint16_t stated;
+
+	for (size_t i = 0; i < sizeof(mask) && i < cur_left(&c); i++)
+		if ((cur_ahead(c, i) & mask[i]) != bits[i])
+			return PROTO_IS_NOT;
+	if (cur_left(&c) < 2)
+		return PROTO_MAY_BE;
+	stated = cur_be16(&c);
+	if (stated <= DNS_HEADER + 4)
+		return PROTO_IS_NOT;
+	if (cur_left(&c) < stated)
+		return PROTO_MAY_BE;
+	cur_limit(&c, stated);
+	return is_surely_one(c) ? PROTO_IS : PROTO_IS_NOT;
+}
+
+static enum proto_guess guess_any(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	static const uint16_t others[] = { 137, 138, 5353, 5355 }; /* speak alike */
+	struct cur c = cur_make(bytes, len);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (info->port[0] == others[i] || info->port[1] == others[i])
+			return PROTO_IS_NOT;
+	if (info->ip_proto == IPPROTO_UDP)
+		return is_surely_one(c) ? PROTO_IS : PROTO_IS_NOT;
+	return side == 0 && info->ip_proto == IPPROTO_TCP ? guess_any_tcp(c) : PROTO_IS_NOT;
+}
+
 static enum proto_guess guess_of(
 	const struct proto_flow_info *info, const uint8_t *bytes, size_t len, uint16_t port)
 {
@@ -605,7 +681,8 @@ static enum proto_guess guess_of(
 static enum proto_guess dns_guess(
 	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
 {
-	(void)side;
+	if (info->port[0] != 53 && info->port[1] != 53)
+		return guess_any(info, side, bytes, len);
 	return guess_of(info, bytes, len, 53);
 }
 

@@ -63,6 +63,49 @@ static void test_tcp_has_lengths(void **state)
 	assert_true(kit_has(&tcp, &part, 1, "\"tx_id\":1,"));
 }
 
+static enum proto_id id_of(
+	const struct proto_flow_info *info, unsigned side, const char *bytes, size_t len)
+{
+	struct proto_conn *conn = kit_open(info);
+	enum proto_id id;
+
+	kit_feed(conn, side, (const uint8_t *)bytes, len);
+	id = proto_conn_id(conn, side);
+	proto_conn_free(conn);
+	return id;
+}
+
+/* Tunnels and the resolvers of bots take other ports. */
+static void test_any_port(void **state)
+{
+	static const struct proto_flow_info odd = { .ip_proto = 17, .port = { 4000, 4001 } };
+	static const struct proto_flow_info odd_tcp = { .ip_proto = 6, .port = { 4000, 4001 } };
+	static const struct proto_flow_info mdns = { .ip_proto = 17, .port = { 4000, 5353 } };
+	static const char edns[] =
+		"\x12\x34\1\x20\0\1\0\0\0\0\0\1\4\xe1\xe2\xe3\xe4\1t\2ex\0\0\x0a\0\1"
+		"\0\0\x29\x10\0\0\0\0\0\0\0";
+	static const char netbios[] = "\x12\x34\1\x10\0\1\0\0\0\0\0\0\x20"
+				      "CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\0\x21\0\1";
+	static const char behind[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" NAME "\0\1\0\1x";
+	static const char chaos[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" NAME "\0\1\0\3";
+	char stream[2 + sizeof(question) - 1] = { 0, sizeof(question) - 1 };
+
+	(void)state;
+	assert_int_equal(id_of(&odd, 0, question, sizeof(question) - 1), PROTO_DNS);
+	assert_int_equal(id_of(&odd, 1, answer, sizeof(answer) - 1), PROTO_DNS);
+	assert_int_equal(id_of(&odd, 0, edns, sizeof(edns) - 1), PROTO_DNS);
+	assert_int_not_equal(id_of(&odd, 0, netbios, sizeof(netbios) - 1), PROTO_DNS);
+	assert_int_not_equal(id_of(&odd, 0, behind, sizeof(behind) - 1), PROTO_DNS);
+	assert_int_not_equal(id_of(&odd, 0, chaos, sizeof(chaos) - 1), PROTO_DNS);
+	assert_int_not_equal(id_of(&mdns, 0, question, sizeof(question) - 1), PROTO_DNS);
+	memcpy(stream + 2, question, sizeof(question) - 1);
+	assert_int_equal(id_of(&odd_tcp, 0, stream, sizeof(stream)), PROTO_DNS);
+	for (size_t len = 0; len < sizeof(stream); len++)
+		assert_int_equal(id_of(&odd_tcp, 0, stream, len), PROTO_NONE);
+	stream[1]--;
+	assert_int_not_equal(id_of(&odd_tcp, 0, stream, sizeof(stream)), PROTO_DNS);
+}
+
 static void test_a_loop_of_pointers_ends(void **state)
 {
 	static const char loop[] = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1"
@@ -126,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_question_and_answer),
 		cmocka_unit_test(test_tcp_has_lengths),
+		cmocka_unit_test(test_any_port),
 		cmocka_unit_test(test_a_loop_of_pointers_ends),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_a_message_that_grows),
