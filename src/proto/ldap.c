@@ -7,8 +7,9 @@
 #include "proto/ntlm.h"
 #include "proto/sasl.h"
 
-#define LDAP_CALLS_MAX 64 /* requests without their last answer */
-#define LDAP_LIST_MAX  64 /* attributes, changes, values that are shown */
+#define LDAP_CALLS_MAX 64   /* requests without their last answer */
+#define LDAP_GUESS_MAX 8192 /* bytes of a first message on a port that is not its own */
+#define LDAP_LIST_MAX  64   /* attributes, changes, values that are shown */
 
 enum {
 	BIND_REQUEST = 0x60,
@@ -530,6 +531,54 @@ static void ldap_free_tx(void *data)
 	proto_fields_free(data);
 }
 
+/* What the first request or answer of a conversation begins with, whole: the version of a bind, the scope of a search,
+ * the name of an extended one; the result of an answer. */
+static bool is_first(const struct ber *op)
+{
+	struct cur body = op->body;
+	struct ber first, second;
+	int64_t value;
+
+	if (!ber_next(&body, &first))
+		return false;
+	value = ber_number(first.body);
+	switch (op->tag) {
+	case BIND_REQUEST:
+		return first.tag == 2 && (value == 2 || value == 3);
+	case SEARCH_REQUEST:
+		return first.tag == 4 && ber_next(&body, &second) && second.tag == 10 &&
+		       cur_left(&second.body) == 1 && ber_number(second.body) <= 3;
+	case EXTENDED_REQUEST:
+		return first.tag == 0x80;
+	case SEARCH_ENTRY:
+		return first.tag == 4 && ber_next(&body, &second) && second.tag == 0x30;
+	case BIND_RESPONSE:
+	case SEARCH_DONE:
+	case EXTENDED_RESPONSE:
+		return first.tag == 10 && cur_left(&first.body) == 1 && ber_next(&body, &second) &&
+		       second.tag == 4;
+	}
+	return false;
+}
+
+/* On any port: what JNDI is made to fetch a class from (Log4Shell) seldom has LDAP's own. */
+static enum proto_guess guess_any(struct cur c, size_t size)
+{
+	struct ber message, id, op;
+
+	if (size > LDAP_GUESS_MAX)
+		return PROTO_IS_NOT;
+	if (cur_left(&c) < size)
+		return PROTO_MAY_BE;
+	if (!ber_next(&c, &message) || !ber_next(&message.body, &id) ||
+		!ber_next(&message.body, &op))
+		return PROTO_IS_NOT;
+	return id.tag == 2 && cur_left(&id.body) >= 1 && cur_left(&id.body) <= 4 &&
+			       ber_number(id.body) > 0 && is_first(&op)
+		       ? PROTO_IS
+		       : PROTO_IS_NOT;
+}
+
 static enum proto_guess ldap_guess(
 	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
 {
@@ -537,12 +586,12 @@ static enum proto_guess ldap_guess(
 	size_t size = ber_size(bytes, len);
 
 	(void)side;
-	if (info->port[0] != 389 && info->port[1] != 389 && info->port[1] != 3268)
-		return PROTO_IS_NOT;
 	if ((len && cur_ahead(c, 0) != 0x30) || size == SIZE_MAX)
 		return PROTO_IS_NOT;
 	if (!size)
 		return PROTO_MAY_BE;
+	if (info->port[0] != 389 && info->port[1] != 389 && info->port[1] != 3268)
+		return guess_any(c, size);
 	cur_skip(&c, 1);
 	cur_skip(&c, c.at[0] & 0x80 ? 1 + (c.at[0] & 0x7f) : 1);
 	if (cur_left(&c) < 8 && cur_left(&c) + 2 < size)

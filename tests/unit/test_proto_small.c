@@ -42,6 +42,37 @@ static void test_ldap(void **state)
 	assert_true(kit_has(&tcp, parts, 3, "ldap.responses.attribute_type=o\n"));
 }
 
+/* What JNDI asks a server of an attacker's choice, and what it is not. */
+static void test_ldap_any_port(void **state)
+{
+	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 1389 } };
+	static const struct kit_part parts[] = { C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"),
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"), C("\x30\5\2\1\2\x42\0") };
+	static const struct kit_part search[] = { C(
+		"\x30\x25\2\1\2\x63\x20\4\0\x0a\1\0\x0a\1\0\2\1\5\2\1\0"
+		"\1\1\0\x87\x0bobjectclass\x30\0") };
+	static const struct kit_part others[] = {
+		C("\x30\x0c\2\1\1\x60\7\2\1\7\4\0\x80\0"), /* of no version */
+		C("\x30\x0c\2\1\0\x60\7\2\1\3\4\0\x80\0"), /* without a number */
+		C("\x30\x0c\2\1\1\x70\7\2\1\3\4\0\x80\0"), /* another operation */
+		C("\x30\x84\x7f\xff\xff\xff\2\1\1\x60"),
+	};
+
+	(void)state;
+	kit_check(&tcp, parts, 3,
+		"ldap \"ldap\":{\"request\":{\"message_id\":1,\"operation\":\"bind_request\","
+		"\"bind_request\":{\"version\":3,\"name\":\"\"}},\"responses\":[{\"message_id\":1,"
+		"\"operation\":\"bind_response\",\"bind_response\":{\"result_code\":\"success\","
+		"\"matched_dn\":\"\",\"message\":\"\"}}]}\n"
+		"ldap "
+		"\"ldap\":{\"request\":{\"message_id\":2,\"operation\":\"unbind_request\"}}\n");
+	kit_check(&tcp, search, 1, NULL);
+	assert_non_null(
+		strstr(kit_run(&tcp, search, 1, 0, SIZE_MAX), "\"operation\":\"search_request\""));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		kit_check(&tcp, &others[i], 1, "");
+}
+
 static void test_sip(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 5060 } };
@@ -143,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ldap),
+		cmocka_unit_test(test_ldap_any_port),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_llmnr),
 		cmocka_unit_test(test_finger),
