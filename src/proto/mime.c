@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/mime.h"
+#include "proto/paste.h"
 
 #include <ctype.h>
 #include <strings.h>
@@ -35,6 +36,8 @@ static void begin_part(struct mime *m)
 	m->header_len = 0;
 	m->encoding = MIME_PLAIN;
 	m->is_multipart = m->is_message = m->has_name = m->has_boundary = false;
+	m->is_attachment = m->name_goes_on = m->in_uu = false;
+	m->uu = NULL;
 	m->is_text = true;
 	m->name_len = m->boundary_len = 0;
 	m->line_end = false;
@@ -127,6 +130,65 @@ static void set_name(struct mime *m, struct cur value)
 	cur_copy(&value, m->name, len);
 }
 
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void name_add(struct mime *m, uint8_t byte)
+{
+	if (m->name_len < FIELDS_NAME_MAX)
+		m->name[m->name_len++] = (char)byte;
+}
+
+/* A piece of a name, or one with a charset and %xx in it (RFC 2231): name*0=, name*1*=, name*=. */
+static void add_to_name(struct mime *m, struct cur number, struct cur value)
+{
+	bool one = !cur_left(&number); /* behind the star */
+	bool extended = one || number.end[-1] == '*';
+	bool first = one || number.at[0] == '0';
+
+	if (first == m->name_goes_on)
+		return;
+	if (first)
+		m->name_len = 0;
+	if (extended && first)
+		for (unsigned quotes = 0; quotes < 2 && cur_left(&value);)
+			quotes += cur_u8(&value) == '\'';
+	while (cur_left(&value)) {
+		uint8_t byte = cur_u8(&value);
+
+		if (extended && byte == '%' && cur_left(&value) >= 2 &&
+			hex_value(value.at[0]) >= 0 && hex_value(value.at[1]) >= 0) {
+			byte = (uint8_t)(hex_value(cur_u8(&value)) << 4);
+			byte = (uint8_t)(byte | hex_value(cur_u8(&value)));
+		}
+		name_add(m, byte);
+	}
+	m->name_goes_on = true;
+	m->has_name = m->name_len > 0;
+}
+
+/* `word`: the parameter that is the name of a file. */
+static void name_parameter(struct mime *m, const char *word, struct cur name, struct cur value)
+{
+	size_t len = strlen(word);
+	struct cur number = name;
+
+	if (same((const char *)name.at, cur_left(&name), word)) {
+		set_name(m, value);
+		return;
+	}
+	if (cur_left(&name) < len + 1 || strncasecmp((const char *)name.at, word, len) != 0 ||
+		name.at[len] != '*')
+		return;
+	cur_skip(&number, len + 1);
+	add_to_name(m, number, value);
+}
+
 static bool starts(struct cur c, const char *word)
 {
 	size_t len = strlen(word);
@@ -141,6 +203,7 @@ static void content_type(struct mime *m, struct cur value)
 	m->is_multipart = starts(type, "multipart/");
 	m->is_message = starts(type, "message/rfc822");
 	m->is_text = starts(type, "text/");
+	m->is_attachment |= starts(type, "application/");
 	while (cur_left(&value)) {
 		struct cur next = cut_at(&value, ';');
 
@@ -148,8 +211,8 @@ static void content_type(struct mime *m, struct cur value)
 			continue;
 		if (same((const char *)name.at, cur_left(&name), "boundary"))
 			set_boundary(m, part);
-		else if (same((const char *)name.at, cur_left(&name), "name"))
-			set_name(m, part);
+		else
+			name_parameter(m, "name", name, part);
 	}
 }
 
@@ -157,13 +220,13 @@ static void content_disposition(struct mime *m, struct cur value)
 {
 	struct cur name, part;
 
-	cut_at(&value, ';');
+	m->is_attachment |= starts(text_trim(cut_at(&value, ';')), "attachment");
+	m->name_goes_on = false;
 	while (cur_left(&value)) {
 		struct cur next = cut_at(&value, ';');
 
-		if (parameter(next, &name, &part) &&
-			same((const char *)name.at, cur_left(&name), "filename"))
-			set_name(m, part);
+		if (parameter(next, &name, &part))
+			name_parameter(m, "filename", name, part);
 	}
 }
 
@@ -274,10 +337,11 @@ static void begin_body(struct mime *m)
 		return;
 	}
 	m->state = MIME_BODY;
-	if (!m->has_name)
+	if (!m->has_name && !m->is_attachment)
 		return;
 	m->file = proto_fields_file(m->tx, m->side, m->name, m->name_len);
-	proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, m->name, m->name_len);
+	if (m->has_name)
+		proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, m->name, m->name_len);
 }
 
 static void header_line(struct mime *m, const uint8_t *line, size_t len)
@@ -391,14 +455,6 @@ static void base64_line(struct mime *m, struct cur c)
 	body_bytes(m, decoded, n);
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* True: the line goes on, its end does not count. */
 static bool quoted_line(struct mime *m, struct cur c)
 {
@@ -431,9 +487,47 @@ static bool quoted_line(struct mime *m, struct cur c)
 	return soft;
 }
 
+static void end_uu(struct mime *m, bool cut)
+{
+	if (m->uu)
+		proto_fields_file_end(m->tx, m->uu, cut);
+	m->uu = NULL;
+	m->in_uu = false;
+}
+
+/* A file in the text, as mailers did it before there was MIME (POSIX, uuencode). */
+static void uu_line(struct mime *m, struct cur line)
+{
+	uint8_t decoded[MIME_LINE_MAX];
+	struct out o = out_make((char *)decoded, sizeof(decoded));
+	struct cur name;
+	bool last = false, fine;
+
+	if (!m->in_uu) {
+		m->in_uu = paste_uu_begin(line, &name, &m->uu_base64);
+		if (!m->in_uu)
+			return;
+		m->uu = proto_fields_file(m->tx, m->side, name.at, cur_left(&name));
+		proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, name.at, cur_left(&name));
+		return;
+	}
+	if (text_is(line, m->uu_base64 ? "====" : "end")) {
+		end_uu(m, false);
+		return;
+	}
+	fine = m->uu_base64 ? paste_base64(line, &o) : paste_uu_line(line, &o, &last);
+	if (!fine)
+		end_uu(m, true);
+	else if (m->uu)
+		proto_fields_file_add(m->tx, m->uu, decoded, o.len);
+}
+
 static void body_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
 {
 	struct cur c = cur_make(line, len);
+
+	if (m->encoding == MIME_PLAIN && !m->file && m->is_text && whole)
+		uu_line(m, c);
 
 	if (m->encoding != MIME_PLAIN && len > MIME_ENCODED_MAX)
 		event(m, "smtp.mime_long_enc_line");
@@ -455,6 +549,7 @@ static void end_part(struct mime *m, bool cut)
 	if (m->state == MIME_HEADERS)
 		take_header(m);
 	end_text(m);
+	end_uu(m, true);
 	if (m->file)
 		proto_fields_file_end(m->tx, m->file, cut || m->part_gap);
 	m->file = NULL;

@@ -36,12 +36,16 @@ struct mime {
 	/* The part that is being read. */
 	enum mime_encoding encoding;
 	bool is_multipart, is_message, is_text, has_name, has_boundary;
+	bool is_attachment; /* a file, with a name or without */
+	bool name_goes_on;  /* the name has come in pieces until now (RFC 2231, 3) */
 	char boundary[MIME_BOUNDARY_MAX];
 	uint8_t boundary_len;
 	char name[FIELDS_NAME_MAX];
 	uint32_t name_len;
 	struct proto_fields_file *file;  /* NULL: it is none */
 	struct proto_fields_file *whole; /* the message; NULL: no room */
+	struct proto_fields_file *uu;    /* uuencoded in the text; NULL: none, or no room */
+	bool in_uu, uu_base64;
 	bool line_end; /* of the last line, not written yet: it may belong to the boundary */
 	uint32_t bits;
 	uint8_t n_bits;

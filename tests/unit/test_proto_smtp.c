@@ -41,6 +41,38 @@ static void test_a_mail_with_files(void **state)
 	assert_true(kit_has(&tcp, mail, sizeof(mail) / sizeof(mail[0]), "smtp.rcpt_to=<c@d>\n"));
 }
 
+/* Names in pieces (RFC 2231), none at all, and files in the text. */
+static void test_names_of_files(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE, C("DATA\r\n"), S("354 go\r\n"),
+		C("Subject: s\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n"
+		  "Content-Disposition: attachment; filename*0=\"lo\"; "
+		  "filename*1=\"ng.exe\"\r\n\r\n"
+		  "MZ\r\n--cut\r\n"
+		  "Content-Type: image/png; name*=utf-8'en'a%2fb%2\r\n\r\nabc\r\n--cut\r\n"
+		  "Content-Type: text/html; name=x\r\n"
+		  "Content-Disposition: inline; filename*1=no; "
+		  "filename*0*=''%41\r\n\r\nab\r\n--cut\r\n"
+		  "Content-Type: application/x-elf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+		  "f0VMRg==\r\n--cut\r\n"
+		  "Content-Type: text/plain\r\n\r\nhere:\r\nbegin 644 "
+		  "old.com\r\n%:&5L;&\\\r\n`\r\nend\r\n"
+		  "begin 600 half\r\n%:&5L;&\\\r\nbegin the day\r\n--cut--\r\n.\r\n"),
+		S("250 queued\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]), NULL);
+	kit_run(&tcp, parts, sizeof(parts) / sizeof(parts[0]), 0, SIZE_MAX);
+	assert_true(
+		strncmp(kit_text,
+			"file long.exe 2\nfile a/b%2 3\nfile A 2\nfile  4\nfile old.com 5\n"
+			"file half 5 cut\nfile s.eml ",
+			strlen("file long.exe 2\nfile a/b%2 3\nfile A 2\nfile  4\nfile old.com 5\n"
+			       "file half 5 cut\nfile s.eml ")) == 0);
+	assert_non_null(strstr(
+		kit_text, "\"attachment\":[\"long.exe\",\"a/b%2\",\"A\",\"old.com\",\"half\"]"));
+}
+
 static void test_chunks_and_pipelining(void **state)
 {
 	static const struct kit_part parts[] = { ENVELOPE,
@@ -158,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_mail_with_files),
+		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
