@@ -161,10 +161,22 @@ static struct proto_tx *asked(struct ftp *ftp)
 	return ftp->greeting;
 }
 
+/* 227: six numbers, mostly in parentheses. RFC 1123, 4.1.2.6: else they begin with the first digit. */
+static uint16_t port_of_passive(struct cur c)
+{
+	uint16_t port = port_of_six(behind(c, '('));
+
+	if (port)
+		return port;
+	while (cur_left(&c) && !isdigit(c.at[0]))
+		cur_skip(&c, 1);
+	return port_of_six(c);
+}
+
 static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, struct cur text)
 {
 	if (code == 227)
-		set_port(ftp, tx, port_of_six(behind(text, '(')), false);
+		set_port(ftp, tx, port_of_passive(text), false);
 	else if (code == 229)
 		set_port(ftp, tx, port_between_bars(behind(text, '('), 3), false);
 	else

@@ -48,6 +48,17 @@ static void test_a_session(void **state)
 	assert_true(kit_has(&tcp, session, N, "ftp.dynamic_port=5001\n"));
 }
 
+static void test_passive_without_parentheses(void **state)
+{
+	static const struct kit_part parts[] = { C("USER x\r\n"), S("331 p\r\n"), C("PASV\r\n"),
+		S("227 Entering Passive Mode 1,2,3,4,1,2\r\n"), C("RETR f\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, 5, NULL);
+	assert_non_null(
+		strstr(kit_run(&tcp, parts, 5, 0, SIZE_MAX), "expect ftp-data 258 1 1 RETR f\n"));
+}
+
 /* Longer than FTP_LINE_MAX, in both directions: cut, an event, and the next line is whole again. */
 static void test_long_lines(void **state)
 {
@@ -90,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_session),
+		cmocka_unit_test(test_passive_without_parentheses),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_data_connection_is_a_file),
 	};
