@@ -99,9 +99,12 @@ static void data_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 	struct data *data = state;
 
 	(void)conn;
-	(void)len;
 	if (side != data->sender || !data->tx)
 		return;
+	if (len <= FIELDS_HOLE_MAX) {
+		proto_fields_file_skip(data->file, len);
+		return;
+	}
 	proto_fields_file_end(data->tx, data->file, true);
 	proto_tx_news(data->tx, side);
 }

@@ -241,8 +241,18 @@ static void file_news(struct proto_tx *tx, struct proto_fields_file *file, uint6
 void proto_fields_file_add(
 	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len)
 {
+	uint64_t missing = file ? file->missing : 0;
+
+	if (!file || !len)
+		return;
+	file->missing = 0;
+	proto_fields_file_put(tx, file, file->size + missing, bytes, len);
+}
+
+void proto_fields_file_skip(struct proto_fields_file *file, uint64_t len)
+{
 	if (file)
-		proto_fields_file_put(tx, file, file->size, bytes, len);
+		file->missing += len;
 }
 
 void proto_fields_file_put(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
@@ -264,7 +274,7 @@ void proto_fields_file_end(struct proto_tx *tx, struct proto_fields_file *file, 
 		return;
 	file->open = false;
 	file->body.complete = true;
-	file_news(tx, file, file->size, NULL, 0, true, cut);
+	file_news(tx, file, file->size, NULL, 0, true, cut || file->missing);
 }
 
 /* Files that the side whose news are told has sent. */

@@ -12,8 +12,9 @@
 #define FIELDS_MAX      1024        /* of one transaction, bytes and numbers each */
 #define FIELDS_JSON_MAX (32u << 10) /* JSON text of one transaction */
 
-#define FIELDS_FILES_MAX 17  /* of one transaction; more are not looked at */
-#define FIELDS_NAME_MAX  255 /* of a file's name */
+#define FIELDS_HOLE_MAX  (16u << 20) /* bytes that a connection may miss in a file; then it is cut */
+#define FIELDS_FILES_MAX 17          /* of one transaction; more are not looked at */
+#define FIELDS_NAME_MAX  255         /* of a file's name */
 /* Of the connection's memory; beyond it, what files need for rules is not given more: many may be carried at a time. */
 #define FIELDS_FILES_BYTES (PROTO_CONN_BYTES_MAX / 2)
 
@@ -32,6 +33,7 @@ struct proto_fields_file {
 	struct proto_fields_file *next;
 	struct proto_body body;
 	uint64_t size, carried;
+	uint64_t missing; /* bytes behind them that were not seen */
 	uint8_t side, number;
 	bool open, hidden; /* hidden: from rules */
 	uint32_t name_len;
@@ -94,6 +96,8 @@ void proto_fields_file_name(struct proto_fields_file *file, const void *name, si
 struct proto_fields_file *proto_fields_file_around(struct proto_tx *tx, unsigned side);
 void proto_fields_file_add(
 	struct proto_tx *tx, struct proto_fields_file *file, const uint8_t *bytes, size_t len);
+/* `len` bytes were not seen: a hole, if others follow; else its end was not seen. */
+void proto_fields_file_skip(struct proto_fields_file *file, uint64_t len);
 /* The same of bytes that belong at `offset`, wherever the last ones ended. */
 void proto_fields_file_put(struct proto_tx *tx, struct proto_fields_file *file, uint64_t offset,
 	const uint8_t *bytes, size_t len);

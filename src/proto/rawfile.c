@@ -429,7 +429,12 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 
 static void raw_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
-	(void)len;
+	struct raw_side *s = &((struct raw *)state)->side[side];
+
+	if (s->tx && !s->over && len <= FIELDS_HOLE_MAX) {
+		proto_fields_file_skip(s->file, len);
+		return;
+	}
 	finish(state, side, true);
 	proto_conn_lose(conn, side);
 }

@@ -75,10 +75,47 @@ static void test_raw_file_is_unnamed(void **state)
 	assert_int_equal(proto_conn_app(conn), PROTO_FAILED);
 	assert_int_equal(proto_conn_id(conn, 0), PROTO_FAILED);
 	proto_gap(conn, 0, 100);
-	assert_string_equal(kit_text, "file  8 cut\nraw-file \"raw_file\":{\"type\":\"elf\"}\n");
 	proto_end(conn, 0);
 	proto_end(conn, 1);
+	assert_string_equal(kit_text, "file  8 cut\nraw-file \"raw_file\":{\"type\":\"elf\"}\n");
 	proto_conn_free(conn);
+}
+
+static void check_gap(
+	const struct proto_flow_info *info, const char *first, uint64_t gap, const char *expected)
+{
+	struct proto_conn *conn = kit_open(info);
+
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 0, (const uint8_t *)first, strlen(first));
+	proto_gap(conn, 0, gap);
+	kit_feed(conn, 0, (const uint8_t *)"tail", 4);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	assert_string_equal(kit_text, expected);
+	proto_conn_free(conn);
+}
+
+/* Bytes that were not seen leave a hole, and what comes behind it is where it belongs. */
+static void test_file_with_a_hole(void **state)
+{
+	static const struct proto_expect expected = { .proto = PROTO_FTP_DATA,
+		.ip_proto = 6,
+		.listens = 1,
+		.command = "STOR",
+		.name_len = 1,
+		.name = "f" };
+	static const struct proto_flow_info data = {
+		.ip_proto = 6, .port = { 4000, 5050 }, .expected = &expected
+	};
+
+	(void)state;
+	check_gap(&any, "#!/bin/sh\n", 100,
+		"file  114\nraw-file \"raw_file\":{\"type\":\"script\"}\n");
+	check_gap(&any, "#!/bin/sh\n", UINT32_MAX,
+		"file  10 cut\nraw-file \"raw_file\":{\"type\":\"script\"}\n");
+	check_gap(&data, "head", 100,
+		"file f 108\nftp-data \"ftp_data\":{\"filename\":\"f\",\"command\":\"STOR\"}\n");
 }
 
 static void test_no_raw_file(void **state)
@@ -445,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raw_file),
 		cmocka_unit_test(test_raw_file_is_unnamed),
+		cmocka_unit_test(test_file_with_a_hole),
 		cmocka_unit_test(test_no_raw_file),
 		cmocka_unit_test(test_loader),
 		cmocka_unit_test(test_typed),
