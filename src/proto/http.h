@@ -34,7 +34,8 @@
 
 struct http_file {
 	struct http_file *next;
-	uint64_t id, size;
+	uint64_t id, size, carried;
+	uint64_t missing; /* bytes behind them that were not seen */
 	unsigned side;
 	bool ended, cut;
 	bool whole_body;           /* its bytes are the body's: they are not kept twice */
@@ -134,6 +135,8 @@ struct http_file *http_file_open(
 void http_file_rename(
 	struct http_tx *tx, struct http_file *file, const uint8_t *name, size_t name_len);
 void http_file_add(struct http_tx *tx, struct http_file *file, const uint8_t *bytes, size_t len);
+/* `len` bytes of it were not seen: a hole, if others follow. */
+void http_file_skip(struct http_file *file, uint64_t len);
 void http_file_end(struct http_tx *tx, struct http_file *file, bool cut);
 void http_file_free_all(struct http_tx *tx);
 /* The file name of a Content-Disposition (RFC 6266); false: it has none. */

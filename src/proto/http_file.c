@@ -45,7 +45,7 @@ static void tell(struct http_tx *tx, const struct http_file *file, const uint8_t
 		.side = file->side,
 		.offset = file->size - len,
 		.size = file->size,
-		.carried = file->size,
+		.carried = file->carried,
 		.end = file->ended,
 		.cut = file->cut };
 
@@ -58,8 +58,16 @@ void http_file_add(struct http_tx *tx, struct http_file *file, const uint8_t *by
 		return;
 	if (!file->whole_body)
 		proto_body_add(tx->http->conn, &file->content, bytes, len);
-	file->size += len;
+	file->size += file->missing + len;
+	file->carried += len;
+	file->missing = 0;
 	tell(tx, file, bytes, len);
+}
+
+void http_file_skip(struct http_file *file, uint64_t len)
+{
+	if (file)
+		file->missing += len;
 }
 
 void http_file_end(struct http_tx *tx, struct http_file *file, bool cut)
@@ -67,7 +75,7 @@ void http_file_end(struct http_tx *tx, struct http_file *file, bool cut)
 	if (!file || file->ended)
 		return;
 	file->ended = file->content.complete = true;
-	file->cut = cut;
+	file->cut = cut || file->missing;
 	tell(tx, file, NULL, 0);
 }
 

@@ -394,6 +394,25 @@ void http_tx_gap(struct http_tx *tx, unsigned side)
 		http_inflate_gap(tx->side[side].inflate);
 }
 
+/* Where every byte of the body is one of the file, what was not seen is a hole in it. */
+static bool leave_hole(struct http_tx *tx, unsigned side, size_t len)
+{
+	const htp_tx_t *htp = tx->htp;
+	enum htp_transfer_coding_t coding =
+		side ? htp->response_transfer_coding : htp->request_transfer_coding;
+
+	if (coding != HTP_CODING_IDENTITY || tx->side[side].inflate || len > FIELDS_HOLE_MAX)
+		return false;
+	if (!side && !tx->multipart_checked)
+		start_multipart(tx);
+	if (!side && tx->multipart)
+		return false;
+	if (!tx->open_file[side])
+		tx->open_file[side] = open_body_file(tx, side);
+	http_file_skip(tx->open_file[side], len);
+	return true;
+}
+
 static int body_data(htp_tx_data_t *data, unsigned side)
 {
 	struct http_tx *tx = http_tx_of(data->tx);
@@ -402,7 +421,8 @@ static int body_data(htp_tx_data_t *data, unsigned side)
 		return HTP_OK;
 	if (data->data)
 		return http_tx_data(tx, side, cur_make(data->data, data->len)) ? HTP_OK : HTP_ERROR;
-	http_tx_gap(tx, side); /* never seen */
+	if (!leave_hole(tx, side, data->len)) /* never seen */
+		http_tx_gap(tx, side);
 	return HTP_OK;
 }
 
