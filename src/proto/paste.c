@@ -422,6 +422,46 @@ static enum stage_result run_openssl(struct run *r, const struct stage *s)
 	return result;
 }
 
+/* To standard output, or in place: what it makes of x.gz is x. */
+static enum stage_result run_gunzip(struct run *r, const struct stage *s, unsigned n)
+{
+	struct cur data, name = operand(s, n, "S");
+	enum stage_result result = read_operand(r, s, name, &data);
+
+	if (result != STAGE_SAYS)
+		return result;
+	r->decoded = paste_gunzip(data, r->said);
+	if (!r->decoded)
+		return STAGE_UNKNOWN;
+	if (cur_left(&name) < 4 || s->has_out || has_option(s, "-c") || has_option(s, "-dc"))
+		return STAGE_SAYS;
+	cur_limit(&name, cur_left(&name) - strlen(".gz"));
+	write_whole(r->p, name, cur_make(r->said->at, r->said->len), !out_ok(r->said));
+	r->said->len = 0;
+	r->decoded = false;
+	return STAGE_SAYS;
+}
+
+/* certutil -decode FROM TO, of Windows: Base64, perhaps between the lines of a certificate. */
+static enum stage_result run_certutil(struct run *r, const struct stage *s, unsigned n)
+{
+	struct cur data, to;
+
+	if (s->n < n + 4 || (!has_option(s, "-decode") && !has_option(s, "/decode")) ||
+		!read_file(r, s->word[s->n - 2], &data))
+		return STAGE_UNKNOWN;
+	to = s->word[s->n - 1];
+	while (cur_left(&data)) {
+		struct cur line = text_until(&data, '\n');
+
+		if (cur_ahead(line, 0) != '-' && !paste_base64(line, r->said))
+			return STAGE_UNKNOWN;
+	}
+	write_whole(r->p, to, cur_make(r->said->at, r->said->len), !out_ok(r->said));
+	r->said->len = 0;
+	return STAGE_UNKNOWN;
+}
+
 /* The first block of a text. */
 static bool undo_uu(struct cur text, struct out *o, struct cur *ret_name)
 {
@@ -505,6 +545,11 @@ static enum stage_result run_stage(struct run *r, const struct stage *s)
 		return run_uudecode(r, s, n);
 	if (text_is(name, "tee"))
 		return run_tee(r, s, n);
+	if (text_is(name, "certutil") || text_is(name, "certutil.exe"))
+		return run_certutil(r, s, n);
+	if (text_is(name, "gunzip") || text_is(name, "zcat") ||
+		(text_is(name, "gzip") && (has_option(s, "-d") || has_option(s, "-dc"))))
+		return run_gunzip(r, s, n);
 	if (is_shell(name) && r->piped && r->decoded)
 		write_whole(r->p, (struct cur){ 0 }, r->data, false);
 	r->decoded = false;
@@ -633,8 +678,11 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 	size_t len = cur_left(&c) + (input ? cur_left(input) : 0) + p->all + 1;
 	struct room room = { .size = len < PASTE_ALL_MAX ? len : PASTE_ALL_MAX };
 	size_t words_size = cur_left(&c) + 1;
+	bool grows = text_has(c, "zip") || text_has(c, "zcat");
 	char *words = proto_alloc(p->conn, words_size);
 
+	if (grows && room.size < PASTE_GROWN_MAX)
+		room.size = PASTE_GROWN_MAX;
 	room.at[0] = proto_alloc(p->conn, room.size);
 	room.at[1] = proto_alloc(p->conn, room.size);
 	if (words && room.at[0] && room.at[1]) {

@@ -16,6 +16,7 @@
 #define PASTE_KEEP_MAX \
 	(96u << 10) /* bytes of a file that are kept; a longer one is told piece by piece */
 #define PASTE_ALL_MAX   (256u << 10) /* of all of them, and what is being typed */
+#define PASTE_GROWN_MAX (128u << 10) /* of what gunzip makes of them */
 #define PASTE_LINE_MAX  (64u << 10)  /* of lines that a quote holds together */
 #define PASTE_WORDS_MAX 64           /* of one command */
 #define PASTE_READ_MAX \
@@ -63,6 +64,7 @@ void paste_printf(const struct cur *args, unsigned n, struct out *o);
 /* False: it is none. */
 bool paste_base64(struct cur text, struct out *o);
 bool paste_hex(struct cur text, struct out *o);
+bool paste_gunzip(struct cur text, struct out *o);
 /* A line of a uuencoded block; *ret_last: the one that ends the data. False: it is none. */
 bool paste_uu_line(struct cur line, struct out *o, bool *ret_last);
 /* "begin 644 name", "begin-base64 644 name" */

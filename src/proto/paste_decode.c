@@ -2,8 +2,10 @@
 /* Ways to write bytes that cannot be typed. */
 #include "proto/paste.h"
 
+#define ZLIB_CONST
 #include <ctype.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "proto/mime.h"
 
@@ -204,4 +206,22 @@ bool paste_uu_begin(struct cur line, struct cur *ret_name, bool *ret_base64)
 			return false;
 	*ret_name = text_trim(line);
 	return cur_left(ret_name);
+}
+
+bool paste_gunzip(struct cur text, struct out *o)
+{
+	z_stream z = { .next_in = text.at, .avail_in = (uInt)cur_left(&text) };
+	uint8_t piece[1024];
+	int status;
+
+	if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* with a header of gzip */
+		return false;
+	do {
+		z.next_out = piece;
+		z.avail_out = sizeof(piece);
+		status = inflate(&z, Z_NO_FLUSH);
+		out_bytes(o, (const char *)piece, sizeof(piece) - z.avail_out);
+	} while (status == Z_OK && out_ok(o));
+	inflateEnd(&z);
+	return status == Z_STREAM_END || status == Z_OK;
 }

@@ -194,6 +194,15 @@ static void test_typed(void **state)
 	check_typed("echo aGVsbG8= | base64 -d | sh\n", " 5\n");
 	check_typed("echo \"aGVs\nbG8=\" | openssl enc -base64 -d -out k\n", "k 5\n");
 	check_typed("echo 'a\n\nb\\' > f; echo \"c\\\nd\\\"\n\" > g\n", "f 6\ng 5\n");
+	check_typed(
+		"echo H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA== | base64 -d | gzip -dc > k\n", "k 5\n");
+	check_typed("echo H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA== | base64 -d > k.gz; gunzip k.gz; "
+		    "echo aGVs | zcat > n\n",
+		"k 5\nk.gz 25\n");
+	check_typed("echo H4sIAAAAAAACA8tIzcnJBwCGphA2BQAAAA== | base64 -d | zcat | sh\n", " 5\n");
+	check_typed("echo -----BEGIN X----- > c; echo aGVs >> c; certutil /decode -f c k.exe; "
+		    "certutil -decode c\n",
+		"k.exe 3\nc 23\n");
 	check_typed("begin 644 my file\n#86)C\n`\nend\n", "my file 3\n");
 	check_typed("begin 644 f\n#86)C\nnot of it: \x7f\n", "f 3 cut\n");
 	check_typed("begin-base64 755 f\naGVsbG8=\n====\n", "f 5\n");
