@@ -150,6 +150,7 @@ proto_on_tx look_on_tx;
 proto_on_file look_on_file;
 proto_on_login look_on_login;
 proto_on_text look_on_text;
+proto_on_tunnel look_on_tunnel;
 
 /* expect.c */
 proto_on_expect expect_on_told;

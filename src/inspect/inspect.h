@@ -124,6 +124,8 @@ struct inspect_setup {
 		const struct proto_file *file, const uint8_t *bytes, size_t len);
 	void (*on_login)(void *context, const struct inspect_frame *frame, enum proto_id proto,
 		const struct proto_login *login); /* may be NULL */
+	void (*on_tunnel)(void *context, const struct inspect_frame *frame,
+		const struct proto_tunnel *tunnel); /* may be NULL */
 	void (*on_text)(void *context, const struct inspect_frame *frame,
 		const struct proto_text *text); /* what was typed and shown; may be NULL */
 	/* NULL: nothing is tried. Passive only: it takes its time. */

@@ -164,6 +164,7 @@ static bool have_conn(struct inspect *in)
 	struct proto_setup setup = { .on_tx = look_on_tx,
 		.on_file = in->setup.on_file ? look_on_file : NULL,
 		.on_expect = expect_on_told,
+		.on_tunnel = in->setup.on_tunnel ? look_on_tunnel : NULL,
 		.on_login = in->setup.on_login ? look_on_login : NULL,
 		.on_text = in->setup.on_text ? look_on_text : NULL,
 		.context = in };
@@ -315,6 +316,13 @@ void look_on_login(void *context, enum proto_id proto, const struct proto_login 
 	struct inspect *in = context;
 
 	in->setup.on_login(in->setup.context, in->now.frame, proto, login);
+}
+
+void look_on_tunnel(void *context, const struct proto_tunnel *tunnel)
+{
+	struct inspect *in = context;
+
+	in->setup.on_tunnel(in->setup.context, in->now.frame, tunnel);
 }
 
 void look_on_text(void *context, const struct proto_text *text)

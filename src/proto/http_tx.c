@@ -169,10 +169,17 @@ static int response_header_data(htp_tx_data_t *data)
 /* CONNECT was granted: what follows is another protocol (RFC 9110, section 9.3.6). */
 static void look_for_tunnel(struct http_tx *tx)
 {
+	struct proto_bytes host = http_bytes(tx->htp->request_hostname);
+	const struct proto_tunnel tunnel = { .host = host.at,
+		.host_len = host.len,
+		.port = (uint16_t)tx->htp->request_port_number };
+
 	tx->http->connecting = false;
-	if (tx->htp->request_method_number == HTP_M_CONNECT &&
-		tx->htp->response_status_number >= 200 && tx->htp->response_status_number <= 299)
-		tx->http->tunnel = true;
+	if (tx->htp->request_method_number != HTP_M_CONNECT ||
+		tx->htp->response_status_number < 200 || tx->htp->response_status_number > 299)
+		return;
+	tx->http->tunnel = true;
+	proto_conn_tunnel(tx->http->conn, &tunnel);
 }
 
 static bool leave(struct proto_conn *conn, struct proto_bytes text)

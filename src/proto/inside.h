@@ -124,6 +124,7 @@ static inline bool proto_expects_chat(const struct proto_flow_info *info)
 
 /* Tells the caller. */
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect);
+void proto_conn_tunnel(struct proto_conn *conn, const struct proto_tunnel *tunnel);
 
 /* A login that a parser follows is a struct proto_login in its state, zero at first. What is given is kept; with the
  * last one all is told, what it holds is freed, and it is zero again: whoever closes a state ends its logins. */

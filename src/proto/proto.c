@@ -72,6 +72,12 @@ void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expec
 		conn->setup.on_expect(conn->setup.context, expect);
 }
 
+void proto_conn_tunnel(struct proto_conn *conn, const struct proto_tunnel *tunnel)
+{
+	if (conn->setup.on_tunnel)
+		conn->setup.on_tunnel(conn->setup.context, tunnel);
+}
+
 void proto_conn_wait(struct proto_conn *conn, unsigned side)
 {
 	conn->side[side].waits = true;

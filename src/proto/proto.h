@@ -145,6 +145,14 @@ struct proto_expect {
 };
 typedef void proto_on_expect(void *context, const struct proto_expect *expect);
 
+/* A proxy was asked, and has agreed: what follows in this connection it passes on to another host, and back. */
+struct proto_tunnel {
+	const uint8_t *host; /* a name, or an address as text */
+	uint32_t host_len;
+	uint16_t port;
+};
+typedef void proto_on_tunnel(void *context, const struct proto_tunnel *tunnel);
+
 /* An attempt to log in, told when the other side has said whether it was good, or nobody will. */
 #define PROTO_LOGIN_MAX 128 /* bytes of user and password that are kept; the rest is cut */
 #define PROTO_LOGIN_HASH_MAX \
@@ -197,6 +205,7 @@ struct proto_setup {
 	proto_on_tx *on_tx;
 	proto_on_file *on_file;     /* may be NULL */
 	proto_on_expect *on_expect; /* may be NULL */
+	proto_on_tunnel *on_tunnel; /* may be NULL */
 	proto_on_login *on_login;   /* may be NULL */
 	proto_on_text *on_text;     /* may be NULL */
 	void *context;

@@ -36,6 +36,8 @@ struct socks {
 	unsigned asker; /* side */
 	uint8_t command;
 	bool begun, bound, bad, over;
+	char host[256]; /* that was asked for, as text */
+	uint16_t port;
 };
 
 static bool is_text(struct cur c)
@@ -74,14 +76,16 @@ static const char *command_name(uint8_t command)
 	}
 }
 
-static void say_address(struct out *o, uint8_t kind, struct cur c)
+/* A name is cut where it has a NUL. */
+static void write_host(uint8_t kind, struct cur c, char ret_host[static 256])
 {
+	struct out o = out_make(ret_host, 256);
 	char text[IP_TEXT_MAX];
 	uint8_t v4[4];
 	struct ip ip;
 
 	if (kind == 3) {
-		json_text(o, "host", c.at, cur_left(&c));
+		out_fmt(&o, "%.*s", (int)cur_left(&c), (const char *)c.at);
 		return;
 	}
 	if (kind == 1) {
@@ -90,7 +94,7 @@ static void say_address(struct out *o, uint8_t kind, struct cur c)
 	} else {
 		cur_copy(&c, ip.byte, sizeof(ip.byte));
 	}
-	json_str(o, "host", ip_text(&ip, text));
+	out_fmt(&o, "%s", ip_text(&ip, text));
 }
 
 /* `kind`: of the address, as version 5 counts. */
@@ -100,12 +104,17 @@ static void request(
 	char text[2048];
 	struct out o = out_make(text, sizeof(text));
 
+	write_host(kind, host, socks->host);
+	socks->port = port;
 	socks->tx = proto_fields_tx(socks->conn, "socks");
 	if (!socks->tx)
 		return;
 	json_u64(&o, "version", version);
 	json_str(&o, "command", command_name(socks->command));
-	say_address(&o, kind, host);
+	if (kind == 3)
+		json_text(&o, "host", host.at, cur_left(&host));
+	else
+		json_str(&o, "host", socks->host);
 	json_u64(&o, "port", port);
 	proto_fields_say(socks->tx->data, &o);
 	proto_tx_done(socks->tx, socks->asker);
@@ -129,6 +138,11 @@ static void answered(struct socks *socks, const char *status, bool granted)
 		socks->tx = NULL;
 	}
 	socks->turn = NOTHING;
+	if (granted && socks->command == CONNECT)
+		proto_conn_tunnel(
+			socks->conn, &(struct proto_tunnel){ .host = (const uint8_t *)socks->host,
+					     .host_len = (uint32_t)strlen(socks->host),
+					     .port = socks->port });
 	socks->over = granted && (socks->command == CONNECT || socks->command == BIND);
 	if (socks->over && socks->asker)
 		proto_conn_start_over_turned(socks->conn);

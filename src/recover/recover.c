@@ -11,6 +11,7 @@
 #include "frame/frame.h"
 #include "inspect/record.h"
 #include "recover/files.h"
+#include "recover/relay.h"
 #include "recover/speech.h"
 
 /* Senders of frames that are not IP, at a time: the one silent longest is forgotten. */
@@ -29,6 +30,7 @@ struct recover {
 	struct foreign foreign[FOREIGN_MAX];
 	struct inspect *inspect;
 	struct recover_files *files;
+	struct relay *relay;
 	struct fingerprint *fingerprint; /* NULL: none */
 	struct inspect_text text;        /* of the record that is being made */
 };
@@ -37,6 +39,8 @@ static void emit(struct recover *r, const struct record *record)
 {
 	struct record placed = *record;
 
+	if (r->relay)
+		placed.head.third_party = relay_of(r->relay, placed.head.flow_id);
 	if (r->setup.geo)
 		geo_place_record(r->setup.geo, &placed);
 	r->setup.emit(r->setup.context, &placed);
@@ -64,6 +68,7 @@ static void on_tx(void *context, const struct inspect_frame *frame, struct proto
 	struct recover *r = context;
 	struct record record;
 
+	relay_tx(r->relay, frame, tx);
 	if (r->fingerprint)
 		recover_speech(r->fingerprint, frame, tx);
 	for (unsigned n = 0; inspect_record_event(frame, tx, n, &r->text, &record); n++)
@@ -110,6 +115,14 @@ static void on_login(void *context, const struct inspect_frame *frame, enum prot
 	emit(context, &record);
 }
 
+static void on_tunnel(
+	void *context, const struct inspect_frame *frame, const struct proto_tunnel *tunnel)
+{
+	struct recover *r = context;
+
+	relay_tunnel(r->relay, frame, tunnel);
+}
+
 static void on_text(void *context, const struct inspect_frame *frame, const struct proto_text *text)
 {
 	struct recover *r = context;
@@ -144,6 +157,7 @@ static int new_inspect(struct recover *r)
 	if (r->setup.records) {
 		setup.on_tx = on_tx;
 		setup.on_file = on_file;
+		setup.on_tunnel = on_tunnel;
 		setup.on_login = on_login;
 		setup.on_decoded = on_decoded;
 		setup.on_unknown = on_unknown;
@@ -172,6 +186,8 @@ int recover_new(const struct recover_setup *setup, struct recover **ret_recover)
 		return -ENOMEM;
 	r->setup = *setup;
 	result = recover_files_new(&r->files);
+	if (result == 0 && setup->records)
+		result = relay_new(&r->relay);
 	if (result == 0)
 		result = new_fingerprint(r);
 	if (result == 0)
@@ -189,6 +205,7 @@ struct recover *recover_free(struct recover *r)
 	if (r) {
 		inspect_free(r->inspect);
 		recover_files_free(r->files);
+		relay_free(r->relay);
 		fingerprint_free(r->fingerprint);
 		free(r);
 	}
@@ -260,8 +277,10 @@ struct inspect_answer recover_take(
 
 	if (r->fingerprint)
 		fingerprint_take(r->fingerprint, &seen);
-	if (r->setup.records)
+	if (r->setup.records) {
 		foreign_take(r, frame);
+		relay_frame(r->relay, frame);
+	}
 	return inspect_take(r->inspect, frame, tag, tag_len);
 }
 
@@ -271,6 +290,8 @@ void recover_end_flow(struct recover *r, struct record *record)
 
 	inspect_end_flow(r->inspect, record->head.flow_id, &facts);
 	inspect_record_flow(&facts, record);
+	if (r->relay)
+		record->head.third_party = relay_of(r->relay, record->head.flow_id);
 }
 
 struct inspect *recover_inspect(struct recover *r)

@@ -50,14 +50,15 @@ static enum side side_of(const struct replay *r, const struct ip *ip)
 	return home ? SIDE_HOME : SIDE_EXTERNAL;
 }
 
-static enum direction direction_by_nets(const struct replay *r, const struct record_head *head)
+static enum direction direction_by_nets(
+	const struct replay *r, const struct ip *from, const struct ip *to)
 {
 	enum side src, dst;
 
-	if (ip_is_unset(&head->src) && ip_is_unset(&head->dst))
+	if (ip_is_unset(from) && ip_is_unset(to))
 		return DIRECTION_NONE;
-	src = side_of(r, &head->src);
-	dst = side_of(r, &head->dst);
+	src = side_of(r, from);
+	dst = side_of(r, to);
 	if (src == SIDE_HOME && dst == SIDE_HOME)
 		return DIRECTION_INTERNAL;
 	if (src == SIDE_HOME && dst == SIDE_EXTERNAL)
@@ -138,7 +139,7 @@ static void make_ours(const struct replay *r, struct record_head *head)
 	head->packet = 0;
 	if (r->setup.policy)
 		return;
-	head->direction = (uint8_t)direction_by_nets(r, head);
+	head->direction = (uint8_t)direction_by_nets(r, &head->src, &head->dst);
 	head->reason = REASON_NONE;
 	head->verdict = VERDICT_PASS;
 }
@@ -529,8 +530,13 @@ static void note_answer(struct replay *r, const struct frame *frame,
 static void look(struct replay *r, const struct frame *frame, const struct gate_answer *answer,
 	const struct gate_time *now, uint64_t number)
 {
-	if (r->look)
-		replay_look_frame(r->look, frame, answer, now, number);
+	struct gate_answer own = *answer;
+
+	if (!r->look)
+		return;
+	if (!r->setup.policy && frame->n_packets > 0)
+		own.direction = direction_by_nets(r, &frame->packet[0].src, &frame->packet[0].dst);
+	replay_look_frame(r->look, frame, &own, now, number);
 }
 
 /* What the capture expects of a part rides with its number. */
