@@ -11,6 +11,7 @@
 #include <zstd.h>
 
 #include "base/cur.h"
+#include "base/fd.h"
 
 /* zstd's contrib/seekable_format: skippable frame, entries of 8 bytes, 9 bytes of footer. */
 #define SKIPPABLE_MAGIC 0x184d2a5eu
@@ -41,42 +42,6 @@ struct zfile {
 	size_t current;            /* its number; SIZE_MAX: none */
 	ZSTD_DCtx *context;
 };
-
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENOSPC;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* As much as there is up to n. */
-static ssize_t read_full(int fd, uint64_t offset, void *buf, size_t n)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		ssize_t got = pread(fd, (char *)buf + done, n - done, (off_t)(offset + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
-}
 
 /* ---- writing ---- */
 
@@ -112,21 +77,21 @@ static int write_table(int to, const struct table *entries)
 	if (result == 0)
 		result = put_le32(&t, (uint32_t)entries->len + FOOTER);
 	if (result == 0)
-		result = write_all(to, t.bytes, t.len);
+		result = fd_write(to, t.bytes, t.len);
 	if (result == 0)
-		result = write_all(to, entries->bytes, entries->len);
+		result = fd_write(to, entries->bytes, entries->len);
 	t.len = 0;
 	if (result == 0)
 		result = put_le32(&t, (uint32_t)(entries->len / ENTRY));
 	if (result == 0)
-		result = write_all(to, t.bytes, t.len);
+		result = fd_write(to, t.bytes, t.len);
 	if (result == 0)
-		result = write_all(to, &descriptor, 1);
+		result = fd_write(to, &descriptor, 1);
 	t.len = 0;
 	if (result == 0)
 		result = put_le32(&t, SEEKABLE_MAGIC);
 	if (result == 0)
-		result = write_all(to, t.bytes, t.len);
+		result = fd_write(to, t.bytes, t.len);
 	free(t.bytes);
 	return result;
 }
@@ -141,7 +106,7 @@ struct packing {
 /* One frame: 1, 0 at the end of the input, -errno. */
 static int pack_frame(struct packing *p, int from, uint64_t offset, int to)
 {
-	ssize_t n = read_full(from, offset, p->from, ZFILE_FRAME);
+	ssize_t n = fd_read_at(from, offset, p->from, ZFILE_FRAME);
 	size_t len;
 	int result;
 
@@ -150,7 +115,7 @@ static int pack_frame(struct packing *p, int from, uint64_t offset, int to)
 	len = ZSTD_compress2(p->context, p->to, p->to_size, p->from, (size_t)n);
 	if (ZSTD_isError(len))
 		return -EIO;
-	result = write_all(to, p->to, len);
+	result = fd_write(to, p->to, len);
 	if (result == 0)
 		result = put_le32(&p->table, (uint32_t)len);
 	if (result == 0)
@@ -216,7 +181,7 @@ static int read_table(struct zfile *f)
 	if (fstat(f->fd, &st) < 0)
 		return -errno;
 	if (st.st_size < FOOTER + SKIPPABLE_HEAD ||
-		read_full(f->fd, (uint64_t)st.st_size - FOOTER, footer, FOOTER) != FOOTER)
+		fd_read_at(f->fd, (uint64_t)st.st_size - FOOTER, footer, FOOTER) != FOOTER)
 		return -EBADMSG;
 	c = cur_make(footer, sizeof(footer));
 	f->n_frames = cur_le32(&c);
@@ -231,7 +196,7 @@ static int read_table(struct zfile *f)
 		free(bytes);
 		return -ENOMEM;
 	}
-	result = read_full(f->fd, (uint64_t)st.st_size - FOOTER - len, bytes, len) == (ssize_t)len
+	result = fd_read_at(f->fd, (uint64_t)st.st_size - FOOTER - len, bytes, len) == (ssize_t)len
 			 ? read_entries(f, cur_make(bytes, len), (uint64_t)st.st_size)
 			 : -EBADMSG;
 	free(bytes);
@@ -310,7 +275,7 @@ static int unpack(struct zfile *f, size_t number)
 	if (f->current == number)
 		return 0;
 	f->current = SIZE_MAX;
-	n = read_full(f->fd, frame->at, f->packed, frame->size);
+	n = fd_read_at(f->fd, frame->at, f->packed, frame->size);
 	if (n != (ssize_t)frame->size)
 		return n < 0 ? (int)n : -EBADMSG;
 	len = ZSTD_decompressDCtx(f->context, f->content, ZFILE_FRAME, f->packed, frame->size);
@@ -325,7 +290,7 @@ ssize_t zfile_read_at(struct zfile *f, uint64_t offset, void *buf, size_t n)
 	size_t done = 0;
 
 	if (!f->compressed)
-		return read_full(f->fd, offset, buf, n);
+		return fd_read_at(f->fd, offset, buf, n);
 	while (done < n && offset + done < f->size) {
 		size_t number = (size_t)((offset + done) / ZFILE_FRAME);
 		size_t at = (size_t)((offset + done) % ZFILE_FRAME), part;

@@ -4,23 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/types.h>
 #include <unistd.h>
 
-static ssize_t read_whole(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size && (n = pread(fd, buf + len, size - len, (off_t)len)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
+#include "base/fd.h"
 
 int conf_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len)
 {
@@ -29,7 +15,7 @@ int conf_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len)
 
 	if (!text)
 		return -ENOMEM;
-	len = read_whole(fd, text, max + 1);
+	len = fd_read_at(fd, 0, text, max + 1);
 	if (len < 0 || (size_t)len > max) {
 		free(text);
 		return len < 0 ? (int)len : -EFBIG;

@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/out.h"
 #include "fingerprint/inside.h"
 #include "proto/fields.h"
@@ -383,33 +382,12 @@ int signatures_read(struct signatures *set, const char *name, const void *bytes,
 	return f.error;
 }
 
-static int read_all(int fd, char *bytes, size_t size, size_t *ret_len)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = pread(fd, bytes + len, size - len, (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*ret_len = len;
-	return 0;
-}
-
 int signatures_load(struct signatures *set, const char *name, int fd)
 {
 	char *bytes = malloc(SIGNATURES_BYTES_MAX + 1);
-	size_t len = 0;
-	int r = bytes ? read_all(fd, bytes, SIGNATURES_BYTES_MAX + 1, &len) : -ENOMEM;
+	ssize_t n = bytes ? fd_read_at(fd, 0, bytes, SIGNATURES_BYTES_MAX + 1) : -ENOMEM;
+	int r = n < 0 ? (int)n : signatures_read(set, name, bytes, (size_t)n);
 
-	if (r == 0)
-		r = signatures_read(set, name, bytes, len);
 	free(bytes);
 	return r;
 }

@@ -10,6 +10,7 @@
 
 #include <sodium.h>
 
+#include "base/fd.h"
 #include "incident/incident.h"
 
 #define CHECKPOINT_NEW CHECKPOINT_NAME ".new"
@@ -31,22 +32,6 @@ static void sum_of(const uint8_t *bytes, size_t len, uint8_t ret_sum[static SUM_
 	crypto_generichash(ret_sum, SUM_SIZE, bytes + summed_from, len - summed_from, NULL, 0);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pwrite(fd, bytes + done, len - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
-
 static int replace_file(int dir_fd, const uint8_t *bytes, size_t len)
 {
 	int fd = openat(dir_fd, CHECKPOINT_NEW,
@@ -55,7 +40,9 @@ static int replace_file(int dir_fd, const uint8_t *bytes, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	error = write_all(fd, bytes, len);
+	error = fd_write_at(fd, 0, bytes, len);
+	if (!error && fdatasync(fd) < 0)
+		error = -errno;
 	close(fd);
 	if (!error && renameat(dir_fd, CHECKPOINT_NEW, dir_fd, CHECKPOINT_NAME) < 0)
 		error = -errno;
@@ -89,7 +76,7 @@ static int read_all(int fd, uint8_t **ret_bytes, size_t *ret_len)
 {
 	struct stat st;
 	uint8_t *bytes;
-	size_t done = 0;
+	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -98,19 +85,13 @@ static int read_all(int fd, uint8_t **ret_bytes, size_t *ret_len)
 	bytes = malloc((size_t)st.st_size);
 	if (!bytes)
 		return -ENOMEM;
-	while (done < (size_t)st.st_size) {
-		ssize_t n = pread(fd, bytes + done, (size_t)st.st_size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			free(bytes);
-			return n < 0 ? -errno : -EBADMSG;
-		}
-		done += (size_t)n;
+	n = fd_read_at(fd, 0, bytes, (size_t)st.st_size);
+	if (n != st.st_size) {
+		free(bytes);
+		return n < 0 ? (int)n : -EBADMSG;
 	}
 	*ret_bytes = bytes;
-	*ret_len = done;
+	*ret_len = (size_t)n;
 	return 0;
 }
 
@@ -126,7 +107,7 @@ int checkpoint_read(int dir_fd, struct incidents *incidents, struct checkpoint *
 		return -errno;
 	error = read_all(fd, &bytes, &len);
 	close(fd);
-	if (error)
+	if (error || !bytes)
 		return error;
 	memcpy(&head, bytes, sizeof(head));
 	sum_of(bytes, len, sum);

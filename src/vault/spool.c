@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 /* The order of stores is what the next process relies on. */
 static void barrier(void)
 {
@@ -203,20 +205,6 @@ bool spool_hole(const struct spool_file *file, unsigned n, struct spool_range *r
 
 /* ---- pieces ---- */
 
-static int write_all(int fd, const uint8_t *bytes, size_t len, uint64_t offset)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pwrite(fd, bytes + done, len - done, (off_t)(offset + done));
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return -ENOSPC;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 static int put_bytes(struct spool *spool, unsigned n, bool fresh, const struct piece *piece)
 {
 	char name[8];
@@ -227,7 +215,7 @@ static int put_bytes(struct spool *spool, unsigned n, bool fresh, const struct p
 		O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (fresh ? O_TRUNC : 0), 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, piece->bytes, piece->len, piece->offset);
+	r = fd_write_at(fd, piece->offset, piece->bytes, piece->len);
 	close(fd);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/out.h"
 #include "capture/reader.h"
 #include "cmd/fishbowl/replay.h"
@@ -78,16 +79,8 @@ struct child {
 
 static void flush(struct child *c)
 {
-	size_t done = 0;
-
-	while (done < c->used && c->write_error == 0) {
-		ssize_t n = write(c->job->output_fd, c->buffer + done, c->used - done);
-
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			c->write_error = -errno;
-	}
+	if (c->write_error == 0)
+		c->write_error = fd_write(c->job->output_fd, c->buffer, c->used);
 	c->used = 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/out.h"
 #include "cmd/fishbowl/ctl.h"
 #include "cmd/fishbowl/ctl_show.h"
@@ -372,14 +373,11 @@ static int copy(int from, int to)
 {
 	char buffer[1 << 16];
 	ssize_t n;
+	int r = 0;
 
-	while ((n = read(from, buffer, sizeof(buffer))) > 0)
-		for (ssize_t done = 0, m; done < n; done += m) {
-			m = write(to, buffer + done, (size_t)(n - done));
-			if (m < 0)
-				return -errno;
-		}
-	return n < 0 ? -errno : 0;
+	while (r == 0 && (n = read(from, buffer, sizeof(buffer))) != 0)
+		r = n < 0 ? -errno : fd_write(to, buffer, (size_t)n);
+	return r;
 }
 
 static int write_out(const struct options *o, const struct one *one, int from, int to)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "capture/reader.h"
 #include "cmd/fishbowl/cut.h"
 #include "cmd/fishbowl/replay.h"
@@ -277,22 +278,6 @@ struct child {
 	bool part;
 };
 
-static void write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			_exit(EXIT_NO_OUTPUT); /* who reads it has gone, and says why */
-		at += n;
-		len -= (size_t)n;
-	}
-}
-
 static void on_piece(
 	void *context, const struct session_name *name, bool begins, const char *bytes, size_t len)
 {
@@ -303,8 +288,8 @@ static void on_piece(
 	head.name = *name;
 	head.begins = begins;
 	head.len = (uint32_t)len;
-	write_all(c->pipe_fd, &head, sizeof(head));
-	write_all(c->pipe_fd, bytes, len);
+	if (fd_write(c->pipe_fd, &head, sizeof(head)) < 0 || fd_write(c->pipe_fd, bytes, len) < 0)
+		_exit(EXIT_NO_OUTPUT); /* who reads it has gone, and says why */
 }
 
 static void on_text(void *context, const struct inspect_frame *frame, const struct proto_text *text)
@@ -459,21 +444,6 @@ static int choose_file(struct files *f, const struct piece_head *head)
 	return 0;
 }
 
-static int write_piece(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Until the other process has no more, or says what cannot be. */
 static int take_pieces(struct files *f, int pipe_fd)
 {
@@ -486,7 +456,7 @@ static int take_pieces(struct files *f, int pipe_fd)
 			return -EBADMSG;
 		r = choose_file(f, &head);
 		if (r == 0)
-			r = write_piece(f->fd, bytes, head.len);
+			r = fd_write(f->fd, bytes, head.len);
 	}
 	return r;
 }
