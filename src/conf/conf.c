@@ -302,6 +302,22 @@ struct conf *conf_free(struct conf *conf)
 	return NULL;
 }
 
+bool conf_honeypot_has(const struct conf_a_honeypot *honeypot, const struct ip *ip)
+{
+	for (size_t i = 0; i < honeypot->n_addresses; i++)
+		if (ip_equal(&honeypot->address[i], ip))
+			return true;
+	return false;
+}
+
+const struct conf_a_honeypot *conf_honeypot_of(const struct conf *conf, const struct ip *ip)
+{
+	for (size_t i = 0; i < conf->n_honeypots; i++)
+		if (conf_honeypot_has(&conf->honeypot[i], ip))
+			return &conf->honeypot[i];
+	return NULL;
+}
+
 static int parse(struct conf_lines *lines, const char *text)
 {
 	int r;

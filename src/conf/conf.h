@@ -141,6 +141,10 @@ int conf_load_text(
 int conf_default(struct conf **ret_conf);
 struct conf *conf_free(struct conf *conf);
 
+/* Whether it is one of its addresses, and whose it is; NULL: no honeypot's. */
+bool conf_honeypot_has(const struct conf_a_honeypot *honeypot, const struct ip *ip);
+const struct conf_a_honeypot *conf_honeypot_of(const struct conf *conf, const struct ip *ip);
+
 /* The limits of a preset; it says all of them. */
 void conf_preset_limit(enum conf_preset preset, struct conf_limit *ret_limit);
 

@@ -9,6 +9,7 @@
 #include "capture/pcapng.h"
 #include "cmd/fb-lens/sides.h"
 #include "conf/conf.h"
+#include "control/owner.h"
 #include "control/whole.h"
 #include "frame/frame.h"
 #include "recover/recover.h"
@@ -30,34 +31,12 @@ struct watch {
 
 /* ---- what was found ---- */
 
-static const struct conf_a_honeypot *find_honeypot(const struct conf *conf, const struct ip *ip)
-{
-	for (size_t i = 0; i < conf->n_honeypots; i++)
-		for (size_t a = 0; a < conf->honeypot[i].n_addresses; a++)
-			if (ip_equal(&conf->honeypot[i].address[a], ip))
-				return &conf->honeypot[i];
-	return NULL;
-}
-
-/* Whose it is, and which way from its source, which need not be the frame's; between two of them the
- * sender's. */
-static void name_honeypot(const struct watch *w, struct record_head *head)
-{
-	const struct conf_a_honeypot *src = find_honeypot(w->setup.conf, &head->src),
-				     *dst = find_honeypot(w->setup.conf, &head->dst);
-
-	if (!src && !dst)
-		return;
-	head->honeypot = text_of(src ? src->name : dst->name);
-	head->direction = !src ? DIRECTION_INBOUND : !dst ? DIRECTION_OUTBOUND : DIRECTION_INTERNAL;
-}
-
 static void on_record(void *context, const struct record *record)
 {
 	struct watch *w = context;
 	struct record own = *record;
 
-	name_honeypot(w, &own.head);
+	owner_name(w->setup.conf, &own.head);
 	if (own.type == EVENT_ALERT) {
 		own.head.reason = REASON_RULE_HIT;
 		w->setup.counts->alerts++;
@@ -77,7 +56,7 @@ static void on_piece(void *context, const struct recover_piece *kept)
 		.bytes = kept->bytes,
 		.len = (uint32_t)kept->len };
 
-	name_honeypot(w, &piece.record.head);
+	owner_name(w->setup.conf, &piece.record.head);
 	if (piece_cut(&piece, w->setup.keep, w->setup.context) < 0)
 		w->setup.counts->refused++;
 }

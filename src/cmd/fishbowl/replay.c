@@ -11,6 +11,7 @@
 #include "cmd/fishbowl/replay_look.h"
 #include "cmd/fishbowl/replay_nets.h"
 #include "conf/conf.h"
+#include "control/owner.h"
 #include "control/parts.h"
 #include "incident/incident.h"
 #include "recover/recover.h"
@@ -170,39 +171,12 @@ static int on_record(void *context, const struct record *record)
 	return 0;
 }
 
-static bool is_honeypots(const struct conf_a_honeypot *honeypot, const struct ip *ip)
-{
-	for (size_t i = 0; i < honeypot->n_addresses; i++)
-		if (ip_equal(&honeypot->address[i], ip))
-			return true;
-	return false;
-}
-
-static const struct conf_a_honeypot *find_honeypot(const struct replay *r, const struct ip *ip)
-{
-	for (size_t i = 0; i < r->setup.conf->n_honeypots; i++)
-		if (is_honeypots(&r->setup.conf->honeypot[i], ip))
-			return &r->setup.conf->honeypot[i];
-	return NULL;
-}
-
-/* Of what was found in a conversation: whose it is, and which way from its source; between honeypots the sender's. */
-static void name_honeypot(const struct replay *r, struct record_head *head)
-{
-	const struct conf_a_honeypot *src = find_honeypot(r, &head->src),
-				     *dst = find_honeypot(r, &head->dst);
-
-	if (!src && !dst)
-		return;
-	head->honeypot = text_of(src ? src->name : dst->name);
-	head->direction = !src ? DIRECTION_INBOUND : !dst ? DIRECTION_OUTBOUND : DIRECTION_INTERNAL;
-}
-
 static void on_found(void *context, const struct record *record)
 {
+	const struct replay *r = context;
 	struct record own = *record;
 
-	name_honeypot(context, &own.head);
+	owner_name(r->setup.conf, &own.head);
 	on_record(context, &own);
 }
 
@@ -225,7 +199,7 @@ static void on_piece(void *context, const struct recover_piece *kept)
 		.bytes = kept->bytes,
 		.len = (uint32_t)kept->len };
 
-	name_honeypot(r, &piece.record.head);
+	owner_name(r->setup.conf, &piece.record.head);
 	make_ours(r, &piece.record.head);
 	/* What cannot be packed is no file of ours: names have a bound. */
 	(void)piece_cut(&piece, r->setup.keep, r->setup.emit_context);
@@ -397,7 +371,7 @@ static int port_by_frame(const struct replay *r, const struct frame *frame)
 		if (honeypot->has_mac && mac_equal(&honeypot->mac, &frame->src_mac))
 			return honeypot_port(honeypot);
 		for (unsigned a = 0; a < n; a++)
-			if (is_honeypots(honeypot, own[a]))
+			if (conf_honeypot_has(honeypot, own[a]))
 				return honeypot_port(honeypot);
 	}
 	if (n > 0 && r->setup.home && side_of(r, own[0]) == SIDE_HOME)
