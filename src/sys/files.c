@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "sys/jail.h"
 
 static int make_parents(char *path)
@@ -147,6 +149,30 @@ int file_text_write(int dir, const char *name, const char *text)
 	if (r == 0 && renameat(dir, temporary, dir, name) < 0)
 		r = -errno;
 	return r;
+}
+
+int file_seal(int fd)
+{
+	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
+
+	return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
+}
+
+int file_sealed_make(const char *name, const void *bytes, size_t size, int *ret_fd)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write(fd, bytes, size);
+	if (r == 0)
+		r = file_seal(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 int file_boot_id(char ret_id[static 40])

@@ -29,6 +29,11 @@ int file_text_read(int dir, const char *name, char *buf, size_t size);
 /* The same replaced atomically. */
 int file_text_write(int dir, const char *name, const char *text);
 
+/* Memory with these bytes that nobody can change any more, whoever gets its descriptor. */
+int file_sealed_make(const char *name, const void *bytes, size_t size, int *ret_fd);
+/* The same of memory that was made with MFD_ALLOW_SEALING. */
+int file_seal(int fd);
+
 /* The kernel's boot id, 36 characters. */
 int file_boot_id(char ret_id[static 40]);
 /* True when `fd` is on a tmpfs or ramfs. */

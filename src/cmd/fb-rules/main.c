@@ -5,12 +5,10 @@
  * when it has answered.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/out.h"
@@ -18,8 +16,9 @@
 #include "rules/files.h"
 #include "rules/parse.h"
 #include "sys/child.h"
+#include "sys/files.h"
 
-enum { FAULTS_SHOWN = 5, SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL };
+enum { FAULTS_SHOWN = 5 };
 
 /* Beside what every process may: memory for all rules and their databases, the files, and the
  * image. */
@@ -60,39 +59,18 @@ static struct rules_files files_of(const struct child *child)
 	return files;
 }
 
-/* The image in sealed memory, or -errno. */
-static int seal(const void *image, size_t size)
-{
-	int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING), r = 0;
-	const char *bytes = image;
-	size_t done = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (done < size && (n = write(fd, bytes + done, size - done)) > 0)
-		done += (size_t)n;
-	if (done < size)
-		r = n < 0 ? -errno : -ENOSPC;
-	else if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-		r = -errno;
-	if (r < 0)
-		close(fd);
-	return r < 0 ? r : fd;
-}
-
 static int compile(const struct rules_text *text, struct message_compiled *answer)
 {
 	size_t size;
 	void *image;
-	int fd, r = rules_compile(text, &image, &size);
+	int fd = -1, r = rules_compile(text, &image, &size);
 
 	if (r < 0)
 		return r;
-	fd = seal(image, size);
+	r = file_sealed_make("rules", image, size, &fd);
 	free(image);
 	answer->size = size;
-	return fd;
+	return r < 0 ? r : fd;
 }
 
 /* The image's descriptor, or -errno. Files without a single rule that could be read are not what

@@ -21,6 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/ring.h"
 #include "cmd/fishbowl/run_pids.h"
 #include "control/gate.h"
@@ -519,14 +520,13 @@ int sup_conf_copy(const char *path, int *ret_fd)
 	if (from < 0)
 		return -errno;
 	to = memfd_create("fishbowl.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	while (to >= 0 && (n = read(from, buf, sizeof(buf))) != 0 && r == 0)
-		if (n < 0 || write(to, buf, (size_t)n) != n)
-			r = n < 0 ? -errno : -ENOSPC;
-	close(from);
-	if (to < 0 ||
-		(r == 0 && fcntl(to, F_ADD_SEALS,
-				   F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0))
+	if (to < 0)
 		r = -errno;
+	while (r == 0 && (n = read(from, buf, sizeof(buf))) != 0)
+		r = n < 0 ? -errno : fd_write(to, buf, (size_t)n);
+	close(from);
+	if (r == 0)
+		r = file_seal(to);
 	if (r < 0) {
 		close_fd(&to);
 		return r;

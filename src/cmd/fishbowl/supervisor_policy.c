@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/out.h"
+#include "sys/files.h"
 #include "sys/nic.h"
 
 enum { ANSWER_MS = 500 };
@@ -260,26 +260,6 @@ static int build(const struct supervisor *s, struct policy **ret_policy)
 	return r;
 }
 
-static int seal(const struct policy *policy)
-{
-	int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING), r = 0;
-	const char *bytes = (const char *)policy;
-	size_t done = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (done < policy->size && (n = write(fd, bytes + done, policy->size - done)) > 0)
-		done += (size_t)n;
-	if (done < policy->size ||
-		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) <
-			0)
-		r = n < 0 || done == policy->size ? -errno : -ENOSPC;
-	if (r < 0)
-		close(fd);
-	return r < 0 ? r : fd;
-}
-
 static void note_rules_end(struct supervisor *s)
 {
 	int64_t now = sup_wall(), next = 0;
@@ -301,10 +281,10 @@ static int make_image(struct supervisor *s)
 
 	if (r < 0)
 		return r;
-	fd = seal(policy);
+	r = file_sealed_make("policy", policy, policy->size, &fd);
 	free(policy);
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	if (s->fd[ROLE_POLICY] >= 0)
 		close(s->fd[ROLE_POLICY]);
 	s->fd[ROLE_POLICY] = fd;
