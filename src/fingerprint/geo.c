@@ -120,6 +120,7 @@ bool geo_find(const struct geo *geo, const struct ip *ip, struct geo_place *ret_
 
 void geo_place_record(const struct geo *geo, struct record *record)
 {
+	const struct ip *ip = &record->head.src;
 	struct geo_place place;
 
 	if (record->type == EVENT_FINGERPRINT) {
@@ -129,11 +130,14 @@ void geo_place_record(const struct geo *geo, struct record *record)
 		record->fingerprint.as_number = place.as_number;
 		record->fingerprint.as_name = place.as_name;
 	} else if (record->type == EVENT_LOGIN) {
-		if (!geo_find(geo, &record->head.src, &place) &&
-			!geo_find(geo, &record->head.dst, &place))
-			return;
+		if (!geo_find(geo, ip, &place)) {
+			ip = &record->head.dst;
+			if (!geo_find(geo, ip, &place))
+				return;
+		}
 		record->login.country = place.country;
 		record->login.as_number = place.as_number;
 		record->login.as_name = place.as_name;
+		record->login.placed = *ip;
 	}
 }

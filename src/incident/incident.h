@@ -12,6 +12,8 @@
  * with the outside, allowed or stopped). All that the honeypot does then belongs to it, and what the intruder's
  * addresses do; INCIDENT_IDLE_S without anything end it. Scans, and attempts that fail, open nothing.
  *
+ * Where somebody is (country, autonomous system) is said as the records about him said it last.
+ *
  * Bounds: INCIDENTS_MAX open at a time, SOURCES_MAX sources, POTS_MAX honeypots; where one more is to come the one
  * goes that was idle longest (an incident is closed, and says so). Allocates only in incidents_new.
  */
@@ -27,6 +29,7 @@
 #define SOURCES_MAX     8192
 #define POTS_MAX        256
 #define KNOWN_MAX       8192 /* payloads and files that are remembered as seen */
+#define PLACES_MAX      8192 /* addresses of which it is remembered where they are */
 #define INCIDENT_IDLE_S (6 * 3600)
 #define INCIDENT_TELL_S 60   /* a growing one is told this often at most */
 #define SOURCE_IDLE_S   1800 /* then a source is told */

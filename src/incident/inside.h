@@ -59,6 +59,8 @@ enum {
 	POT_EVENTS_MAX = 6,
 	POT_FLOWS_MAX = 16,
 	KNOWN_WAYS = 4,
+	PLACE_WAYS = 8,
+	PLACE_NAME_MAX = 128,
 	CLASS_MIN = 2,
 	WHY_SIZE = 320,
 };
@@ -171,11 +173,21 @@ struct pot {
 	uint32_t next_quiet, next_began, next_contact, next_flow_in, next_flow_out;
 };
 
+/* Where somebody is. */
+struct place {
+	struct ip ip; /* unset: free */
+	uint32_t as_number;
+	uint8_t country_len, as_name_len;
+	char country[2], as_name[PLACE_NAME_MAX]; /* hostile, without a NUL behind it */
+};
+
 struct incidents_text {
 	char id[17];
 	char title[TEXT_SIZE + NAME_SIZE + IP_TEXT_MAX + 32];
 	char why[WHY_SIZE];
-	char story[STORY_MAX * (2 * TEXT_SIZE + 192) + REMOTES_MAX * (IP_TEXT_MAX + 64) + 128];
+	char story[STORY_MAX * (2 * TEXT_SIZE + 192) +
+		   REMOTES_MAX * (IP_TEXT_MAX + 128 + 6 * (PLACE_NAME_MAX + 2)) + 128];
+	struct place place; /* of whom the record is about */
 };
 
 struct incidents {
@@ -188,6 +200,7 @@ struct incidents {
 	uint32_t n_pots;
 	struct pot pot[POTS_MAX];
 	uint64_t known[KNOWN_MAX / KNOWN_WAYS][KNOWN_WAYS];
+	struct place place[PLACES_MAX]; /* sets of PLACE_WAYS, each in the order of their use */
 	struct source source[SOURCES_MAX];
 	struct source_link link[SOURCES_MAX];
 	unsigned char hash_key
@@ -255,6 +268,15 @@ uint16_t pot_get(struct incidents *in, const struct ip *ip, struct text name, bo
 void pot_event_add(struct pot_event *events, uint32_t *next, const struct pot_event *event);
 void pot_flow_add(uint64_t *flows, uint32_t *next, uint64_t flow);
 bool pot_flow_has(const uint64_t *flows, uint64_t flow);
+
+/* ---- place.c ---- */
+
+/* What a record says about where somebody is. */
+void place_learn(struct incidents *in, const struct record *record);
+/* NULL: not known. Valid until the next call of these. */
+const struct place *place_find(struct incidents *in, const struct ip *ip);
+void place_put(
+	struct incidents *in, const struct place *place); /* in place of the one of that address */
 
 /* ---- story.c ---- */
 

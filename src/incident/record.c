@@ -35,24 +35,44 @@ static void put_title(struct incidents *in, const struct incident *inc, enum sta
 		out_str(&o, "; it is over");
 }
 
-static void put_remotes(struct out *o, const struct incident *inc)
-{
-	char ip[IP_TEXT_MAX];
-
-	out_str(o, "\"remotes\":[");
-	for (uint32_t i = 0; i < inc->n_remotes; i++)
-		out_fmt(o, "%s{\"ip\":\"%s\",\"why\":\"%s\"}", i ? "," : "",
-			ip_text(&inc->remote[i].ip, ip), joint_words[inc->remote[i].joint]);
-	out_char(o, ']');
-	if (inc->more_remotes > 0)
-		out_fmt(o, ",\"more_remotes\":%u", inc->more_remotes);
-}
-
 /* Members have no numbers of more digits (event/members.c); ours never do. */
 static void put_number(struct out *o, const char *name, uint64_t n)
 {
 	if (n > 0 && n < UINT64_C(1000000000000000000))
 		out_fmt(o, ",\"%s\":%llu", name, (unsigned long long)n);
+}
+
+static void put_text(struct out *o, const char *name, const char *at, size_t len)
+{
+	if (len == 0)
+		return;
+	out_fmt(o, ",\"%s\":", name);
+	out_json_text(o, at, len);
+}
+
+static void put_place(struct out *o, const struct place *place)
+{
+	if (!place)
+		return;
+	put_text(o, "country", place->country, place->country_len);
+	put_number(o, "as_number", place->as_number);
+	put_text(o, "as_name", place->as_name, place->as_name_len);
+}
+
+static void put_remotes(struct out *o, struct incidents *in, const struct incident *inc)
+{
+	char ip[IP_TEXT_MAX];
+
+	out_str(o, "\"remotes\":[");
+	for (uint32_t i = 0; i < inc->n_remotes; i++) {
+		out_fmt(o, "%s{\"ip\":\"%s\",\"why\":\"%s\"", i ? "," : "",
+			ip_text(&inc->remote[i].ip, ip), joint_words[inc->remote[i].joint]);
+		put_place(o, place_find(in, &inc->remote[i].ip));
+		out_char(o, '}');
+	}
+	out_char(o, ']');
+	if (inc->more_remotes > 0)
+		out_fmt(o, ",\"more_remotes\":%u", inc->more_remotes);
 }
 
 static void put_sentence(struct out *o, const struct sentence *s)
@@ -72,7 +92,7 @@ static struct text put_story(struct incidents *in, const struct incident *inc)
 {
 	struct out o = out_make(in->text.story, sizeof(in->text.story));
 
-	put_remotes(&o, inc);
+	put_remotes(&o, in, inc);
 	out_str(&o, ",\"story\":[");
 	for (uint32_t i = 0; i < inc->n_story; i++) {
 		out_str(&o, i ? "," : "");
@@ -83,11 +103,22 @@ static struct text put_story(struct incidents *in, const struct incident *inc)
 	return (struct text){ o.at, (uint32_t)o.len };
 }
 
+/* As long as the record lives; an empty one if it is not known. `ip` may be NULL. */
+static const struct place *keep_place(struct incidents *in, const struct ip *ip)
+{
+	const struct place *found = ip ? place_find(in, ip) : NULL;
+
+	in->text.place = found ? *found : (struct place){ 0 };
+	return &in->text.place;
+}
+
 void record_fill(struct incidents *in, const struct incident *inc, enum stage stage,
 	struct event_incident *ret_body)
 {
 	const uint32_t *n = inc->habits.n;
 	struct judgement j = class_judge(&inc->habits, CLASS_WORM, in->text.why);
+	const struct remote *intruder = incident_intruder(inc);
+	const struct place *place = keep_place(in, intruder ? &intruder->ip : NULL);
 
 	put_title(in, inc, stage);
 	snprintf(in->text.id, sizeof(in->text.id), "%016llx", (unsigned long long)inc->id);
@@ -107,7 +138,10 @@ void record_fill(struct incidents *in, const struct incident *inc, enum stage st
 		.outbound = n[MEASURE_OUT_FLOWS],
 		.stopped = n[MEASURE_STOPPED],
 		.disarmed = n[MEASURE_DISARMED],
-		.story = put_story(in, inc) };
+		.story = put_story(in, inc),
+		.country = { place->country, place->country_len },
+		.as_number = place->as_number,
+		.as_name = { place->as_name, place->as_name_len } };
 }
 
 void record_of_incident(struct incidents *in, const struct incident *inc, enum stage stage,
@@ -139,6 +173,7 @@ void record_of_source(struct incidents *in, const struct source *source, struct 
 {
 	const uint32_t *n = source->habits.n;
 	struct judgement j = class_judge(&source->habits, CLASS_SCAN, in->text.why);
+	const struct place *place = keep_place(in, &source->ip);
 
 	*ret_record = (struct record){ .type = EVENT_SOURCE,
 		.head = { .time_ns = source->last_us * 1000,
@@ -158,6 +193,9 @@ void record_of_source(struct incidents *in, const struct source *source, struct 
 			.logins = n[MEASURE_LOGINS],
 			.alerts = n[MEASURE_WARNED],
 			.fresh = n[MEASURE_NEW_PAYLOAD],
-			.unlisted = in->unlisted } };
+			.unlisted = in->unlisted,
+			.country = { place->country, place->country_len },
+			.as_number = place->as_number,
+			.as_name = { place->as_name, place->as_name_len } } };
 	in->unlisted = 0;
 }

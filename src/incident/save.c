@@ -8,12 +8,12 @@
 #include "incident/inside.h"
 
 /* A change of the tables (*.def) or of what is kept is another one; sizes are compared besides. */
-enum { SAVE_VERSION = 1 };
+enum { SAVE_VERSION = 2 };
 
 struct save_head {
 	uint32_t version;
-	uint32_t size_incident, size_source, size_pot, size_known;
-	uint32_t n_incidents, n_sources, n_pots;
+	uint32_t size_incident, size_source, size_pot, size_place, size_known;
+	uint32_t n_incidents, n_sources, n_pots, n_places;
 	int64_t now_us;
 	uint64_t told, unlisted;
 	struct incidents_counts counts;
@@ -26,6 +26,7 @@ static struct save_head head_of(const struct incidents *in)
 		.size_incident = sizeof(struct incident),
 		.size_source = sizeof(struct source),
 		.size_pot = sizeof(struct pot),
+		.size_place = sizeof(struct place),
 		.size_known = sizeof(in->known),
 		.n_sources = in->counts.following,
 		.n_pots = in->n_pots,
@@ -37,6 +38,8 @@ static struct save_head head_of(const struct incidents *in)
 
 	for (unsigned i = 0; i < INCIDENTS_MAX; i++)
 		head.n_incidents += in->incident[i].used;
+	for (unsigned i = 0; i < PLACES_MAX; i++)
+		head.n_places += !ip_is_unset(&in->place[i].ip);
 	return head;
 }
 
@@ -44,7 +47,8 @@ static size_t size_of(const struct save_head *head)
 {
 	return sizeof(*head) + sizeof(((struct incidents *)NULL)->known) +
 	       head->n_incidents * sizeof(struct incident) +
-	       head->n_sources * sizeof(struct source) + head->n_pots * sizeof(struct pot);
+	       head->n_sources * sizeof(struct source) + head->n_pots * sizeof(struct pot) +
+	       head->n_places * sizeof(struct place);
 }
 
 size_t incidents_save_size(const struct incidents *in)
@@ -69,6 +73,10 @@ size_t incidents_save(const struct incidents *in, void *buf, size_t size)
 		return 0;
 	at = put(at, &head, sizeof(head));
 	at = put(at, in->known, sizeof(in->known));
+	/* The one used last of a set comes last, as it was put in. */
+	for (unsigned i = PLACES_MAX; i-- > 0;)
+		if (!ip_is_unset(&in->place[i].ip))
+			at = put(at, &in->place[i], sizeof(struct place));
 	at = put(at, in->pot, head.n_pots * sizeof(struct pot));
 	for (unsigned i = 0; i < INCIDENTS_MAX; i++)
 		if (in->incident[i].used)
@@ -156,6 +164,7 @@ static bool head_ok(const struct save_head *head, size_t size)
 	       head->size_source == sizeof(struct source) && head->size_pot == sizeof(struct pot) &&
 	       head->size_known == sizeof(in->known) && head->n_incidents < INCIDENTS_MAX &&
 	       head->n_sources < SOURCES_MAX && head->n_pots <= POTS_MAX &&
+	       head->size_place == sizeof(struct place) && head->n_places <= PLACES_MAX &&
 	       head->counts.open == head->n_incidents &&
 	       head->counts.following == head->n_sources && times_ok(head->now_us) &&
 	       head->started <= 1 && head->told <= RECORD_U64_MAX &&
@@ -190,6 +199,20 @@ static bool load_incidents(struct incidents *in, const uint8_t *at, uint32_t n)
 	return true;
 }
 
+static bool load_places(struct incidents *in, const uint8_t *at, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++, at += sizeof(struct place)) {
+		struct place place;
+
+		memcpy(&place, at, sizeof(place));
+		if (ip_is_unset(&place.ip) || place.country_len > sizeof(place.country) ||
+			place.as_name_len > sizeof(place.as_name))
+			return false;
+		place_put(in, &place);
+	}
+	return true;
+}
+
 static bool load_pots(struct incidents *in, const uint8_t *at, uint32_t n)
 {
 	in->n_pots = n;
@@ -212,6 +235,9 @@ static bool load(struct incidents *in, const uint8_t *at, size_t size)
 	at += sizeof(head);
 	memcpy(in->known, at, sizeof(in->known));
 	at += sizeof(in->known);
+	if (!load_places(in, at, head.n_places))
+		return false;
+	at += head.n_places * sizeof(struct place);
 	if (!load_pots(in, at, head.n_pots))
 		return false;
 	at += head.n_pots * sizeof(struct pot);
@@ -236,6 +262,7 @@ static void clear(struct incidents *in)
 	for (unsigned i = 0; i < INCIDENTS_MAX; i++)
 		in->incident[i].used = false;
 	memset(in->known, 0, sizeof(in->known));
+	memset(in->place, 0, sizeof(in->place));
 	in->n_pots = 0;
 	in->now_us = 0;
 	in->told = in->unlisted = 0;

@@ -820,6 +820,7 @@ bool incidents_take(struct incidents *in, struct record *record, struct text jso
 	if (record->type == EVENT_CONTROL || record->type == EVENT_SOURCE)
 		return false;
 	advance(in, v.us);
+	place_learn(in, record);
 	switch (record->type) {
 	case EVENT_FLOW:
 		take_flow(in, &v);

@@ -4,7 +4,7 @@
 import pathlib
 
 HERE = pathlib.Path(__file__).parent / 'incident'
-FLOW, DROP, ALERT, LOGIN, CHAT, DECODED, FILE, TYPED, HTTP, DNS, GATE, SMTP, STATS, TLS, _, SAVE = range(16)
+FLOW, DROP, ALERT, LOGIN, CHAT, DECODED, FILE, TYPED, HTTP, DNS, GATE, SMTP, STATS, TLS, HOST, SAVE = range(16)
 IN, OUT, INTERNAL = 1, 2, 3
 SECOND, MINUTE, HOUR = 1 << 6 | 2, 2 << 6 | 2, 3 << 6 | 2
 FILE_JSON = b'{"fileinfo":{"filename":"x","size":7,"sha256":"%064x"}}'
@@ -30,6 +30,8 @@ def main():
           step(STATS, time=HOUR), *(step(STATS, time=HOUR) for _ in range(9)))
     write('files', step(FILE, where=7, text=FILE_JSON % 1), step(FILE, outside=2, where=7, text=FILE_JSON % 1), saves[0],
           step(FILE, OUT, where=0, more=7, text=FILE_JSON % 2), step(DECODED, text=b'killall -9 ttserve'))
+    write('places', step(HOST, text=b'Example AS', more=3), step(LOGIN, where=4, text=b'root'), saves[0], step(HOST, more=0),
+          step(HOST, text=b'\xff' * 200, more=255), step(STATS, time=HOUR), saves[1], step(STATS, time=HOUR))
     write('backdoor', step(FLOW, where=3 << 3, more=2), step(FLOW, OUT, outside=2, where=0, more=0x40, high=2), saves[1],
           step(ALERT, text=b'x' * 100, more=1), step(ALERT, OUT, text=b'y', more=12), step(DNS, OUT, text=b'{"dns":{"queries":[{"rrname":"a"}]}}'))
 

@@ -121,6 +121,12 @@ static void fill_body(const uint8_t step[6], struct text text, struct record *r)
 		r->login.password = text_of(step[4] & 0x80 ? "a" : "b");
 		r->login.result = text_of(results[step[3] & 3]);
 		break;
+	case EVENT_FINGERPRINT:
+		r->fingerprint.subject = r->head.src;
+		r->fingerprint.country = text_of(step[4] & 1 ? "NL" : "");
+		r->fingerprint.as_number = step[4] >> 1;
+		r->fingerprint.as_name = text;
+		break;
 	case EVENT_CHAT:
 		r->chat.kind = text_of(step[4] & 0x80 ? "join" : "message");
 		r->chat.nick = r->chat.text = text;
@@ -159,7 +165,7 @@ static void take(struct both *b, const uint8_t step[6], struct text text)
 {
 	static const enum event_type types[] = { EVENT_FLOW, EVENT_DROP, EVENT_ALERT, EVENT_LOGIN,
 		EVENT_CHAT, EVENT_DECODED, EVENT_FILEINFO, EVENT_TELNET, EVENT_HTTP, EVENT_DNS,
-		EVENT_INCIDENT, EVENT_SMTP, EVENT_STATS, EVENT_TLS, EVENT_FLOW };
+		EVENT_INCIDENT, EVENT_SMTP, EVENT_STATS, EVENT_TLS, EVENT_FINGERPRINT };
 	struct record record = { 0 }, same;
 
 	if (step[0] % 16 == 15) {

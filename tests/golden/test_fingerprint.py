@@ -290,7 +290,7 @@ def test_place_of_a_login(tmp_path):
         seq[src] += len(data)
     frames.append(p.ip4(A, B, 6, segment(A, B, 40000, 21, p.ACK, seq=seq[A], ack=seq[B])))
     login, = [r for r in records('--geo', system, write(tmp_path, frames)) if r['event_type'] == 'login']
-    assert login['login']['user'] == 'bob' and login['geo'] == {'as_number': 64500}
+    assert login['login']['user'] == 'bob' and login['geo'] == {'as_number': 64500, 'ip': A}
 
 
 def test_no_database(tmp_path):

@@ -2,10 +2,13 @@
 """One intrusion from the first knock to the orders of a botnet, as `fishbowl replay` tells it: one incident, told of
 twice; scanners are sources."""
 import json
+import os
 import re
+import subprocess
 
+import mmdb
 import packets as p
-from fishbowl import run
+from fishbowl import BUILD, FISHBOWL, run
 
 BOT, SERVER, IRC, SCANNER = '198.51.100.7', '203.0.113.80', '203.0.113.66', '198.51.100.9'
 HONEYPOT = '192.0.2.10'
@@ -46,11 +49,11 @@ class Wire:
         say(1, p.FIN | p.ACK, size=1)
         say(0, p.ACK)
 
-    def replay(self, tmp_path):
+    def replay(self, tmp_path, *more):
         self.packets.sort(key=lambda one: one[0])
         capture = tmp_path / 'capture.pcap'
         capture.write_bytes(p.pcap('raw', self.packets))
-        done = run('--home', '192.0.2.0/24', '-o', tmp_path / 'out', capture)
+        done = run('--home', '192.0.2.0/24', *more, '-o', tmp_path / 'out', capture)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in (tmp_path / 'out' / 'eve.json').read_text().splitlines()]
 
@@ -136,6 +139,63 @@ def test_scanner(tmp_path):
     assert source['source']['class'] == 'scan' and source['source']['actor'] == 'automated'
     assert source['source']['flows'] == 8
     assert source['source']['why'] == 'knocks where nobody answers; goes to several honeypots'
+
+
+def places(tmp_path):
+    """Databases that know the intruder and the scanner: arguments of replay."""
+    country, system = tmp_path / 'country.mmdb', tmp_path / 'as.mmdb'
+    country.write_bytes(mmdb.make({'198.51.100.0/24': {'country_code': 'NL'}, '192.0.2.0/24': {'country_code': 'DE'}}))
+    system.write_bytes(mmdb.make({f'{BOT}/32': {'autonomous_system_number': 64500,
+                                                'autonomous_system_organization': 'Example \x1b AS'}}))
+    return '--geo', country, '--geo', system
+
+
+def kept(tmp_path, records):
+    """A state directory in which the gateway would have kept them."""
+    days = tmp_path / 'state' / 'db'
+    days.mkdir(parents=True)
+    subprocess.run([os.path.join(BUILD, 'tests', 'unit', 'make_days'), days], check=True, text=True,
+                   input=''.join(json.dumps(r) + '\n' for r in records))
+    return tmp_path / 'state'
+
+
+def incidents(state, *args):
+    done = subprocess.run([FISHBOWL, 'incidents', '--state-dir', state, *args], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_places(tmp_path):
+    """Who got in is somewhere, as records about him have said; so is who did not."""
+    records = intrusion([(b'id', 1)]).replay(tmp_path, *places(tmp_path))
+    place = {'country': 'NL', 'as_number': 64500, 'as_name': 'Example \x1b AS'}
+    for told in of(records, 'incident'):
+        assert told['geo'] == place
+        assert told['incident']['remotes'] == [{'ip': BOT, 'why': 'got in', **place}]
+    assert [r['geo'] for r in of(records, 'source')] == [{'country': 'NL'}]
+    logins = {r['app_proto']: r['geo'] for r in of(records, 'login')}
+    assert logins == {'telnet': {**place, 'ip': BOT}, 'irc': {'country': 'DE', 'ip': HONEYPOT}}
+
+
+def test_verb(tmp_path):
+    """fishbowl incidents: each in a line, one with its story, the last record as JSON."""
+    records = intrusion([(b'id', 1)]).replay(tmp_path, *places(tmp_path))
+    last = of(records, 'incident')[-1]
+    number, where = last['incident']['id'], '(NL, AS64500 Example \\x1b AS)'
+    state = kept(tmp_path, records)
+    line, = incidents(state)
+    assert line == (f'2001-09-09 01:47:40  {number}  closed  high      {last["incident"]["class"]:11}  '
+                    f'{last["fishbowl"]["title"]} {where}')
+    assert incidents(state, '--open') == []
+    assert [json.loads(one) for one in incidents(state, '--json')] == [last]
+    story = incidents(state, number)
+    assert story[0] == line and f'  {BOT} {where}: got in' in story
+    assert any('typed: id' in sentence for sentence in story)
+    assert len(story) == 4 + len(last['incident']['story'])
+
+
+def test_verb_without_places(tmp_path):
+    line, = incidents(kept(tmp_path, intrusion([]).replay(tmp_path)))
+    assert line.endswith('it is over')
 
 
 def test_same_again(tmp_path):

@@ -767,6 +767,143 @@ static void save_and_load(void)
 	free(bytes);
 }
 
+/* ---- where they are ---- */
+
+static void place(
+	double s, struct ip whose, const char *country, uint32_t as_number, const char *as_name)
+{
+	struct record r = record_at(EVENT_FINGERPRINT, s, DIRECTION_INBOUND, whose, pot(1), 22);
+
+	r.fingerprint.kind = text_of("syn");
+	r.fingerprint.subject = whose;
+	r.fingerprint.country = text_of(country);
+	r.fingerprint.as_number = as_number;
+	r.fingerprint.as_name = text_of(as_name);
+	send_record(&r, NULL);
+}
+
+static void check_place(
+	const json_t *place, const char *country, uint32_t as_number, const char *as_name)
+{
+	const char *c = json_string_value(json_object_get(place, "country"));
+	const char *n = json_string_value(json_object_get(place, "as_name"));
+
+	assert_string_equal(c ? c : "", country);
+	assert_int_equal(json_integer_value(json_object_get(place, "as_number")), as_number);
+	assert_string_equal(n ? n : "", as_name);
+}
+
+static const json_t *remote_of(const json_t *root, size_t i)
+{
+	return json_array_get(json_object_get(json_object_get(root, "incident"), "remotes"), i);
+}
+
+/* Who got in is somewhere, and so are the others; a login says it too, of whom it names. */
+static void test_places(void **state)
+{
+	struct record r = record_at(EVENT_LOGIN, 20, DIRECTION_INBOUND, outside(9), pot(1), 22);
+	json_t *root;
+
+	(void)state;
+	place(0, outside(8), "NL", 64500, "Example \"AS\"\n\xff");
+	place(1, outside(8), "", 0, ""); /* says nothing */
+	login(10, outside(8), 1, "x", "success");
+	r.head.app_proto = text_of("ssh");
+	r.login.user = text_of("root");
+	r.login.password = text_of("x");
+	r.login.result = text_of("success");
+	r.login.placed = outside(9);
+	r.login.country = text_of("DE");
+	send_record(&r, NULL);
+	login(30, outside(10), 1, "x", "success");
+	finish();
+	root = last_told("\"stage\":\"opened\"");
+	check_place(json_object_get(root, "geo"), "NL", 64500, "Example \"AS\"\n\xef\xbf\xbd");
+	json_decref(root);
+	root = last_told("\"stage\":\"closed\"");
+	check_place(json_object_get(root, "geo"), "NL", 64500, "Example \"AS\"\n\xef\xbf\xbd");
+	check_place(remote_of(root, 0), "NL", 64500, "Example \"AS\"\n\xef\xbf\xbd");
+	check_place(remote_of(root, 1), "DE", 0, "");
+	assert_int_equal(json_object_size(remote_of(root, 1)), 3);
+	assert_int_equal(json_object_size(remote_of(root, 2)), 2);
+	json_decref(root);
+}
+
+/* The other side of a login is not where its sender is; of whom nothing is known nothing is said. */
+static void test_place_of_another(void **state)
+{
+	struct record r = record_at(EVENT_LOGIN, 0, DIRECTION_INBOUND, outside(9), pot(1), 22);
+	json_t *root;
+
+	(void)state;
+	r.head.app_proto = text_of("ssh");
+	r.login.user = text_of("root");
+	r.login.password = text_of("x");
+	r.login.result = text_of("success");
+	r.login.placed = pot(1);
+	r.login.country = text_of("DE");
+	send_record(&r, NULL);
+	root = last_told("\"stage\":\"opened\"");
+	assert_null(json_object_get(root, "geo"));
+	json_decref(root);
+}
+
+static void test_place_of_a_source(void **state)
+{
+	json_t *root;
+
+	(void)state;
+	place(0, outside(3), "FR", 64501, "Other");
+	flow(1, DIRECTION_INBOUND, outside(3), pot(1), 445, 1, REASON_INBOUND);
+	finish();
+	root = last_told("\"event_type\":\"source\"");
+	check_place(json_object_get(root, "geo"), "FR", 64501, "Other");
+	json_decref(root);
+}
+
+/* Names as long as they may be, of bytes that take most room, for as many as a record has room for. */
+static void test_long_places(void **state)
+{
+	char name[200];
+
+	(void)state;
+	memset(name, 1, sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < 20; i++) {
+		place(i, outside(30 + i), "\1\1\1", UINT32_MAX, name);
+		login(i + 0.5, outside(30 + i), 1, "x", "success");
+	}
+	tell_bot();
+	finish();
+	assert_true(count_told("\"more_remotes\":") > 0);
+}
+
+/* More than there is room for: those of whom was heard last are known. */
+static void test_many_places(void **state)
+{
+	struct record r = record_at(EVENT_FINGERPRINT, 0, DIRECTION_INBOUND, pot(1), pot(1), 22);
+	json_t *root;
+
+	(void)state;
+	place(0, outside(8), "NL", 0, "");
+	r.fingerprint.country = text_of("XX");
+	for (uint32_t i = 0; i < 3 * PLACES_MAX; i++) {
+		r.fingerprint.subject = ip_from_v4(
+			(uint8_t[]){ 1, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i });
+		give(&(struct sent){ .record = r });
+	}
+	place(1, outside(9), "DE", 0, "");
+	save_and_load();
+	login(2, outside(8), 1, "x", "success");
+	login(3, outside(9), 2, "y", "success");
+	root = last_told("\"stage\":\"opened\"");
+	check_place(json_object_get(root, "geo"), "DE", 0, "");
+	json_decref(root);
+	assert_int_equal(count_told("\"country\":\"NL\""), 0);
+}
+
+/* ---- saved at any time ---- */
+
 /* Saved and loaded at every place: the rest is as it was without. */
 static void check_saving(void)
 {
@@ -801,6 +938,8 @@ static void check_saving(void)
 static void test_saved(void **state)
 {
 	(void)state;
+	place(-1, outside(8), "NL", 64500, "Example");
+	place(-1, outside(3), "DE", 0, "");
 	tell_bot();
 	tell_exploit();
 	for (unsigned i = 0; i < 8; i++)
@@ -899,6 +1038,11 @@ int main(void)
 		TEST(test_many_sources),
 		TEST(test_chosen_sources),
 		TEST(test_idle),
+		TEST(test_places),
+		TEST(test_place_of_another),
+		TEST(test_place_of_a_source),
+		TEST(test_long_places),
+		TEST(test_many_places),
 		TEST(test_saved),
 		TEST(test_damaged),
 		TEST(test_random),

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "base/out.h"
+#include "cmd/fishbowl/place_text.h"
 #include "cmd/fishbowl/time_arg.h"
 #include "conf/conf.h"
 #include "event/event.h"
@@ -193,6 +194,7 @@ static void print_line(const struct incident *incident)
 		body->incident_id.at, is_open(incident) ? "open" : "closed",
 		(int)body->severity.len, body->severity.at, (int)body->class.len, body->class.at);
 	out_quoted(&o, body->title.at, body->title.len);
+	place_text(&o, body->country, body->as_number, body->as_name);
 	puts(text);
 }
 
@@ -214,6 +216,19 @@ static void print_sentence(const json_t *sentence)
 		out_fmt(&o, " (%lld times)", (long long)times);
 	if (flow > 0)
 		out_fmt(&o, "  [flow %lld]", (long long)flow);
+	puts(text);
+}
+
+static void print_remote(const json_t *remote)
+{
+	const char *ip = json_string_value(json_object_get(remote, "ip"));
+	const char *why = json_string_value(json_object_get(remote, "why"));
+	char text[LINE_MAX_SIZE];
+	struct out o = out_make(text, sizeof(text));
+
+	out_fmt(&o, "  %s", ip ? ip : "");
+	place_text_of(&o, remote);
+	out_fmt(&o, ": %s", why ? why : "");
 	puts(text);
 }
 
@@ -251,13 +266,7 @@ static void print_story(const struct incident *incident)
 			body->actor.len > 0 ? ", " : "", (int)body->actor.len, body->actor.at,
 			(int)body->why.len, body->why.at);
 	print_counts(body);
-	json_array_foreach(json_object_get(members, "remotes"), i, one)
-	{
-		const char *ip = json_string_value(json_object_get(one, "ip"));
-		const char *why = json_string_value(json_object_get(one, "why"));
-
-		printf("  %s: %s\n", ip ? ip : "", why ? why : "");
-	}
+	json_array_foreach(json_object_get(members, "remotes"), i, one) print_remote(one);
 	json_array_foreach(json_object_get(members, "story"), i, one) print_sentence(one);
 	json_decref(root);
 }
