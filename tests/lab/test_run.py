@@ -80,6 +80,25 @@ def test_start_forward_stop(lab):
     assert gw.segments()
 
 
+def test_status_tells_of_incidents(lab):
+    gw = lab.start()
+    gw.wait_up()
+    assert gw.status()["incidents"] == {"open": 0, "told": 0, "critical": 0, "high": 0, "medium": 0,
+                                        "complete": True, "most_severe": []}
+    text = run([FISHBOWL, "status", "-c", lab.conf], check=False).stdout
+    assert "incidents: 0 open, 0 in the last 24 hours\n" in text
+    traffic(lab, "pot0", "ping", "10.66.0.1", 1)
+    found = wait_for(lambda: gw.status()["incidents"]["open"] and gw.status()["incidents"])
+    assert (found["told"], found["high"], found["complete"]) == (1, 1, True)
+    one, = found["most_severe"]
+    assert one["open"] and one["severity"] == "high" and one["title"].startswith("pot0: it began")
+    text = run([FISHBOWL, "status", "-c", lab.conf], check=False).stdout
+    assert "incidents: 1 open, 1 in the last 24 hours: 1 high (`fishbowl incidents`)\n" in text
+    assert f"  high      open    {one['id']}  " in text
+    assert one["id"] in run([FISHBOWL, "incidents", "-c", lab.conf]).stdout
+    assert gw.stop() == 0
+
+
 def test_self_test_and_own_namespace():
     """As in real use: the self-test first, the NICs in a namespace of their own, and back again."""
     with Lab(data_netns="auto") as lab:

@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/out.h"
 #include "cmd/fishbowl/ctl.h"
+#include "cmd/fishbowl/incident_summary.h"
+#include "cmd/fishbowl/place_text.h"
 #include "cmd/fishbowl/run_args.h"
 
 enum { EXIT_NOT_RUNNING = 3 }; /* as init scripts have it */
-enum { NAMES_MAX = 20 };
+enum { NAMES_MAX = 20, LINE_SIZE = 1024 };
 
 static const char *const doc =
 	"Shows what the running gateway does. Exit status 0: it runs without a warning; 1: with "
@@ -151,6 +155,47 @@ static void print_stores(const json_t *status)
 		printf("audit: none yet\n");
 }
 
+static void print_incident(const json_t *incident)
+{
+	char line[LINE_SIZE];
+	struct out o = out_make(line, sizeof(line));
+
+	out_fmt(&o, "  %-8s  %-6s  %s  %.10s %.8s  ", text(incident, "severity"),
+		is(incident, "open") ? "open" : "closed", text(incident, "id"),
+		text(incident, "last"),
+		strlen(text(incident, "last")) > 11 ? text(incident, "last") + 11 : "");
+	out_quoted(&o, text(incident, "title"), strlen(text(incident, "title")));
+	place_text_of(&o, json_object_get(incident, "geo"));
+	puts(line);
+}
+
+static void print_levels(const json_t *incidents)
+{
+	static const char *const levels[] = { "critical", "high", "medium" };
+	const char *before = ": ";
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (number(incidents, levels[i]) > 0) {
+			printf("%s%lld %s", before, number(incidents, levels[i]), levels[i]);
+			before = ", ";
+		}
+}
+
+static void print_incidents(const json_t *incidents)
+{
+	const json_t *incident;
+	size_t i;
+
+	printf("incidents: %lld open, %s%lld in the last 24 hours", number(incidents, "open"),
+		is(incidents, "complete") ? "" : "at least ", number(incidents, "told"));
+	print_levels(incidents);
+	puts(number(incidents, "told") ? " (`fishbowl incidents`)" : "");
+	if (text(incidents, "error")[0])
+		printf("  not all of them could be read: %s\n", text(incidents, "error"));
+	json_array_foreach(json_object_get(incidents, "most_severe"), i, incident)
+		print_incident(incident);
+}
+
 static void print_names(const char *head, const json_t *names)
 {
 	const json_t *name;
@@ -222,6 +267,7 @@ static int show(const json_t *status, bool json)
 		print_nics(json_object_get(status, "nics"));
 		print_frames(json_object_get(status, "frames"));
 		print_stores(status);
+		print_incidents(json_object_get(status, "incidents"));
 		print_policy(json_object_get(status, "policy"));
 		print_rules(json_object_get(status, "rules"));
 		print_warnings(warnings);
@@ -244,6 +290,8 @@ int verb_status(int argc, char **argv)
 		run_args_complain(&dirs, r);
 		return r == -EACCES ? 1 : EXIT_NOT_RUNNING;
 	}
+	json_object_set_new(status, "incidents",
+		incident_summary(dirs.state, INT64_C(1000000000) * time(NULL)));
 	r = show(status, args.json);
 	json_decref(status);
 	return r;
