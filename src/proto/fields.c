@@ -383,6 +383,13 @@ bool text_is(struct cur c, const char *word)
 	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
 }
 
+bool text_begins(struct cur c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return cur_left(&c) >= len && strncasecmp((const char *)c.at, word, len) == 0;
+}
+
 bool text_same(struct cur a, struct cur b)
 {
 	return cur_left(&a) == cur_left(&b) &&
@@ -400,6 +407,15 @@ struct cur text_until(struct cur *c, char stop)
 	struct cur part = cur_sub(c, end ? (size_t)(end - c->at) : cur_left(c));
 
 	cur_skip(c, end ? 1 : 0);
+	return part;
+}
+
+struct cur text_zero(struct cur *c)
+{
+	const uint8_t *end = cur_left(c) ? memchr(c->at, '\0', cur_left(c)) : NULL;
+	struct cur part = cur_sub(c, end ? (size_t)(end - c->at) : cur_left(c));
+
+	cur_skip(c, 1);
 	return part;
 }
 

@@ -113,12 +113,15 @@ bool proto_fields_number(
 	struct proto_tx *tx, enum proto_number_id id, unsigned n, uint64_t *ret_number);
 bool proto_fields_json(struct proto_tx *tx, struct out *o);
 
-struct cur text_trim(struct cur c);           /* without white space at both ends */
-bool text_is(struct cur c, const char *word); /* in any case of letters */
+struct cur text_trim(struct cur c);               /* without white space at both ends */
+bool text_is(struct cur c, const char *word);     /* in any case of letters */
+bool text_begins(struct cur c, const char *word); /* so, too */
 bool text_same(struct cur a, struct cur b);
 bool text_has(struct cur c, const char *text);
 /* Everything before the next `stop`, which is skipped. */
 struct cur text_until(struct cur *c, char stop);
+/* The same up to a NUL; without one it fails. */
+struct cur text_zero(struct cur *c);
 /* A line of at most `max` bytes, its end cut off; `whole`: the end was there, else the line goes
  * on. Returns how many bytes it used; 0: not there yet, unless this is the `end`. */
 size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct cur *ret_line,

@@ -28,12 +28,6 @@ struct ftp {
 	struct proto_login login;
 };
 
-static bool is_word(struct cur c, const char *word)
-{
-	return cur_left(&c) == strlen(word) &&
-	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
-}
-
 /* Up to three digits. */
 static bool read_number(struct cur *c, unsigned max, unsigned *ret_number)
 {
@@ -99,7 +93,7 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 	};
 	size_t i = 0;
 
-	while (i < sizeof(transfers) / sizeof(transfers[0]) && !is_word(command, transfers[i]))
+	while (i < sizeof(transfers) / sizeof(transfers[0]) && !text_is(command, transfers[i]))
 		i++;
 	if (i == sizeof(transfers) / sizeof(transfers[0]))
 		return;
@@ -139,13 +133,13 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 	proto_fields_add_number(tx->data, NUMBER_FTP_COMMAND_CUT, cut);
 	if (cut)
 		proto_tx_add_event(tx, "ftp.request_command_too_long");
-	if (is_word(command, "PORT"))
+	if (text_is(command, "PORT"))
 		set_port(ftp, tx, port_of_six(rest), true);
-	else if (is_word(command, "EPRT"))
+	else if (text_is(command, "EPRT"))
 		set_port(ftp, tx, port_between_bars(rest, 3), true);
-	else if (is_word(command, "USER"))
+	else if (text_is(command, "USER"))
 		proto_login_user(&ftp->login, rest.at, cur_left(&rest));
-	else if (is_word(command, "PASS"))
+	else if (text_is(command, "PASS"))
 		proto_login_password(&ftp->login, rest.at, cur_left(&rest));
 	expect(ftp, tx, command, rest);
 	proto_tx_done(tx, 0);
@@ -187,7 +181,7 @@ static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, st
 /* RFC 959, 5.4: 331 asks for a password, 332 for an account; what is good is 230 or 202. */
 static void login_answered(struct ftp *ftp, struct cur command, unsigned code)
 {
-	if (!is_word(command, "USER") && !is_word(command, "PASS") && !is_word(command, "ACCT"))
+	if (!text_is(command, "USER") && !text_is(command, "PASS") && !text_is(command, "ACCT"))
 		return;
 	if (code / 100 == 2)
 		proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_SUCCESS);
@@ -204,7 +198,7 @@ static void answered(struct ftp *ftp, struct proto_tx *tx, unsigned code)
 
 	proto_fields_get(tx->data, BUFFER_FTP_COMMAND, 0, &bytes);
 	command = cur_make(bytes.at, bytes.len);
-	tls = is_word(command, "AUTH");
+	tls = text_is(command, "AUTH");
 	if (code < 200)
 		return;
 	login_answered(ftp, command, code);

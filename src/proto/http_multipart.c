@@ -4,8 +4,6 @@
  * its bytes are data as they come. The line break before a delimiter belongs to it (RFC 2046,
  * section 5.1.1), so it waits.
  */
-#include <strings.h>
-
 #include "proto/http.h"
 
 #define BOUNDARY_MAX 200 /* RFC 2046 allows 70 */
@@ -33,16 +31,14 @@ static bool ends_boundary(uint8_t c, bool quoted)
 /* The boundary in a Content-Type, or an empty cursor. */
 static struct cur find_boundary(struct cur type)
 {
-	static const char word[] = "boundary=", kind[] = "multipart/form-data";
+	static const char word[] = "boundary=";
 	struct cur none = { 0 };
 	struct cur rest;
 	bool quoted;
 
-	if (cur_left(&type) < strlen(kind) ||
-		strncasecmp((const char *)type.at, kind, strlen(kind)) != 0)
+	if (!text_begins(type, "multipart/form-data"))
 		return none;
-	while (cur_left(&type) >= strlen(word) &&
-		strncasecmp((const char *)type.at, word, strlen(word)) != 0)
+	while (cur_left(&type) >= strlen(word) && !text_begins(type, word))
 		cur_skip(&type, 1);
 	if (cur_left(&type) < strlen(word))
 		return none;
@@ -113,8 +109,7 @@ static void header_line(struct http_multipart *m, struct cur line)
 		proto_tx_add_event(m->tx->tx, "http.multipart_invalid_header");
 		return;
 	}
-	if (m->file || cur_left(&line) < strlen(word) ||
-		strncasecmp((const char *)line.at, word, strlen(word)) != 0)
+	if (m->file || !text_begins(line, word))
 		return;
 	cur_skip(&line, strlen(word));
 	if (http_file_name(line, &name, &len))

@@ -63,12 +63,6 @@ struct irc {
 	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
 };
 
-static bool is_word(struct cur c, const char *word)
-{
-	return cur_left(&c) == strlen(word) &&
-	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
-}
-
 /* Up to the next `stop`, of which all that follow each other are skipped. */
 static struct cur before(struct cur *c, uint8_t stop)
 {
@@ -139,7 +133,7 @@ static enum irc_kind kind_of(const struct irc_line *line)
 {
 	enum irc_kind kind = 0;
 
-	while (kind < IRC_KINDS && !is_word(line->command, kinds[kind].command))
+	while (kind < IRC_KINDS && !text_is(line->command, kinds[kind].command))
 		kind++;
 	return kind < IRC_KINDS && line->n < kinds[kind].params ? IRC_KINDS : kind;
 }
@@ -274,7 +268,7 @@ static bool take_identify(struct irc *irc, struct cur text)
 	struct cur command = before(&text, ' '), one = before(&text, ' ');
 	struct cur two = before(&text, ' ');
 
-	if (!is_word(command, "IDENTIFY") || !cur_left(&one))
+	if (!text_is(command, "IDENTIFY") || !cur_left(&one))
 		return false;
 	if (cur_left(&two))
 		begin(irc, &irc->nickserv, "nickserv", one, two);
@@ -285,13 +279,13 @@ static bool take_identify(struct irc *irc, struct cur text)
 
 static bool is_nickserv(struct cur c)
 {
-	return is_word(before(&c, '@'), "NickServ");
+	return text_is(before(&c, '@'), "NickServ");
 }
 
 /* RFC 2812, 3.1: PASS and NICK in any order; a new NICK when the first was refused. */
 static void register_as(struct irc *irc, const struct irc_line *line)
 {
-	bool password = is_word(line->command, "PASS");
+	bool password = text_is(line->command, "PASS");
 
 	set_text(password ? &irc->password : &irc->nick, line->param[0]);
 	if (irc->nick.len)
@@ -304,15 +298,15 @@ static void register_as(struct irc *irc, const struct irc_line *line)
 static bool take_login(struct irc *irc, const struct irc_line *line)
 {
 	if (!irc->registered &&
-		(is_word(line->command, "PASS") || is_word(line->command, "NICK"))) {
+		(text_is(line->command, "PASS") || text_is(line->command, "NICK"))) {
 		register_as(irc, line);
 		return true;
 	}
-	if (is_word(line->command, "OPER") && line->n >= 2)
+	if (text_is(line->command, "OPER") && line->n >= 2)
 		begin(irc, &irc->oper, "oper", line->param[0], line->param[1]);
-	else if (is_word(line->command, "PRIVMSG") && is_nickserv(line->param[0]))
+	else if (text_is(line->command, "PRIVMSG") && is_nickserv(line->param[0]))
 		return take_identify(irc, line->param[1]);
-	else if (is_word(line->command, "NICKSERV") || is_word(line->command, "NS"))
+	else if (text_is(line->command, "NICKSERV") || text_is(line->command, "NS"))
 		return take_identify(irc, from_param(line, 0));
 	return false;
 }
@@ -478,7 +472,7 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 	line.cut = cut;
 	if (side == 0 && take_login(irc, &line))
 		return;
-	irc->wants_tls |= side == 0 && is_word(line.command, "STARTTLS");
+	irc->wants_tls |= side == 0 && text_is(line.command, "STARTTLS");
 	if (kind == IRC_MESSAGE && !own)
 		take_offer(irc, side, &line);
 	if (side == 1 && kind == IRC_NOTICE && is_nickserv(line.nick))
@@ -565,20 +559,20 @@ static enum proto_guess guess_client(const struct irc_line *line)
 	static const char *const caps[] = { "LS", "REQ", "LIST", "END" };
 	struct cur command = line->command;
 
-	if (is_word(command, "PASS") && line->n > 0)
+	if (text_is(command, "PASS") && line->n > 0)
 		return PROTO_MAY_BE;
-	if (is_word(command, "USER"))
+	if (text_is(command, "USER"))
 		return line->n >= 4 ? PROTO_IS : PROTO_IS_NOT;
-	if (is_word(command, "NICK"))
+	if (text_is(command, "NICK"))
 		return line->n == 1 || line->n == 2 ? PROTO_IS : PROTO_IS_NOT;
-	if (is_word(command, "JOIN"))
+	if (text_is(command, "JOIN"))
 		return is_channel(line->param[0]) ? PROTO_IS : PROTO_IS_NOT;
-	if (is_word(command, "PRIVMSG"))
+	if (text_is(command, "PRIVMSG"))
 		return line->n == 2 ? PROTO_IS : PROTO_IS_NOT;
-	if (is_word(command, "PONG"))
+	if (text_is(command, "PONG"))
 		return line->trailing ? PROTO_IS : PROTO_IS_NOT;
-	for (size_t i = 0; is_word(command, "CAP") && i < sizeof(caps) / sizeof(caps[0]); i++)
-		if (is_word(line->param[0], caps[i]))
+	for (size_t i = 0; text_is(command, "CAP") && i < sizeof(caps) / sizeof(caps[0]); i++)
+		if (text_is(line->param[0], caps[i]))
 			return PROTO_IS;
 	return PROTO_IS_NOT;
 }
@@ -590,11 +584,11 @@ static enum proto_guess guess_server(const struct irc_line *line)
 
 	if (cur_left(&line->nick))
 		is = kind_of(line) < IRC_KINDS || (numeric_of(command) && line->n) ||
-		     is_word(command, "CAP") || is_word(command, "PING") ||
-		     is_word(command, "PONG");
-	else if (is_word(command, "NOTICE"))
+		     text_is(command, "CAP") || text_is(command, "PING") ||
+		     text_is(command, "PONG");
+	else if (text_is(command, "NOTICE"))
 		is = line->n == 2 && line->trailing;
-	else if (is_word(command, "PING") || is_word(command, "ERROR"))
+	else if (text_is(command, "PING") || text_is(command, "ERROR"))
 		is = line->n == 1 && line->trailing;
 	return is ? PROTO_IS : PROTO_IS_NOT;
 }

@@ -6,6 +6,7 @@
 #include "proto/krb5.h"
 
 #include "proto/ber.h"
+#include "proto/talk.h"
 
 #define KRB5_MESSAGE_MAX 60000u /* a longer one (TCP) is not looked at */
 #define KRB5_ETYPES_MAX  16u    /* of a request that are shown */
@@ -22,7 +23,7 @@ struct krb5 {
 	struct proto_conn *conn;
 	struct proto_login login;
 	uint8_t asked;    /* kind of the last request */
-	uint32_t left[2]; /* bytes of a message that is not looked at */
+	uint64_t left[2]; /* bytes of a message that is not looked at */
 };
 
 struct message {
@@ -446,14 +447,6 @@ static bool take_framed(struct krb5 *k, unsigned side, struct cur *c)
 	return true;
 }
 
-static void skip(struct krb5 *k, unsigned side, struct cur *c)
-{
-	size_t n = k->left[side] < cur_left(c) ? k->left[side] : cur_left(c);
-
-	cur_skip(c, n);
-	k->left[side] -= (uint32_t)n;
-}
-
 static size_t krb5_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -466,7 +459,7 @@ static size_t krb5_feed(struct proto_conn *conn, void *state, unsigned side, con
 		return len;
 	}
 	do
-		skip(k, side, &c);
+		talk_skip(&k->left[side], &c);
 	while (take_framed(k, side, &c));
 	return len - cur_left(&c);
 }

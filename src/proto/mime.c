@@ -182,28 +182,20 @@ static void name_parameter(struct mime *m, const char *word, struct cur name, st
 		set_name(m, value);
 		return;
 	}
-	if (cur_left(&name) < len + 1 || strncasecmp((const char *)name.at, word, len) != 0 ||
-		name.at[len] != '*')
+	if (cur_left(&name) < len + 1 || !text_begins(name, word) || name.at[len] != '*')
 		return;
 	cur_skip(&number, len + 1);
 	add_to_name(m, number, value);
-}
-
-static bool starts(struct cur c, const char *word)
-{
-	size_t len = strlen(word);
-
-	return cur_left(&c) >= len && strncasecmp((const char *)c.at, word, len) == 0;
 }
 
 static void content_type(struct mime *m, struct cur value)
 {
 	struct cur type = text_trim(cut_at(&value, ';')), name, part;
 
-	m->is_multipart = starts(type, "multipart/");
-	m->is_message = starts(type, "message/rfc822");
-	m->is_text = starts(type, "text/");
-	m->is_attachment |= starts(type, "application/");
+	m->is_multipart = text_begins(type, "multipart/");
+	m->is_message = text_begins(type, "message/rfc822");
+	m->is_text = text_begins(type, "text/");
+	m->is_attachment |= text_begins(type, "application/");
 	while (cur_left(&value)) {
 		struct cur next = cut_at(&value, ';');
 
@@ -220,7 +212,7 @@ static void content_disposition(struct mime *m, struct cur value)
 {
 	struct cur name, part;
 
-	m->is_attachment |= starts(text_trim(cut_at(&value, ';')), "attachment");
+	m->is_attachment |= text_begins(text_trim(cut_at(&value, ';')), "attachment");
 	m->name_goes_on = false;
 	while (cur_left(&value)) {
 		struct cur next = cut_at(&value, ';');
@@ -233,9 +225,9 @@ static void content_disposition(struct mime *m, struct cur value)
 static void transfer_encoding(struct mime *m, struct cur value)
 {
 	value = text_trim(value);
-	m->encoding = starts(value, "base64")             ? MIME_BASE64
-		      : starts(value, "quoted-printable") ? MIME_QUOTED
-							  : MIME_PLAIN;
+	m->encoding = text_begins(value, "base64")             ? MIME_BASE64
+		      : text_begins(value, "quoted-printable") ? MIME_QUOTED
+							       : MIME_PLAIN;
 }
 
 static void add_list(struct mime *m, enum proto_buffer_id id, struct cur value)
@@ -374,7 +366,7 @@ static void find_urls(struct mime *m, const uint8_t *bytes, size_t len)
 		struct cur url;
 
 		for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-			found |= starts(c, schemes[i]);
+			found |= text_begins(c, schemes[i]);
 		if (!found) {
 			c.at++;
 			continue;

@@ -151,7 +151,7 @@ static void say_options(struct out *o, struct cur whole)
 		} else if (option == 1 && cur_ahead(value, 0) < 4 && cur_left(&value)) {
 			json_str(o, "encryption", encryption[cur_u8(&value)]);
 		} else if (option == 2 && cur_ahead(value, 0)) {
-			talk_text(o, "instance", talk_until(&value, 0));
+			talk_text(o, "instance", text_until(&value, 0));
 		}
 	}
 }

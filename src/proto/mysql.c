@@ -125,12 +125,12 @@ static void take_response(struct mysql *m, struct cur response)
 {
 	m->asked = false;
 	if (m->login.method == plugins[CLEAR_PASSWORD]) {
-		response = talk_until(&response, 0);
+		response = text_until(&response, 0);
 		proto_login_password(&m->login, response.at, cur_left(&response));
 		return;
 	}
 	if (m->login.method == plugins[OLD_PASSWORD])
-		response = talk_until(&response, 0);
+		response = text_until(&response, 0);
 	take_hash(m, response);
 }
 
@@ -167,9 +167,9 @@ static bool take_login_320(struct mysql *m, struct proto_tx *tx, struct cur c)
 	cur_skip(&c, 5);
 	if (!cur_ok(&c))
 		return false;
-	user = talk_until(&c, 0);
-	response = talk_until(&c, 0);
-	database = talk_until(&c, 0);
+	user = text_until(&c, 0);
+	response = text_until(&c, 0);
+	database = text_until(&c, 0);
 	if (!(m->caps & CAP_WITH_DATABASE))
 		database = cur_make(NULL, 0);
 	m->login.method = plugins[OLD_PASSWORD];
@@ -184,7 +184,7 @@ static struct cur read_response(uint32_t caps, struct cur *c)
 		return cur_sub(c, read_lenenc(c));
 	if (caps & CAP_SECURE)
 		return cur_sub(c, cur_u8(c));
-	return talk_until(c, 0);
+	return text_until(c, 0);
 }
 
 /* Protocol::HandshakeResponse41. */
@@ -193,12 +193,12 @@ static bool take_login_41(struct mysql *m, struct proto_tx *tx, struct cur c)
 	struct cur user, response, database = cur_make(NULL, 0), plugin = database;
 
 	cur_skip(&c, 4 + 4 + 1 + 23);
-	user = talk_until(&c, 0);
+	user = text_until(&c, 0);
 	response = read_response(m->caps, &c);
 	if (m->caps & CAP_WITH_DATABASE)
-		database = talk_until(&c, 0);
+		database = text_until(&c, 0);
 	if (m->caps & CAP_PLUGIN)
-		plugin = talk_until(&c, 0);
+		plugin = text_until(&c, 0);
 	if (!cur_ok(&c))
 		return false;
 	set_plugin(m, plugin);
@@ -250,12 +250,12 @@ static void take_login(struct mysql *m, struct cur c)
 /* COM_CHANGE_USER: another login. */
 static void take_change_user(struct mysql *m, struct proto_tx *tx, struct cur c)
 {
-	struct cur user = talk_until(&c, 0), response, database, plugin;
+	struct cur user = text_until(&c, 0), response, database, plugin;
 
-	response = m->caps & CAP_SECURE ? cur_sub(&c, cur_u8(&c)) : talk_until(&c, 0);
-	database = talk_until(&c, 0);
+	response = m->caps & CAP_SECURE ? cur_sub(&c, cur_u8(&c)) : text_until(&c, 0);
+	database = text_until(&c, 0);
 	cur_skip(&c, cur_left(&c) < 2 ? cur_left(&c) : 2);
-	plugin = m->caps & CAP_PLUGIN ? talk_until(&c, 0) : cur_make(NULL, 0);
+	plugin = m->caps & CAP_PLUGIN ? text_until(&c, 0) : cur_make(NULL, 0);
 	if (!cur_ok(&c))
 		return;
 	m->phase = LOGIN;
@@ -354,7 +354,7 @@ static void take_greeting(struct mysql *m, uint8_t protocol, struct cur c)
 
 	if (!tx)
 		return;
-	talk_text(&o, "version", talk_until(&c, 0));
+	talk_text(&o, "version", text_until(&c, 0));
 	json_u64(&o, "thread_id", cur_le32(&c));
 	talk_say(tx->data, &o);
 	proto_tx_news(tx, 1);
@@ -374,7 +374,7 @@ static void take_switch(struct mysql *m, struct cur c)
 	struct cur challenge;
 
 	if (cur_left(&c)) {
-		set_plugin(m, talk_until(&c, 0));
+		set_plugin(m, text_until(&c, 0));
 		challenge = cur_sub(&c,
 			cur_left(&c) < MYSQL_OLD_CHALLENGE ? cur_left(&c) : MYSQL_OLD_CHALLENGE);
 		if (cur_left(&challenge))
@@ -507,7 +507,7 @@ static enum proto_guess guess_server(struct cur c, uint32_t head)
 	}
 	if (said != 10)
 		return PROTO_IS_NOT;
-	version = talk_until(&c, 0);
+	version = text_until(&c, 0);
 	for (struct cur text = version; cur_left(&text);)
 		if (!isprint(cur_u8(&text)))
 			return PROTO_IS_NOT;

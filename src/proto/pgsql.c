@@ -137,8 +137,8 @@ static void say_parameters(struct pgsql *p, struct out *o, struct cur c)
 	struct cur name, value;
 
 	for (struct cur each = c; cur_left(&each);) {
-		name = talk_until(&each, 0);
-		value = talk_until(&each, 0);
+		name = text_until(&each, 0);
+		value = text_until(&each, 0);
 		if (is_text(name, "user"))
 			user = value;
 	}
@@ -147,8 +147,8 @@ static void say_parameters(struct pgsql *p, struct out *o, struct cur c)
 	talk_text(o, "user", user);
 	json_open(o, "optional_parameters", '[');
 	while (cur_left(&c)) {
-		name = talk_until(&c, 0);
-		value = talk_until(&c, 0);
+		name = text_until(&c, 0);
+		value = text_until(&c, 0);
 		if (cur_left(&name) && !is_text(name, "user"))
 			say_parameter(o, name, value);
 	}
@@ -228,7 +228,7 @@ static void take_md5(struct pgsql *p, struct cur c)
 static void take_sasl(struct pgsql *p, struct out *o, struct cur c)
 {
 	if (p->auth == AUTH_SASL) {
-		struct cur mechanism = talk_until(&c, 0);
+		struct cur mechanism = text_until(&c, 0);
 
 		cur_skip(&c, 4); /* length of the rest */
 		talk_text(o, "sasl_authentication_mechanism", mechanism);
@@ -248,7 +248,7 @@ static void take_password(struct pgsql *p, struct cur c)
 
 	if (!tx)
 		return;
-	text = talk_until(&text, 0);
+	text = text_until(&text, 0);
 	if (p->auth == AUTH_SASL || p->auth == AUTH_SASL_CONTINUE) {
 		take_sasl(p, &o, c);
 	} else {
@@ -269,8 +269,8 @@ static void take_extended(struct pgsql *p, uint8_t type, struct cur c)
 
 	p->in_batch = type != 'S';
 	if (type == 'P') {
-		talk_until(&c, 0); /* name of the statement */
-		simple_request(p, first, "extended_query", talk_until(&c, 0));
+		text_until(&c, 0); /* name of the statement */
+		simple_request(p, first, "extended_query", text_until(&c, 0));
 	} else if (first) {
 		simple_request(p, true, "message",
 			text_of(type == 'S'   ? "sync"
@@ -286,7 +286,7 @@ static void take_client(struct pgsql *p, uint8_t type, struct cur c)
 		take_password(p, c);
 		break;
 	case 'Q':
-		simple_request(p, true, "simple_query", talk_until(&c, 0));
+		simple_request(p, true, "simple_query", text_until(&c, 0));
 		break;
 	case 'P':
 	case 'B':
@@ -355,7 +355,7 @@ static void say_auth(struct out *o, uint32_t auth, struct cur c)
 		say_salt(o, "authentication_md5_password", c);
 		break;
 	case AUTH_SASL:
-		talk_text(o, "authentication_sasl", talk_until(&c, 0));
+		talk_text(o, "authentication_sasl", text_until(&c, 0));
 		break;
 	case AUTH_SASL_CONTINUE:
 		talk_text(o, "authentication_sasl_continue", c);
@@ -416,7 +416,7 @@ static void say_error(struct out *o, struct cur c, bool message)
 	bool said[128] = { 0 };
 
 	for (uint8_t type = cur_u8(&c); type; type = cur_u8(&c)) {
-		struct cur text = talk_until(&c, 0);
+		struct cur text = text_until(&c, 0);
 
 		if (type >= 128 || !error_names[type] || said[type])
 			continue;
@@ -450,13 +450,13 @@ static void take_parameter(struct pgsql *p, struct cur c)
 	struct out o = out_make(json, sizeof(json));
 	struct proto_tx *tx = talk_queue_first(&p->queue);
 	struct proto_fields *f = tx ? tx->data : NULL;
-	struct cur name = talk_until(&c, 0);
+	struct cur name = text_until(&c, 0);
 
 	if (!f || f->bytes_len > PG_PARAMETERS_MAX)
 		return;
 	if (f->bytes_len)
 		out_char(&o, ',');
-	say_parameter(&o, name, talk_until(&c, 0));
+	say_parameter(&o, name, text_until(&c, 0));
 	if (out_ok(&o)) {
 		f->sides = 2;
 		proto_fields_append(f, BUFFER_NONE, json, o.len);
@@ -511,7 +511,7 @@ static void take_row(struct pgsql *p, size_t size, struct cur c)
 
 static void take_tag(struct pgsql *p, struct cur c)
 {
-	c = talk_until(&c, 0);
+	c = text_until(&c, 0);
 	cur_limit(&c, PG_TAG_MAX);
 	p->answer.tag_len = (uint8_t)cur_left(&c);
 	cur_copy(&c, p->answer.tag, p->answer.tag_len);

@@ -65,7 +65,7 @@ static bool read_line(struct cur *c, struct cur *ret_line)
 {
 	if (!memchr(c->at, '\n', cur_left(c)))
 		return false;
-	*ret_line = talk_until(c, '\n');
+	*ret_line = text_until(c, '\n');
 	if (cur_left(ret_line) && ret_line->end[-1] == '\r')
 		ret_line->end--;
 	return true;
@@ -100,21 +100,15 @@ static void add_argument(struct redis *r, struct cur c)
 		memcpy(&r->kept[at], c.at, cur_left(&c));
 }
 
-static bool is_word(struct cur c, const char *word)
-{
-	return cur_left(&c) == strlen(word) &&
-	       strncasecmp((const char *)c.at, word, cur_left(&c)) == 0;
-}
-
 /* AUTH [user] password; HELLO version AUTH user password ... */
 static bool take_login(struct redis *r)
 {
 	struct cur command = argument(r, 0), user = cur_make(NULL, 0), password;
 	unsigned first = 1;
 
-	if (is_word(command, "HELLO"))
-		first = is_word(argument(r, 2), "AUTH") ? 3 : 0;
-	else if (!is_word(command, "AUTH"))
+	if (text_is(command, "HELLO"))
+		first = text_is(argument(r, 2), "AUTH") ? 3 : 0;
+	else if (!text_is(command, "AUTH"))
 		first = 0;
 	if (!first || r->n_arguments <= first)
 		return false;
@@ -163,7 +157,7 @@ static void take_command(struct redis *r)
 	}
 	if (login)
 		r->auth = tx;
-	if (is_word(command, "SYNC") || is_word(command, "PSYNC"))
+	if (text_is(command, "SYNC") || text_is(command, "PSYNC"))
 		r->sync = tx;
 	r->tx = NULL;
 	r->n_arguments = r->n_dropped = 0;
@@ -174,7 +168,7 @@ static bool take_plain(struct redis *r, struct cur line)
 	if (cur_left(&line) > REDIS_LINE_MAX)
 		return false;
 	while (cur_left(&line)) {
-		struct cur word = talk_until(&line, ' ');
+		struct cur word = text_until(&line, ' ');
 
 		if (cur_left(&word))
 			add_argument(r, word);
@@ -322,7 +316,7 @@ static enum took take_sync(struct redis *r, struct cur *c, struct cur rest, stru
 
 	*c = rest;
 	r->elements_left = 0;
-	if (type == '+' && is_word(talk_until(&word, ' '), "FULLRESYNC")) {
+	if (type == '+' && text_is(text_until(&word, ' '), "FULLRESYNC")) {
 		say_reply(r, "reply", line);
 		return TOOK;
 	}
@@ -448,7 +442,7 @@ static enum proto_guess guess_array(struct cur c)
 		cur_limit(&c, 12);
 	else if (!cur_left(&c) || !memchr(c.at, '\n', cur_left(&c)))
 		return PROTO_MAY_BE;
-	line = talk_until(&c, '\n');
+	line = text_until(&c, '\n');
 	if (cur_left(&line) < 2)
 		return PROTO_IS_NOT;
 	if (!cur_left(&c))

@@ -2,7 +2,6 @@
 #include "proto/shell.h"
 
 #include <ctype.h>
-#include <strings.h>
 
 #include "proto/fields.h"
 #include "proto/paste.h"
@@ -23,16 +22,9 @@ struct shell_tx {
 	uint8_t command[];
 };
 
-static bool is_word_at(struct cur c, const char *word)
-{
-	size_t len = strlen(word);
-
-	return cur_left(&c) >= len && strncasecmp((const char *)c.at, word, len) == 0;
-}
-
 static bool has_word(struct cur c, const char *word)
 {
-	while (cur_left(&c) && !is_word_at(c, word))
+	while (cur_left(&c) && !text_begins(c, word))
 		cur_skip(&c, 1);
 	return cur_left(&c);
 }
@@ -44,7 +36,7 @@ static bool ends_with(struct cur c, const char *word)
 	if (cur_left(&c) < len)
 		return false;
 	cur_skip(&c, cur_left(&c) - len);
-	return is_word_at(c, word);
+	return text_begins(c, word);
 }
 
 /* ESC [ and a last byte from 0x40 on, or ESC and one from 0x30 on. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SIP (RFC 3261), over UDP and TCP: the first line and the headers that people look for. A
  * message is a transaction. */
-#include "proto/fields.h"
-
 #include <ctype.h>
-#include <strings.h>
+
+#include "proto/talk.h"
 
 #define SIP_LINE_MAX 4096
 #define SIP_HEAD_MAX 16384 /* of a message, up to the empty line */
@@ -26,27 +25,9 @@ static const char *const methods[] = { "REGISTER", "INVITE", "ACK", "BYE", "CANC
 
 struct sip {
 	struct proto_conn *conn;
-	uint32_t body[2]; /* bytes of a body still to come */
+	uint64_t body[2]; /* bytes of a body still to come */
 	struct proto_login login;
 };
-
-/* Up to the next `stop`, which is skipped. */
-static struct cur before(struct cur *c, uint8_t stop)
-{
-	struct cur part = *c;
-
-	while (cur_left(c) && c->at[0] != stop)
-		cur_skip(c, 1);
-	part.end = c->at;
-	cur_skip(c, cur_left(c) ? 1 : 0);
-	return part;
-}
-
-static bool is_name(struct cur c, const char *name)
-{
-	return cur_left(&c) == strlen(name) &&
-	       strncasecmp((const char *)c.at, name, strlen(name)) == 0;
-}
 
 static void add(struct proto_fields *f, enum proto_buffer_id id, struct cur c)
 {
@@ -64,9 +45,9 @@ static uint32_t number_of(struct cur c)
 
 static void take_authorization(struct sip *sip, unsigned side, struct cur value)
 {
-	struct cur scheme = before(&value, ' ');
+	struct cur scheme = text_until(&value, ' ');
 
-	if (!is_name(scheme, "Digest"))
+	if (!text_is(scheme, "Digest"))
 		return;
 	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
 	proto_login_digest(&sip->login, value);
@@ -90,14 +71,14 @@ static uint32_t take_headers(struct sip *sip, unsigned side, struct proto_fields
 	uint32_t body = 0;
 
 	while (cur_left(&c)) {
-		struct cur value = before(&c, '\n');
-		struct cur name = text_trim(before(&value, ':'));
+		struct cur value = text_until(&c, '\n');
+		struct cur name = text_trim(text_until(&value, ':'));
 
 		value = text_trim(value);
-		if (is_name(name, "Authorization") || is_name(name, "Proxy-Authorization"))
+		if (text_is(name, "Authorization") || text_is(name, "Proxy-Authorization"))
 			take_authorization(sip, side, value);
 		for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-			if (!is_name(name, headers[i].name) && !is_name(name, headers[i].brief))
+			if (!text_is(name, headers[i].name) && !text_is(name, headers[i].brief))
 				continue;
 			if (!cur_left(&name))
 				continue;
@@ -123,8 +104,8 @@ static void take_first(struct sip *sip, unsigned side, struct proto_fields *f, s
 
 	add(f, answer ? BUFFER_SIP_RESPONSE_LINE : BUFFER_SIP_REQUEST_LINE, rest);
 	line = rest;
-	one = before(&rest, ' ');
-	two = before(&rest, ' ');
+	one = text_until(&rest, ' ');
+	two = text_until(&rest, ' ');
 	if (answer)
 		login_answered(sip, side, two);
 	add(f, answer ? BUFFER_SIP_PROTOCOL : BUFFER_SIP_METHOD, one);
@@ -148,7 +129,7 @@ static uint32_t take_head(struct sip *sip, unsigned side, struct cur c)
 		return 0;
 	f = tx->data;
 	f->sides = (uint8_t)(1u << side);
-	take_first(sip, side, f, before(&c, '\n'));
+	take_first(sip, side, f, text_until(&c, '\n'));
 	body = take_headers(sip, side, f, c);
 	tx->state.done[!side] = true;
 	proto_tx_done(tx, side);
@@ -163,14 +144,6 @@ static size_t head_end(struct cur c)
 	return at ? (size_t)(at - c.at) + 4 : 0;
 }
 
-static void skip_body(struct sip *sip, unsigned side, struct cur *c)
-{
-	size_t n = sip->body[side] < cur_left(c) ? sip->body[side] : cur_left(c);
-
-	cur_skip(c, n);
-	sip->body[side] -= (uint32_t)n;
-}
-
 static size_t sip_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -181,7 +154,7 @@ static size_t sip_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	while (cur_left(&c)) {
 		size_t head;
 
-		skip_body(sip, side, &c);
+		talk_skip(&sip->body[side], &c);
 		while (cur_left(&c) && isspace(c.at[0])) /* between messages, to keep it alive */
 			cur_skip(&c, 1);
 		head = cur_left(&c) ? head_end(c) : 0;

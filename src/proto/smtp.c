@@ -177,7 +177,7 @@ static bool take_bdat(struct smtp *s, struct cur c)
 	while (cur_left(&c) && isdigit(c.at[0]) && digits++ < 18)
 		size = size * 10 + cur_u8(&c) - '0';
 	c = text_trim(c);
-	s->chunk_last = cur_left(&c) == 4 && strncasecmp((const char *)c.at, "LAST", 4) == 0;
+	s->chunk_last = text_is(c, "LAST");
 	if (!digits || (cur_left(&c) && !s->chunk_last)) {
 		event(s, 0, "smtp.invalid_bdat");
 		return false;

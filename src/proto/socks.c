@@ -48,16 +48,6 @@ static bool is_text(struct cur c)
 	return true;
 }
 
-/* Up to a NUL, which is skipped; it fails when there is none. */
-static struct cur text_until_nul(struct cur *c)
-{
-	const uint8_t *stop = memchr(c->at, 0, cur_left(c));
-	struct cur text = cur_sub(c, stop ? (size_t)(stop - c->at) : cur_left(c));
-
-	cur_skip(c, 1);
-	return text;
-}
-
 static const char *command_name(uint8_t command)
 {
 	switch (command) {
@@ -160,10 +150,10 @@ static bool take_request_4(struct socks *socks, struct cur *c)
 	socks->command = cur_u8(c);
 	port = cur_be16(c);
 	host = address = cur_sub(c, 4);
-	user = text_until_nul(c);
+	user = text_zero(c);
 	named = cur_be32(&address) - 1 < 255; /* 0.0.0.x: 4A */
 	if (named)
-		host = text_until_nul(c);
+		host = text_zero(c);
 	if (!cur_ok(c))
 		return false;
 	if (cur_left(&user)) {
@@ -325,8 +315,8 @@ static enum proto_guess guess_4(struct cur c)
 	command = cur_u8(&c);
 	cur_skip(&c, 2);
 	address = cur_be32(&c);
-	user = text_until_nul(&c);
-	host = address - 1 < 255 && cur_ok(&c) ? text_until_nul(&c) : user;
+	user = text_zero(&c);
+	host = address - 1 < 255 && cur_ok(&c) ? text_zero(&c) : user;
 	if (!is_command_4(command) || !address || !is_text(user) || !is_text(host) ||
 		cur_left(&user) > SOCKS_NAME_MAX || cur_left(&host) > SOCKS_NAME_MAX)
 		return PROTO_IS_NOT;

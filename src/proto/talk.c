@@ -50,15 +50,6 @@ void talk_skip(uint64_t *left, struct cur *c)
 	*left -= n;
 }
 
-struct cur talk_until(struct cur *c, uint8_t stop)
-{
-	const uint8_t *at = cur_left(c) ? memchr(c->at, stop, cur_left(c)) : NULL;
-	struct cur part = cur_sub(c, at ? (size_t)(at - c->at) : cur_left(c));
-
-	cur_skip(c, at ? 1 : 0);
-	return part;
-}
-
 struct out talk_out(const struct proto_fields *f, char *text, size_t size)
 {
 	struct out o = out_make(text, size);

@@ -28,8 +28,6 @@ void talk_queue_forget(struct talk_queue *queue, const void *data);
 
 /* Skips up to *left bytes, and takes them off. */
 void talk_skip(uint64_t *left, struct cur *c);
-/* Up to a byte `stop`, which is skipped; all, if there is none. */
-struct cur talk_until(struct cur *c, uint8_t stop);
 /* Members for the JSON text are written into talk_out(), which has the comma if one is needed, and
  * added by talk_say(), if there are any. */
 struct out talk_out(const struct proto_fields *fields, char *text, size_t size);

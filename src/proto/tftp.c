@@ -12,7 +12,6 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <strings.h>
 
 #define TFTP_BLOCK_SIZE     512   /* RFC 1350, 5 */
 #define TFTP_BLOCK_SIZE_MAX 65464 /* RFC 2348 */
@@ -37,35 +36,18 @@ struct tftp {
 	char name[FIELDS_NAME_MAX];
 };
 
-/* Text up to a NUL, which must be there. */
-static bool next_text(struct cur *c, struct cur *ret_text)
-{
-	const uint8_t *end = cur_left(c) ? memchr(c->at, '\0', cur_left(c)) : NULL;
-
-	if (!end)
-		return false;
-	*ret_text = cur_sub(c, (size_t)(end - c->at));
-	cur_skip(c, 1);
-	return true;
-}
-
-static bool is_word(struct cur c, const char *word)
-{
-	return cur_left(&c) == strlen(word) &&
-	       strncasecmp((const char *)c.at, word, strlen(word)) == 0;
-}
-
 static bool read_request(struct cur c, struct request *ret_request)
 {
 	struct request r;
 	uint16_t code = cur_be16(&c);
 
-	if ((code != READ_REQUEST && code != WRITE_REQUEST) || !next_text(&c, &r.file) ||
-		!next_text(&c, &r.mode))
+	r.file = text_zero(&c);
+	r.mode = text_zero(&c);
+	if ((code != READ_REQUEST && code != WRITE_REQUEST) || !cur_ok(&c))
 		return false;
 	if (cur_left(&r.file) == 0 || cur_left(&r.file) > TFTP_NAME_MAX)
 		return false;
-	if (!is_word(r.mode, "octet") && !is_word(r.mode, "netascii") && !is_word(r.mode, "mail"))
+	if (!text_is(r.mode, "octet") && !text_is(r.mode, "netascii") && !text_is(r.mode, "mail"))
 		return false;
 	r.write = code == WRITE_REQUEST;
 	r.options = c;
@@ -169,14 +151,15 @@ static void take_acknowledgement(struct tftp *t, unsigned side, struct cur c)
 /* RFC 2347: the options that the server takes. */
 static void take_options(struct tftp *t, struct cur c)
 {
-	struct cur name, value;
-
-	while (next_text(&c, &name) && next_text(&c, &value)) {
+	while (cur_left(&c)) {
+		struct cur name = text_zero(&c), value = text_zero(&c);
 		uint32_t n = 0;
 
+		if (!cur_ok(&c))
+			return;
 		while (cur_left(&value) && isdigit(value.at[0]) && n <= TFTP_BLOCK_SIZE_MAX)
 			n = n * 10 + cur_u8(&value) - '0';
-		if (is_word(name, "blksize") && n > 0 && n <= TFTP_BLOCK_SIZE_MAX)
+		if (text_is(name, "blksize") && n > 0 && n <= TFTP_BLOCK_SIZE_MAX)
 			t->block = n;
 	}
 }
