@@ -5,11 +5,14 @@ import json
 import os
 import subprocess
 
+from packets import pcap
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("FISHBOWL_BUILD", os.path.join(ROOT, "build"))
 FISHBOWL = os.path.join(BUILD, "src", "cmd", "fishbowl", "fishbowl")
 SHARED = os.environ.get("FISHBOWL_SHARED", os.path.join(ROOT, "..", "shared"))
 PCAPS = os.path.join(SHARED, "data", "pcaps")
+RULES = os.path.join(ROOT, "data", "rules", "outbound.rules")
 
 
 def captures():
@@ -29,3 +32,15 @@ def records(*args):
     done = run("-o", "-", *args)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def replay_packets(tmp_path, packets, *args):
+    """The records of these IP packets, ten milliseconds apart, with the rules that come with Fishbowl."""
+    capture = tmp_path / "capture.pcap"
+    capture.write_bytes(pcap("raw", [(10**18 + n * 10**7, packet) for n, packet in enumerate(packets)]))
+    return records("--rules", RULES, *args, capture)
+
+
+def bodies(found, kind):
+    """What records of this type say beside what all do."""
+    return [record[kind] for record in found if record["event_type"] == kind]

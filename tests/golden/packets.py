@@ -116,6 +116,35 @@ def tcp_talk(client, server, cport, sport, request=b"GET / HTTP/1.0\r\n\r\n", an
             for up, flags, q, k, d in steps]
 
 
+ATTACKER, HONEYPOT = "198.51.100.7", "192.0.2.10"
+
+
+def talk(steps, cport, sport, ends=(ATTACKER, HONEYPOT)):
+    """A whole TCP connection of what its two sides say in turn, [(side, bytes)]. What else is among the steps comes
+    out in its place."""
+    ends = [(*ends, cport, sport), (*reversed(ends), sport, cport)]
+    seq = [1000, 5000]
+    out = []
+
+    def say(side, flags, data=b"", size=None):
+        out.append(tcp(*ends[side], flags, seq=seq[side], ack=seq[not side], data=data))
+        seq[side] += len(data) if size is None else size
+
+    say(0, SYN, size=1)
+    say(1, SYN | ACK, size=1)
+    say(0, ACK)
+    for step in steps:
+        if isinstance(step, tuple):
+            say(step[0], PSH | ACK, step[1])
+            say(not step[0], ACK)
+        else:
+            out.append(step)
+    say(0, FIN | ACK, size=1)
+    say(1, FIN | ACK, size=1)
+    say(0, ACK)
+    return out
+
+
 # Capture files. A packet is (time in ns, bytes).
 
 LINK = {"ethernet": 1, "raw": 101, "raw-bsd": 12, "ipv4": 228, "ipv6": 229, "null": 0, "loop": 108,

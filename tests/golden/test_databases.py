@@ -4,9 +4,8 @@ import os
 
 import pytest
 
-from fishbowl import ROOT, SHARED, records
+from fishbowl import RULES, SHARED, records
 
-RULES = os.path.join(ROOT, "data", "rules", "outbound.rules")
 CAPTURES = os.path.join(SHARED, "data", "suricata-verify", "tests", "pgsql")
 LOGINS = {
     "pgsql-ssl-rejected-md5-auth-simple-query": [

@@ -27,27 +27,12 @@ class Wire:
 
     def talk(self, second, client, server, sport, dport, steps, pause=0.01):
         """A whole TCP connection of what its two sides say; a number among the steps is a pause in seconds."""
-        ends = [(client, server, sport, dport), (server, client, dport, sport)]
-        seq = [1000, 5000]
-
-        def say(side, flags, data=b'', size=None):
-            nonlocal second
-            self.add(second, p.tcp(*ends[side], flags, seq=seq[side], ack=seq[not side], data=data))
-            seq[side] += len(data) if size is None else size
-            second += pause
-
-        say(0, p.SYN, size=1)
-        say(1, p.SYN | p.ACK, size=1)
-        say(0, p.ACK)
-        for step in steps:
-            if isinstance(step, tuple):
-                say(step[0], p.PSH | p.ACK, step[1])
-                say(not step[0], p.ACK)
+        for one in p.talk(steps, sport, dport, (client, server)):
+            if isinstance(one, bytes):
+                self.add(second, one)
+                second += pause
             else:
-                second += step
-        say(0, p.FIN | p.ACK, size=1)
-        say(1, p.FIN | p.ACK, size=1)
-        say(0, p.ACK)
+                second += one
 
     def replay(self, tmp_path, *more):
         self.packets.sort(key=lambda one: one[0])

@@ -6,10 +6,8 @@ import os
 import pytest
 
 import packets as p
-from fishbowl import PCAPS, ROOT, records
-from test_shell import talk
-
-RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
+from fishbowl import PCAPS, RULES, records
+from packets import talk
 
 
 def replay(name):

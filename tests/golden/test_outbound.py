@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules of our own: what each of them is about does not leave as it was sent."""
 import json
-import os
 import re
 import subprocess
 
 import pytest
 
 import packets as p
-from fishbowl import FISHBOWL, ROOT
+from fishbowl import FISHBOWL, RULES
 
-RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
 HONEYPOT, OUTSIDE = '192.0.2.10', '198.51.100.7'
 OPTION = re.compile(r'(content|replace|offset|depth|distance|within|dsize|file_data|sid|nocase)(?::\s*"?((?:[^";\\]|\\.)*)"?)?;')
 

@@ -10,7 +10,7 @@ import pytest
 
 import packets as p
 from fishbowl import FISHBOWL, PCAPS, captures, run
-from test_shell import talk
+from packets import talk
 
 SECRET, WORDS, PERSON = 'hunter2horse', 'meet me at noon', 'wanda'
 PLAIN = base64.b64encode(f'\0{PERSON}\0{SECRET}'.encode()).decode()

@@ -5,9 +5,8 @@ import os
 import pytest
 
 import packets as p
-from fishbowl import PCAPS, ROOT, records
+from fishbowl import PCAPS, RULES, bodies, records
 
-RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
 SV = os.path.join(PCAPS, '..', 'suricata-verify', 'tests')
 
 
@@ -17,13 +16,9 @@ def replay(capture, kind, *more):
     return [record for record in records(*more, '--rules', RULES, capture) if record['event_type'] in (kind, 'login')]
 
 
-def of(found, kind):
-    return [record[kind] for record in found if record['event_type'] == kind]
-
-
 def test_vnc_scanner():
     found = replay(os.path.join(PCAPS, 'vnc-scanner.pcap'), 'rfb')
-    [login], [rfb] = of(found, 'login'), of(found, 'rfb')
+    [login], [rfb] = bodies(found, 'login'), bodies(found, 'rfb')
     assert login == {'method': 'vnc', 'result': 'failure',
                      'hash': '$vnc$*435414aa5735603f719e3bab73fd2de5*50e93126e93f23aeebc83832eb69af52'}
     assert rfb['authentication']['security_result'] == 'FAIL'
@@ -32,21 +27,21 @@ def test_vnc_scanner():
 
 def test_ntlm():
     found = replay(os.path.join(SV, 'smb2-ntlmssp-order', 'smb2.pcap'), 'smb', '--ignore-checksums')
-    [login] = of(found, 'login')
+    [login] = bodies(found, 'login')
     assert (login['method'], login['user'], login['result']) == ('ntlm', 'CONTOSO\\SERVER01', 'success')
 
 
 def test_rdp():
     found = replay(os.path.join(SV, 'rdp-protocol', 'RDP-003.pcap'), 'rdp', '--ignore-checksums')
-    assert of(found, 'login') == [{'method': 'rdp-cookie', 'user': 'A70067', 'result': 'unknown'}]
-    assert [(rdp['event_type'], rdp.get('cookie')) for rdp in of(found, 'rdp')] == [
+    assert bodies(found, 'login') == [{'method': 'rdp-cookie', 'user': 'A70067', 'result': 'unknown'}]
+    assert [(rdp['event_type'], rdp.get('cookie')) for rdp in bodies(found, 'rdp')] == [
         ('initial_request', 'A70067'), ('initial_response', None)]
 
 
 def test_socks_reverse():
     """The bot connects; its master asks."""
     found = replay(os.path.join(PCAPS, 'socks5-reverse.pcap'), 'socks', '--ignore-checksums')
-    [socks] = of(found, 'socks')
+    [socks] = bodies(found, 'socks')
     assert socks == {'version': 5, 'command': 'connect', 'host': '74.125.131.103', 'port': 80, 'status': 'succeeded'}
 
 
@@ -71,7 +66,7 @@ def test_rules_of_rfb(tmp_path, capture, sids):
 
 
 def test_finger():
-    [finger] = of(replay(os.path.join(PCAPS, 'finger.pcap'), 'finger'), 'finger')
+    [finger] = bodies(replay(os.path.join(PCAPS, 'finger.pcap'), 'finger'), 'finger')
     assert (finger['query'], finger['user'], finger['long']) == ('julien', 'julien', False)
     assert finger['answer'].startswith('\r\nLogin: julien\t\t\t\tName: \n')
     assert len(finger['answer']) == 1024 and finger['answer_bytes'] == 2005

@@ -9,7 +9,8 @@ import pytest
 
 import packets as p
 from fishbowl import FISHBOWL, PCAPS
-from test_shell import RLOGIN, talk
+from packets import talk
+from test_shell import RLOGIN
 
 STEP_S = 0.01  # between two packets
 TELNET = [

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Telnet, rlogin and rsh, as `fishbowl replay` records them: lines, commands, logins."""
-import json
 import os
 import struct
 
 import pytest
 
 import packets as p
-from fishbowl import PCAPS, ROOT, run
+from fishbowl import PCAPS, bodies, replay_packets
 
-RULES = os.path.join(ROOT, 'data', 'rules', 'outbound.rules')
-ATTACKER, HONEYPOT = '198.51.100.7', '192.0.2.10'
 RSH = os.path.join(PCAPS, 'rsh.pcap')
 
 TELNET = [
@@ -24,47 +21,13 @@ RLOGIN = [
 ]
 
 
-def talk(steps, cport, sport, ends=(ATTACKER, HONEYPOT)):
-    """A whole TCP connection of what its two sides say in turn."""
-    ends = [(*ends, cport, sport), (*reversed(ends), sport, cport)]
-    seq = [1000, 5000]
-    out = []
-
-    def say(side, flags, data=b'', size=None):
-        out.append(p.tcp(*ends[side], flags, seq=seq[side], ack=seq[not side], data=data))
-        seq[side] += len(data) if size is None else size
-
-    say(0, p.SYN, size=1)
-    say(1, p.SYN | p.ACK, size=1)
-    say(0, p.ACK)
-    for side, data in steps:
-        say(side, p.PSH | p.ACK, data)
-        say(not side, p.ACK)
-    say(0, p.FIN | p.ACK, size=1)
-    say(1, p.FIN | p.ACK, size=1)
-    say(0, p.ACK)
-    return out
-
-
-def replay(tmp_path, packets):
-    capture = tmp_path / 'capture.pcap'
-    capture.write_bytes(p.pcap('raw', [(10**18 + n * 10**7, packet) for n, packet in enumerate(packets)]))
-    done = run('--rules', RULES, '-o', tmp_path / 'out', capture)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in (tmp_path / 'out' / 'eve.json').read_text().splitlines()]
-
-
-def of(records, kind):
-    return [r[kind] for r in records if r['event_type'] == kind]
-
-
 def test_telnet(tmp_path):
-    records = replay(tmp_path, talk(TELNET, 40000, 2323))
-    assert of(records, 'login') == [
+    records = replay_packets(tmp_path, p.talk(TELNET, 40000, 2323))
+    assert bodies(records, 'login') == [
         {'user': 'root', 'password': 'wrong', 'result': 'failure'},
         {'user': 'root', 'password': 'xc3511', 'result': 'success'},
     ]
-    assert of(records, 'telnet') == [
+    assert bodies(records, 'telnet') == [
         {'command': 'wget http://x/z', 'output': 'no route\r\n~ #'},
         {'command': 'exit', 'output': ''},
     ]
@@ -72,9 +35,9 @@ def test_telnet(tmp_path):
 
 
 def test_rlogin(tmp_path):
-    records = replay(tmp_path, talk(RLOGIN, 1022, 5130))
-    assert of(records, 'login') == [{'method': 'rhosts', 'user': 'root', 'result': 'success'}]
-    assert of(records, 'rlogin') == [{'command': 'id', 'output': 'uid=0\r\n#'}]
+    records = replay_packets(tmp_path, p.talk(RLOGIN, 1022, 5130))
+    assert bodies(records, 'login') == [{'method': 'rhosts', 'user': 'root', 'result': 'success'}]
+    assert bodies(records, 'rlogin') == [{'command': 'id', 'output': 'uid=0\r\n#'}]
 
 
 def moved(data):
@@ -84,7 +47,7 @@ def moved(data):
         size, = struct.unpack_from('<I', data, at + 8)
         segment = data[at + 16 + 14 + 20:at + 16 + size]
         to_server = segment[2:4] == struct.pack('>H', 514)
-        ends = (ATTACKER, HONEYPOT) if to_server else (HONEYPOT, ATTACKER)
+        ends = (p.ATTACKER, p.HONEYPOT) if to_server else (p.HONEYPOT, p.ATTACKER)
         yield p.ip(*ends, 6, p.summed(*ends, 6, segment[:16] + b'\0\0' + segment[18:], 16))
         at += 16 + size
 
@@ -92,13 +55,13 @@ def moved(data):
 @pytest.mark.skipif(not os.path.exists(RSH), reason='no captures: ' + PCAPS + ' is absent')
 def test_rsh(tmp_path):
     with open(RSH, 'rb') as f:
-        records = replay(tmp_path, moved(f.read()))
-    assert of(records, 'rsh') == [
+        records = replay_packets(tmp_path, moved(f.read()))
+    assert bodies(records, 'rsh') == [
         {'client_user': 'lns', 'server_user': 'root', 'command': 'mkdir testdir', 'answer': 'Password incorrect.\n'},
         {'client_user': 'lns', 'server_user': 'someuser', 'command': 'some random command',
          'answer': 'Login incorrect.\n'},
     ]
-    assert of(records, 'login') == [
+    assert bodies(records, 'login') == [
         {'method': 'rhosts', 'user': 'root', 'result': 'failure'},
         {'method': 'rhosts', 'user': 'someuser', 'result': 'failure'},
     ]

@@ -6,10 +6,9 @@ import struct
 
 import pytest
 
-from fishbowl import PCAPS, ROOT, records
+from fishbowl import PCAPS, RULES, records
 from packets import ACK, FIN, PSH, SYN, eth, pcap, tcp
 
-RULES = os.path.join(ROOT, "data", "rules", "outbound.rules")
 EXPECTED = os.path.join(PCAPS, "expected.json")
 ARGS = ("--ignore-checksums", "--midstream=true", "--rules", RULES)
 

@@ -6,9 +6,8 @@ import os
 import pytest
 
 import packets as p
-from fishbowl import PCAPS, ROOT, SHARED, records
+from fishbowl import PCAPS, RULES, SHARED, records
 
-RULES = os.path.join(ROOT, "data", "rules", "outbound.rules")
 SV = os.path.join(SHARED, "data", "suricata-verify", "tests")
 
 

@@ -6,7 +6,7 @@ import random
 
 import packets as p
 from fishbowl import records
-from test_shell import ATTACKER, HONEYPOT, talk
+from packets import ATTACKER, HONEYPOT, talk
 
 SECOND = 10**9
 
