@@ -86,6 +86,14 @@ const char *reason_name(enum reason reason)
 	return reason_row(reason)->name;
 }
 
+int reason_find(const char *name)
+{
+	for (int reason = 0; reason < REASON_COUNT; reason++)
+		if (strcmp(reason_name((enum reason)reason), name) == 0)
+			return reason;
+	return -1;
+}
+
 const char *reason_text(enum reason reason)
 {
 	return reason_row(reason)->text;
@@ -133,13 +141,10 @@ enum severity event_severity(enum event_type type)
 /* An incident that only grew, or is over, has been told of. */
 static bool is_told(const struct record *record)
 {
-	static const char *const told[] = { "grew", "closed" };
 	struct text stage = record->incident.stage;
 
-	for (size_t i = 0; record->type == EVENT_INCIDENT && i < 2; i++)
-		if (stage.len == strlen(told[i]) && memcmp(stage.at, told[i], stage.len) == 0)
-			return true;
-	return false;
+	return record->type == EVENT_INCIDENT &&
+	       (text_is_word(stage, "grew") || text_is_word(stage, "closed"));
 }
 
 enum severity record_severity(const struct record *record)
@@ -194,4 +199,9 @@ const char *ip_proto_name(uint8_t proto, char buf[static 8])
 struct text text_of(const char *str)
 {
 	return (struct text){ .at = str, .len = (uint32_t)strlen(str) };
+}
+
+bool text_is_word(struct text text, const char *word)
+{
+	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
 }

@@ -124,6 +124,7 @@ struct record_identity {
 
 const char *reason_name(enum reason reason);     /* "tcp-limit" */
 const char *reason_text(enum reason reason);     /* the label for people */
+int reason_find(const char *name);               /* -1: there is none */
 enum verdict reason_verdict(enum reason reason); /* the verdict that goes with it */
 enum severity reason_severity(enum reason reason);
 const char *verdict_name(enum verdict verdict);
@@ -137,6 +138,7 @@ enum event_type event_type_find(const char *name);
 const char *ip_proto_name(uint8_t proto, char buf[static 8]);
 
 struct text text_of(const char *str);
+bool text_is_word(struct text text, const char *word);
 
 /* One table row, for whoever walks the vocabulary: codec, JSON, schema, manual page, database. */
 enum field_kind {

@@ -28,11 +28,6 @@ static const char *plain_text(char *buf, size_t size, struct text text)
 	return plain(buf, size, text.at, text.len);
 }
 
-static bool is_word(struct text text, const char *word)
-{
-	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
-}
-
 static int64_t us_of(int64_t time_ns)
 {
 	return time_ns / 1000;
@@ -439,7 +434,7 @@ static void take_alert_out(struct incidents *in, struct view *v, const char *sig
 {
 	const struct event_alert *alert = &v->record->alert;
 	bool rewritten = alert->before.len > 0;
-	bool blocked = is_word(alert->action, "blocked");
+	bool blocked = text_is_word(alert->action, "blocked");
 	enum level level = blocked ? LEVEL_CRITICAL : LEVEL_HIGH;
 	struct sentence s;
 
@@ -484,9 +479,9 @@ static bool is_public(const struct record *record)
 
 	if (login->user.len + login->password.len + login->hash.len == 0)
 		return true;
-	if (is_word(proto, "ftp"))
-		return is_word(login->user, "anonymous") || is_word(login->user, "ftp");
-	return is_word(proto, "snmp") || is_word(proto, "irc");
+	if (text_is_word(proto, "ftp"))
+		return text_is_word(login->user, "anonymous") || text_is_word(login->user, "ftp");
+	return text_is_word(proto, "snmp") || text_is_word(proto, "irc");
 }
 
 static uint64_t credential_of(const struct event_login *login)
@@ -502,7 +497,7 @@ static uint64_t credential_of(const struct event_login *login)
 static void take_login_in(struct incidents *in, struct view *v)
 {
 	const struct event_login *login = &v->record->login;
-	bool good = is_word(login->result, "success");
+	bool good = text_is_word(login->result, "success");
 	char user[SHORT_SIZE], app[SHORT_SIZE], from[IP_TEXT_MAX];
 	struct habits *h[2];
 	struct sentence s;
@@ -560,11 +555,11 @@ static void take_chat(struct incidents *in, struct view *v)
 	plain_text(nick, sizeof(nick), chat->nick);
 	plain_text(channel, sizeof(channel), chat->channel.len ? chat->channel : chat->to);
 	plain_text(text, sizeof(text), chat->text);
-	if (is_word(chat->kind, "message")) {
+	if (text_is_word(chat->kind, "message")) {
 		habit_chat(&v->incident->habits, hash_bytes(0, chat->text.at, chat->text.len));
 		s = sentence_make(v, STORY_CHAT, "%s in %s: %s", nick, channel, text);
 		story_add(v->incident, &s);
-	} else if (is_word(chat->kind, "join")) {
+	} else if (text_is_word(chat->kind, "join")) {
 		s = sentence_make(v, STORY_CHAT, "%s joined %s", nick, channel);
 		story_add(v->incident, &s);
 	}
@@ -590,9 +585,10 @@ static bool brings(const struct view *v, const json_t *root)
 	struct text app = v->record->head.app_proto;
 	const char *method = json_string_value(member(root, "http", "http_method"));
 
-	if (is_word(app, "http"))
+	if (text_is_word(app, "http"))
 		return method && strcmp(method, "PUT") == 0;
-	return !is_word(app, "smtp") && !is_word(app, "pop3") && !is_word(app, "imap");
+	return !text_is_word(app, "smtp") && !text_is_word(app, "pop3") &&
+	       !text_is_word(app, "imap");
 }
 
 static struct sentence file_sentence(const struct view *v, enum story_kind kind, const char *verb,

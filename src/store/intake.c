@@ -319,16 +319,11 @@ static void queue(struct intake *in, char (*names)[SEGMENT_NAME_MAX], size_t *n,
 		memcpy(names[(*n)++], segment.name, sizeof(segment.name));
 }
 
-static bool text_is(struct text text, const char *word)
-{
-	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
-}
-
 static void note_segment(struct intake *in, const struct event_capture *capture)
 {
-	if (text_is(capture->action, "closed"))
+	if (text_is_word(capture->action, "closed"))
 		queue(in, in->segment, &in->n_segments, capture->segment);
-	else if (text_is(capture->action, "removed"))
+	else if (text_is_word(capture->action, "removed"))
 		queue(in, in->removed, &in->n_removed, capture->segment);
 }
 

@@ -72,16 +72,6 @@ static bool parse_proto(const char *text, uint8_t *ret_proto)
 	return false;
 }
 
-static bool parse_reason(const char *text, uint16_t *ret_reason)
-{
-	for (unsigned reason = 0; reason < REASON_COUNT; reason++)
-		if (strcmp(reason_name((enum reason)reason), text) == 0) {
-			*ret_reason = (uint16_t)reason;
-			return true;
-		}
-	return false;
-}
-
 static bool take_integer(enum field_kind kind, json_int_t number, char *at)
 {
 	uint64_t u64 = (uint64_t)number;
@@ -104,6 +94,7 @@ static bool take_string(enum field_kind kind, const json_t *value, char *at)
 	struct mac mac;
 	int64_t time_ns;
 	uint16_t reason;
+	int number;
 
 	switch (kind) {
 	case KIND_TEXT:
@@ -130,8 +121,10 @@ static bool take_string(enum field_kind kind, const json_t *value, char *at)
 		*at = strcmp(text, "drop") == 0 ? VERDICT_DROP : VERDICT_PASS;
 		return true;
 	case KIND_REASON:
-		if (!parse_reason(text, &reason))
+		number = reason_find(text);
+		if (number < 0)
 			return false;
+		reason = (uint16_t)number;
 		memcpy(at, &reason, sizeof(reason));
 		return true;
 	case KIND_FLAGS:

@@ -415,17 +415,11 @@ static struct ip column_ip(sqlite3_stmt *s, int column)
 	return ip;
 }
 
-static enum reason find_reason(const char *name)
-{
-	for (enum reason reason = 0; name && reason < REASON_COUNT; reason++)
-		if (strcmp(reason_name(reason), name) == 0)
-			return reason;
-	return REASON_NONE;
-}
-
 static int flow_row(struct asking *a, sqlite3_stmt *s)
 {
 	const char *honeypot = (const char *)sqlite3_column_text(s, 13);
+	const char *name = (const char *)sqlite3_column_text(s, 14);
+	int reason = name ? reason_find(name) : -1;
 	struct store_flow flow = {
 		.id = (uint64_t)sqlite3_column_int64(s, 0),
 		.seq = (uint64_t)sqlite3_column_int64(s, 1),
@@ -441,7 +435,7 @@ static int flow_row(struct asking *a, sqlite3_stmt *s)
 		.direction = (enum direction)sqlite3_column_int(s, 11),
 		.verdict = (enum verdict)sqlite3_column_int(s, 12),
 		.honeypot = honeypot ? honeypot : "",
-		.reason = find_reason((const char *)sqlite3_column_text(s, 14)),
+		.reason = reason >= 0 ? (enum reason)reason : REASON_NONE,
 	};
 	store_flow_fn *fn;
 

@@ -319,6 +319,25 @@ static void test_speed(void **state)
 			ROUNDS);
 }
 
+static void test_reasons_by_name(void **state)
+{
+	(void)state;
+	for (int reason = 0; reason < REASON_COUNT; reason++)
+		assert_int_equal(reason_find(reason_name((enum reason)reason)), reason);
+	assert_int_equal(reason_find("tcp-limi"), -1);
+	assert_int_equal(reason_find("TCP-limit"), -1);
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	assert_true(text_is_word(text_of("closed"), "closed"));
+	assert_false(text_is_word(text_of("close"), "closed"));
+	assert_false(text_is_word(text_of("closed"), "close"));
+	assert_false(text_is_word(text_of("Closed"), "closed"));
+	assert_false(text_is_word((struct text){ 0 }, "closed"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +351,8 @@ int main(void)
 		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_flow_text),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_reasons_by_name),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_speed),
 	};
 

@@ -69,11 +69,6 @@ static enum direction direction_by_nets(
 	return DIRECTION_NONE;
 }
 
-static bool is_word(struct text text, const char *word)
-{
-	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
-}
-
 static void count_record(struct replay *r, const struct record *record)
 {
 	struct replay_counts *c = &r->counts;
@@ -91,7 +86,7 @@ static void count_record(struct replay *r, const struct record *record)
 		break;
 	case EVENT_LOGIN:
 		c->logins++;
-		c->logins_good += is_word(record->login.result, "success");
+		c->logins_good += text_is_word(record->login.result, "success");
 		break;
 	case EVENT_FILEINFO:
 		c->files++;

@@ -137,18 +137,13 @@ static void note_who(struct top_entry *e, const struct record_head *h)
 	top_note(e, text, o.len);
 }
 
-static bool is_word(struct text text, const char *word)
-{
-	return text.len == strlen(word) && memcmp(text.at, word, text.len) == 0;
-}
-
 static void take_login(struct replay_found *found, const struct record *record)
 {
 	const struct event_login *login = &record->login;
 	char key[TOP_KEY_MAX];
 	struct out o = out_make(key, sizeof(key));
 	struct top_entry *e;
-	bool good = is_word(login->result, "success");
+	bool good = text_is_word(login->result, "success");
 
 	put_part(&o, record->head.app_proto, 16);
 	put_part(&o, login->user, 128);
@@ -169,7 +164,7 @@ static void take_chat(struct replay_found *found, const struct record *record)
 	struct out o = out_make(key, sizeof(key)), said = out_make(note, sizeof(note));
 	struct top_entry *e;
 
-	if (!is_word(chat->kind, "message") && !is_word(chat->kind, "topic"))
+	if (!text_is_word(chat->kind, "message") && !text_is_word(chat->kind, "topic"))
 		return;
 	found->chats++;
 	put_part(&o, record->head.app_proto, 16);
@@ -289,7 +284,7 @@ static const char *const severities[] = { "", "low", "medium", "high", "critical
 static unsigned gravity(struct text severity)
 {
 	for (unsigned i = 1; i < sizeof(severities) / sizeof(severities[0]); i++)
-		if (is_word(severity, severities[i]))
+		if (text_is_word(severity, severities[i]))
 			return i;
 	return 0;
 }
@@ -302,7 +297,7 @@ static struct incident *place_of(struct replay_found *found, struct text id)
 	for (unsigned i = 0; i < FOUND_INCIDENTS_MAX; i++) {
 		struct incident *one = &found->incident[i];
 
-		if (one->order && is_word(id, one->id))
+		if (one->order && text_is_word(id, one->id))
 			return one;
 		if (one->grave < best->grave ||
 			(one->grave == best->grave && one->order < best->order))

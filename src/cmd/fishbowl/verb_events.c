@@ -135,16 +135,6 @@ static bool parse_proto(const char *text, int16_t *ret_proto)
 	return false;
 }
 
-static bool parse_reason(const char *text, int32_t *ret_reason)
-{
-	for (int32_t reason = 0; reason < REASON_COUNT; reason++)
-		if (strcmp(reason_name((enum reason)reason), text) == 0) {
-			*ret_reason = reason;
-			return true;
-		}
-	return false;
-}
-
 static bool parse_severity(const char *text, enum severity *ret_severity)
 {
 	for (enum severity s = SEVERITY_DEBUG; s <= SEVERITY_ALERT; s++)
@@ -190,8 +180,8 @@ static bool parse_filter(int key, char *value, struct argp_state *state, struct 
 		f->honeypot = value;
 		return true;
 	case KEY_REASON:
-		require(state, parse_reason(value, &f->reason),
-			"reason; fishbowl-events(7) lists them", value);
+		f->reason = reason_find(value);
+		require(state, f->reason >= 0, "reason; fishbowl-events(7) lists them", value);
 		return true;
 	case KEY_SEVERITY:
 		require(state, parse_severity(value, &f->min_severity),

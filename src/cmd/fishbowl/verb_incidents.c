@@ -152,7 +152,7 @@ static int take(void *context, const struct store_event *event)
 	if (line_parse(json, len, &line, &record) < 0)
 		return 0;
 	if (record.incident.incident_id.len == 0 ||
-		(in->id && !same(record.incident.incident_id, text_of(in->id)))) {
+		(in->id && !text_is_word(record.incident.incident_id, in->id))) {
 		line_free(line);
 		return 0;
 	}
@@ -171,7 +171,7 @@ static int take(void *context, const struct store_event *event)
 
 static bool is_open(const struct incident *incident)
 {
-	return !same(incident->record.incident.stage, text_of("closed"));
+	return !text_is_word(incident->record.incident.stage, "closed");
 }
 
 static void put_stamp(struct out *o, int64_t time_ns)
