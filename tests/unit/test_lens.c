@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,21 +23,13 @@
 #include <cmocka.h>
 
 #include "base/ring.h"
-#include "capture/pcapng.h"
-#include "capture/segment.h"
 #include "capture/zfile.h"
 #include "cmd/fb-lens/lens.h"
+#include "segment_kit.h"
 #include "sys/chan.h"
 #include "vault/piece.h"
 
-enum {
-	RING_DATA = 1 << 16,
-	BOOT = 0xb007,
-	RUN = 7,
-	FRAME = 300,
-	KILLS = 200,
-	SEGMENT_PACKETS = 40
-};
+enum { RING_DATA = 1 << 16, RUN = 7, FRAME = 300, KILLS = 200, SEGMENT_PACKETS = 40 };
 
 struct shared {
 	_Atomic int order;
@@ -50,9 +41,8 @@ struct shared {
 };
 
 struct bench {
-	char dir[64];
-	int dir_fd, fd;
-	uint64_t number, packet; /* written so far */
+	struct segments segments;
+	uint64_t packet; /* written so far */
 	struct shared *shared;
 	void *ring;
 	size_t ring_size;
@@ -88,7 +78,7 @@ static bool hand_over(void)
 	size_t n, i = 0;
 	bool done = false;
 
-	assert_int_equal(segment_list(b.dir_fd, &segment, &n), 0);
+	assert_int_equal(segment_list(b.segments.dir_fd, &segment, &n), 0);
 	while (i < n && segment[i].number < b.wanted)
 		i++;
 	if (i < n && segment[i].number <= atomic_load(&b.shared->open)) {
@@ -98,7 +88,7 @@ static bool hand_over(void)
 
 		snprintf(
 			name, sizeof(name), "%s%s", segment[i].name, give.compressed ? ".zst" : "");
-		give.fd = openat(b.dir_fd, name, O_RDONLY | O_CLOEXEC);
+		give.fd = openat(b.segments.dir_fd, name, O_RDONLY | O_CLOEXEC);
 		done = give.fd >= 0;
 		if (done)
 			lens_give(b.lens, &give);
@@ -200,51 +190,23 @@ static pid_t start_lens(void)
 
 /* ---- the writer's side ---- */
 
-static void *share(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(memory != MAP_FAILED);
-	return memory;
-}
-
 static void start_bench(void)
 {
-	b = (struct bench){ .fd = -1, .expected = 1, .ring_size = ring_memory_size(RING_DATA) };
-	snprintf(b.dir, sizeof(b.dir), "%s",
-		access("/dev/shm", W_OK) == 0 ? "/dev/shm/fb-test-lens-XXXXXX"
-					      : "/tmp/fb-test-lens-XXXXXX");
-	assert_non_null(mkdtemp(b.dir));
-	b.dir_fd = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(b.dir_fd >= 0);
-	b.shared = share(sizeof(*b.shared));
-	b.ring = share(b.ring_size);
+	b = (struct bench){ .expected = 1, .ring_size = ring_memory_size(RING_DATA) };
+	segments_make(&b.segments);
+	b.shared = kit_share(sizeof(*b.shared));
+	b.ring = kit_share(b.ring_size);
 	assert_int_equal(ring_format(b.ring, b.ring_size, 1), 0);
 	assert_int_equal(ring_open(b.ring, b.ring_size, &b.consumer), 0);
-	b.pieces = share(b.ring_size);
+	b.pieces = kit_share(b.ring_size);
 	assert_int_equal(ring_format(b.pieces, b.ring_size, 1), 0);
 	assert_int_equal(ring_open(b.pieces, b.ring_size, &b.taker), 0);
 	srandom(11);
 }
 
-static void remove_files(void)
-{
-	DIR *dir = opendir(b.dir);
-	const struct dirent *entry;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		unlinkat(b.dir_fd, entry->d_name, 0);
-	closedir(dir);
-	assert_int_equal(rmdir(b.dir), 0);
-}
-
 static void end_bench(void)
 {
-	remove_files();
-	if (b.fd >= 0)
-		close(b.fd);
-	close(b.dir_fd);
+	segments_remove(&b.segments);
 	ring_free(b.consumer);
 	ring_free(b.taker);
 	munmap(b.pieces, b.ring_size);
@@ -252,35 +214,15 @@ static void end_bench(void)
 	munmap(b.shared, sizeof(*b.shared));
 }
 
-static void write_all(const uint8_t *bytes, size_t len)
-{
-	assert_int_equal(write(b.fd, bytes, len), (ssize_t)len);
-}
-
 static void name_of(uint64_t number, char name[static SEGMENT_NAME_MAX])
 {
-	segment_name(BOOT, number, name);
+	segment_name(KIT_BOOT, number, name);
 }
 
 static void next_segment(void)
 {
-	static uint8_t buf[4 * PCAPNG_BLOCK_MAX];
-	struct pcapng_section section = { .program = "test" };
-	struct pcapng_interface outside = { .name = "eth0", .description = "outside" };
-	struct pcapng_statistics open = { .comment = "fishbowl open frames 0 bytes 0" };
-	char name[SEGMENT_NAME_MAX];
-	size_t len;
-
-	if (b.fd >= 0)
-		close(b.fd);
-	name_of(++b.number, name);
-	b.fd = openat(b.dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(b.fd >= 0);
-	len = pcapng_put_section(buf, &section);
-	len += pcapng_put_interface(buf + len, &outside);
-	len += pcapng_put_statistics(buf + len, &open);
-	write_all(buf, len);
-	atomic_store(&b.shared->open, b.number);
+	segments_next(&b.segments);
+	atomic_store(&b.shared->open, b.segments.number);
 }
 
 /* A packet, in pieces if it comes so; now and then statistics before it. */
@@ -306,7 +248,7 @@ static void write_packet(bool pieces)
 		size_t part = pieces ? 1 + (size_t)random() % len : len;
 
 		part = part < len - at ? part : len - at;
-		write_all(buf + at, part);
+		segments_put(&b.segments, buf + at, part);
 		at += part;
 		if (pieces && random() % 4 == 0)
 			usleep(200);
@@ -505,12 +447,12 @@ static void test_compressed(void **state)
 
 		name_of(number, name);
 		snprintf(packed, sizeof(packed), "%s.zst", name);
-		from = openat(b.dir_fd, name, O_RDONLY);
-		to = openat(b.dir_fd, packed, O_RDWR | O_CREAT, 0600);
+		from = openat(b.segments.dir_fd, name, O_RDONLY);
+		to = openat(b.segments.dir_fd, packed, O_RDWR | O_CREAT, 0600);
 		assert_int_equal(zfile_compress(from, to, NULL, NULL), 0);
 		close(from);
 		close(to);
-		unlinkat(b.dir_fd, name, 0);
+		unlinkat(b.segments.dir_fd, name, 0);
 	}
 	pid = start_lens();
 	settle();
@@ -587,38 +529,13 @@ static void test_full_ring(void **state)
 	end_bench();
 }
 
-/* A packet that ends the process is tried twice, and then left out and told of. */
-static void test_poison(void **state)
+/* Until it has seen the last packet, begun again when it dies: how often it did. */
+static unsigned see_all(void)
 {
 	unsigned deaths = 0;
-	pid_t pid;
+	pid_t pid = start_lens();
 	int status;
 
-	(void)state;
-	start_bench();
-	write_packets(150, false);
-	atomic_store(&b.shared->deadly, 78);
-	pid = start_lens();
-	while (atomic_load(&b.shared->last_seen) < 150) {
-		drain_ring();
-		if (waitpid(pid, &status, WNOHANG) == pid) {
-			deaths++;
-			assert_true(deaths < 10);
-			pid = start_lens();
-		}
-		usleep(500);
-	}
-	stop_lens(pid);
-	assert_int_equal(deaths, 2);
-	assert_int_equal(b.poison, 1);
-	assert_int_equal(b.shared->counts.poison, 1);
-	assert_int_equal(b.told, records_until(150) - records_of(78));
-	/* In what is read again it is deadly as well: then nothing is read again. */
-	for (deaths = 0, pid = start_lens(); waitpid(pid, &status, WNOHANG) != pid;)
-		usleep(500);
-	assert_true(WIFSIGNALED(status));
-	write_packets(10, false);
-	pid = start_lens();
 	while (atomic_load(&b.shared->last_seen) < b.packet) {
 		drain_ring();
 		if (waitpid(pid, &status, WNOHANG) == pid) {
@@ -629,7 +546,29 @@ static void test_poison(void **state)
 		usleep(500);
 	}
 	stop_lens(pid);
-	assert_int_equal(deaths, 1);
+	return deaths;
+}
+
+/* A packet that ends the process is tried twice, and then left out and told of. */
+static void test_poison(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	start_bench();
+	write_packets(150, false);
+	atomic_store(&b.shared->deadly, 78);
+	assert_int_equal(see_all(), 2);
+	assert_int_equal(b.poison, 1);
+	assert_int_equal(b.shared->counts.poison, 1);
+	assert_int_equal(b.told, records_until(150) - records_of(78));
+	/* In what is read again it is deadly as well: then nothing is read again. */
+	pid = start_lens();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	write_packets(10, false);
+	assert_int_equal(see_all(), 1);
 	assert_int_equal(b.told, records_until(b.packet) - records_of(78));
 	end_bench();
 }
@@ -649,7 +588,7 @@ static void test_unread(void **state)
 	write_packets(4 * SEGMENT_PACKETS, false);
 	for (uint64_t number = 2; number <= 3; number++) {
 		name_of(number, name);
-		assert_int_equal(unlinkat(b.dir_fd, name, 0), 0);
+		assert_int_equal(unlinkat(b.segments.dir_fd, name, 0), 0);
 	}
 	b.expected = 3 * SEGMENT_PACKETS + 1;
 	b.expected_part = 0;
@@ -676,7 +615,7 @@ static void test_damaged(void **state)
 	start_bench();
 	write_packets(3 * SEGMENT_PACKETS, false);
 	name_of(2, name);
-	fd = openat(b.dir_fd, name, O_WRONLY);
+	fd = openat(b.segments.dir_fd, name, O_WRONLY);
 	assert_int_equal(pwrite(fd, ones, sizeof(ones), 400), sizeof(ones));
 	close(fd);
 	pid = start_lens();

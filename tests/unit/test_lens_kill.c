@@ -12,26 +12,23 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "base/ring.h"
-#include "capture/pcapng.h"
-#include "capture/segment.h"
 #include "cmd/fb-lens/lens.h"
 #include "cmd/fb-lens/watch.h"
 #include "conf/conf.h"
 #include "fingerprint/signatures.h"
 #include "noted.h"
 #include "proto/proto.h"
+#include "segment_kit.h"
 #include "sys/chan.h"
 
 enum {
 	RING_DATA = 1 << 18,
-	BOOT = 0xb007,
 	RUN = 7,
 	SEGMENT_BYTES = 256 << 10,
 	STEP_MS = 40, /* so that all conversations of a group fit into LENS_WARM_NS */
@@ -55,9 +52,8 @@ struct told {
 };
 
 static struct {
-	char dir[64];
-	int dir_fd, fd;
-	uint64_t segments, packets;
+	struct segments segments;
+	uint64_t packets;
 	struct shared *shared;
 	void *ring;
 	size_t ring_size;
@@ -90,33 +86,6 @@ static int is_capture(const struct dirent *entry)
 	return strstr(entry->d_name, ".pcap") || strstr(entry->d_name, ".cap");
 }
 
-static void put(const void *bytes, size_t len)
-{
-	assert_int_equal(write(b.fd, bytes, len), (ssize_t)len);
-}
-
-static void next_segment(void)
-{
-	static uint8_t buf[4 * PCAPNG_BLOCK_MAX];
-	struct pcapng_interface outside = { .name = "out", .description = "outside" };
-	struct pcapng_interface inside = { .name = "in", .description = "inside" };
-	struct pcapng_section section = { .program = "test" };
-	struct pcapng_statistics open = { .comment = "fishbowl open frames 0 bytes 0" };
-	char name[SEGMENT_NAME_MAX];
-	size_t len;
-
-	if (b.fd >= 0)
-		close(b.fd);
-	segment_name(BOOT, ++b.segments, name);
-	b.fd = openat(b.dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(b.fd >= 0);
-	len = pcapng_put_section(buf, &section);
-	len += pcapng_put_interface(buf + len, &outside);
-	len += pcapng_put_interface(buf + len, &inside);
-	len += pcapng_put_statistics(buf + len, &open);
-	put(buf, len);
-}
-
 static void write_frame(const struct kept *k, uint64_t id)
 {
 	static uint8_t block[(1 << 18) + PCAPNG_BLOCK_MAX];
@@ -131,10 +100,10 @@ static void write_frame(const struct kept *k, uint64_t id)
 		.flow = k->flow,
 		.reason = k->answers ? REASON_REPLY : REASON_INBOUND };
 
-	if (b.fd < 0 || lseek(b.fd, 0, SEEK_CUR) > SEGMENT_BYTES)
-		next_segment();
+	if (b.segments.fd < 0 || lseek(b.segments.fd, 0, SEEK_CUR) > SEGMENT_BYTES)
+		segments_next(&b.segments);
 	assert_true(k->len < (1 << 18));
-	put(block, pcapng_put_packet(block, &packet));
+	segments_put(&b.segments, block, pcapng_put_packet(block, &packet));
 }
 
 /* The first frames of every capture, those of three at a time mixed. */
@@ -182,11 +151,11 @@ static enum lens_order wait_order(void *context, int ms)
 	char name[SEGMENT_NAME_MAX];
 
 	(void)context;
-	if (b.wants && b.wanted <= b.segments) {
+	if (b.wants && b.wanted <= b.segments.number) {
 		struct lens_segment give = { .number = b.wanted };
 
-		segment_name(BOOT, b.wanted, name);
-		give.fd = openat(b.dir_fd, name, O_RDONLY | O_CLOEXEC);
+		segment_name(KIT_BOOT, b.wanted, name);
+		give.fd = openat(b.segments.dir_fd, name, O_RDONLY | O_CLOEXEC);
 		lens_give(b.lens, &give);
 		b.wants = false;
 	} else if (ms > 0) {
@@ -348,25 +317,6 @@ static unsigned run_killed(struct told *told, unsigned kills)
 	}
 }
 
-static void *share(size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(memory != MAP_FAILED);
-	return memory;
-}
-
-static void remove_files(void)
-{
-	char name[SEGMENT_NAME_MAX];
-
-	for (uint64_t n = 1; n <= b.segments; n++) {
-		segment_name(BOOT, n, name);
-		unlinkat(b.dir_fd, name, 0);
-	}
-	assert_int_equal(rmdir(b.dir), 0);
-}
-
 static void show_difference(const struct told *want, const struct told *got)
 {
 	size_t at = 0;
@@ -401,13 +351,10 @@ static void test_kill(void **state)
 		skip();
 	}
 	proto_prepare();
-	b.fd = -1;
+	segments_make(&b.segments);
 	b.ring_size = ring_memory_size(RING_DATA);
-	snprintf(b.dir, sizeof(b.dir), "/tmp/fb-test-lens-kill-XXXXXX");
-	assert_non_null(mkdtemp(b.dir));
-	b.dir_fd = open(b.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	b.shared = share(sizeof(*b.shared));
-	b.ring = share(b.ring_size);
+	b.shared = kit_share(sizeof(*b.shared));
+	b.ring = kit_share(b.ring_size);
 	srandom(11);
 	write_segments(dir);
 	assert_int_equal(run_killed(&undisturbed, 0), 0);
@@ -419,9 +366,7 @@ static void test_kill(void **state)
 	assert_true(done * 4 > kills);
 	free(undisturbed.bytes);
 	free(killed.bytes);
-	close(b.fd);
-	remove_files();
-	close(b.dir_fd);
+	segments_remove(&b.segments);
 	ring_free(b.consumer);
 	munmap(b.ring, b.ring_size);
 	munmap(b.shared, sizeof(*b.shared));
