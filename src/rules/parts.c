@@ -110,75 +110,57 @@ static struct image_word word_of(struct build *b, const struct rule_option *opti
 static void copy_arguments(
 	struct build *b, const struct rule_option *option, struct image_option *out)
 {
-	enum form {
-		CONTENT,
-		PCRE,
-		BYTES,
-		ISDATAAT,
-		BITS,
-		INTEGER,
-		FLAGS,
-		COMPARE,
-		FILTER,
-		STREAM_SIZE,
-		BASE64,
-		WORD,
-		ASN1,
-		RPC,
-		TAG,
-		NOTHING
-	};
 	static const uint8_t form[RULE_KEYWORDS] = {
-#define KEYWORD(ID, name, form, text) [RULE_##ID] = form,
+#define KEYWORD(ID, name, form, text) [RULE_##ID] = RULE_FORM_##form,
 #include "rules/option.def"
 #undef KEYWORD
 	};
 
-	switch ((enum form)form[option->keyword]) {
-	case CONTENT:
+	switch ((enum rule_form)form[option->keyword]) {
+	case RULE_FORM_CONTENT:
 		out->content = content_of(b, &option->content);
 		break;
-	case PCRE:
+	case RULE_FORM_PCRE:
 		out->pcre = pcre_of(b, &option->pcre);
 		break;
-	case BYTES:
+	case RULE_FORM_BYTES:
 		out->bytes = option->bytes;
 		break;
-	case ISDATAAT:
+	case RULE_FORM_ISDATAAT:
 		out->isdataat = option->isdataat;
 		break;
-	case BITS:
+	case RULE_FORM_BITS:
 		out->bits = option->bits;
 		break;
-	case INTEGER:
+	case RULE_FORM_INTEGER:
 		out->integer = option->integer;
 		break;
-	case FLAGS:
+	case RULE_FORM_FLAGS:
 		out->flags = option->flags;
 		break;
-	case COMPARE:
+	case RULE_FORM_COMPARE:
 		out->compare = option->compare;
 		break;
-	case FILTER:
+	case RULE_FORM_FILTER:
 		out->filter = option->filter;
 		break;
-	case STREAM_SIZE:
+	case RULE_FORM_STREAM_SIZE:
 		out->stream_size = option->stream_size;
 		break;
-	case BASE64:
+	case RULE_FORM_BASE64:
 		out->base64 = option->base64;
 		break;
-	case WORD:
+	case RULE_FORM_WORD:
 		out->word = word_of(b, option);
 		break;
-	case ASN1:
+	case RULE_FORM_ASN1:
 		out->asn1 = option->asn1;
 		break;
-	case RPC:
+	case RULE_FORM_RPC:
 		out->rpc = option->rpc;
 		break;
-	case TAG:
-	case NOTHING:
+	case RULE_FORM_TAG:
+	case RULE_FORM_NOTHING:
 		break;
 	}
 }

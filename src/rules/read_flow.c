@@ -121,30 +121,53 @@ static int read_bit_names(struct rule_reader *reader, enum rules_names_kind kind
 	return r;
 }
 
+/* COMMAND,NAME[,...]; `rest` keeps what follows. */
+static int read_bits(struct rule_reader *reader, struct span *rest, enum rules_names_kind kind,
+	const char *wanted, struct rule_bits *bits)
+{
+	struct span command, name;
+	int r;
+
+	span_next(rest, ',', &command);
+	r = read_bit_command(reader, command, &bits->command);
+	if (r < 0)
+		return r;
+	if (!span_next(rest, ',', &name))
+		return reader_bad_value(reader, reader->value, wanted);
+	return read_bit_names(reader, kind, name, bits);
+}
+
+static int add_bits(
+	struct rule_reader *reader, enum rule_keyword keyword, const struct rule_bits *bits)
+{
+	struct rule_option *option;
+	int r = reader_add(reader, keyword, false, &option);
+
+	if (r == 0)
+		option->bits = *bits;
+	return r;
+}
+
+/* Alone; then it is done. */
+static bool take_noalert(struct rule_reader *reader, struct span value)
+{
+	if (!span_is(span_trim(value), "noalert"))
+		return false;
+	reader->rule->noalert = true;
+	return true;
+}
+
 int rule_read_flowbits(struct rule_reader *reader, const struct rule_word *word)
 {
-	struct span rest = reader_unquote(reader->value), command = { 0 }, name;
-	struct rule_option *option;
+	struct span rest = reader_unquote(reader->value);
 	struct rule_bits bits = { .track = RULE_TRACK_FLOW };
 	int r;
 
 	(void)word;
-	span_next(&rest, ',', &command);
-	if (span_is(command, "noalert") && !rest.at) {
-		reader->rule->noalert = true;
+	if (take_noalert(reader, rest))
 		return 0;
-	}
-	r = read_bit_command(reader, command, &bits.command);
-	if (r < 0)
-		return r;
-	if (!span_next(&rest, ',', &name))
-		return reader_bad_value(reader, reader->value, "COMMAND,NAME");
-	r = read_bit_names(reader, RULES_NAMES_FLOWBITS, name, &bits);
-	if (r == 0)
-		r = reader_add(reader, RULE_FLOWBITS, false, &option);
-	if (r == 0)
-		option->bits = bits;
-	return r;
+	r = read_bits(reader, &rest, RULES_NAMES_FLOWBITS, "COMMAND,NAME", &bits);
+	return r < 0 ? r : add_bits(reader, RULE_FLOWBITS, &bits);
 }
 
 static int read_xbits_word(struct rule_reader *reader, struct span piece, struct rule_bits *bits)
@@ -167,50 +190,30 @@ static int read_xbits_word(struct rule_reader *reader, struct span piece, struct
 
 int rule_read_xbits(struct rule_reader *reader, const struct rule_word *word)
 {
-	struct span rest = reader_unquote(reader->value), command = { 0 }, name, piece;
+	struct span rest = reader_unquote(reader->value), piece;
 	struct rule_bits bits = { .track = RULE_TRACK_RULE };
-	struct rule_option *option;
 	int r;
 
 	(void)word;
-	span_next(&rest, ',', &command);
-	if (span_is(command, "noalert") && !rest.at) {
-		reader->rule->noalert = true;
+	if (take_noalert(reader, rest))
 		return 0;
-	}
-	r = read_bit_command(reader, command, &bits.command);
-	if (r < 0)
-		return r;
-	if (!span_next(&rest, ',', &name))
-		return reader_bad_value(
-			reader, reader->value, "COMMAND,NAME,track ip_src|ip_dst|ip_pair");
-	r = read_bit_names(reader, RULES_NAMES_XBITS, name, &bits);
+	r = read_bits(reader, &rest, RULES_NAMES_XBITS, "COMMAND,NAME,track ip_src|ip_dst|ip_pair",
+		&bits);
 	while (r == 0 && span_next(&rest, ',', &piece))
 		r = read_xbits_word(reader, piece, &bits);
 	if (r == 0 && bits.track == RULE_TRACK_RULE)
 		r = reader_bad_value(reader, reader->value, "track ip_src, ip_dst, ip_pair or tx");
-	if (r == 0)
-		r = reader_add(reader, RULE_XBITS, false, &option);
-	if (r == 0)
-		option->bits = bits;
-	return r;
+	return r < 0 ? r : add_bits(reader, RULE_XBITS, &bits);
 }
 
 int rule_read_hostbits(struct rule_reader *reader, const struct rule_word *word)
 {
-	struct span rest = reader_unquote(reader->value), command = { 0 }, name, side;
+	struct span rest = reader_unquote(reader->value), side;
 	struct rule_bits bits = { .track = RULE_TRACK_SRC };
-	struct rule_option *option;
 	int r;
 
 	(void)word;
-	span_next(&rest, ',', &command);
-	r = read_bit_command(reader, command, &bits.command);
-	if (r < 0)
-		return r;
-	if (!span_next(&rest, ',', &name))
-		return reader_bad_value(reader, reader->value, "COMMAND,NAME");
-	r = read_bit_names(reader, RULES_NAMES_XBITS, name, &bits);
+	r = read_bits(reader, &rest, RULES_NAMES_XBITS, "COMMAND,NAME", &bits);
 	if (r == 0 && span_next(&rest, ',', &side)) {
 		if (span_is(side, "dst"))
 			bits.track = RULE_TRACK_DST;
@@ -219,11 +222,7 @@ int rule_read_hostbits(struct rule_reader *reader, const struct rule_word *word)
 		else if (!span_is(side, "src"))
 			r = reader_bad_value(reader, side, "src, dst or both");
 	}
-	if (r == 0)
-		r = reader_add(reader, RULE_XBITS, false, &option);
-	if (r == 0)
-		option->bits = bits;
-	return r;
+	return r < 0 ? r : add_bits(reader, RULE_XBITS, &bits);
 }
 
 /* ---- numbers ---- */

@@ -95,6 +95,26 @@ enum rule_keyword {
 	RULE_KEYWORDS
 };
 
+/* What an option holds, as option.def says. */
+enum rule_form {
+	RULE_FORM_CONTENT,
+	RULE_FORM_PCRE,
+	RULE_FORM_BYTES,
+	RULE_FORM_ISDATAAT,
+	RULE_FORM_BITS,
+	RULE_FORM_INTEGER,
+	RULE_FORM_FLAGS,
+	RULE_FORM_COMPARE,
+	RULE_FORM_FILTER,
+	RULE_FORM_STREAM_SIZE,
+	RULE_FORM_BASE64,
+	RULE_FORM_WORD,
+	RULE_FORM_ASN1,
+	RULE_FORM_RPC,
+	RULE_FORM_TAG,
+	RULE_FORM_NOTHING
+};
+
 /* Where a content or an expression is looked for: number of a row of proto/buffer.def (BUFFER_PAYLOAD: raw). */
 struct rule_content { /* depth counts from offset */
 	uint8_t *bytes;

@@ -231,59 +231,41 @@ static void print_transforms(struct out *o, const struct rule_option *option)
 	}
 }
 
-enum form {
-	CONTENT,
-	PCRE,
-	BYTES,
-	ISDATAAT,
-	BITS,
-	INTEGER,
-	FLAGS,
-	COMPARE,
-	FILTER,
-	STREAM_SIZE,
-	BASE64,
-	WORD,
-	ASN1,
-	RPC,
-	TAG,
-	NOTHING
-};
 static const struct {
 	const char *name;
-	enum form form;
+	enum rule_form form;
 } keywords[] = {
-#define KEYWORD(ID, name, form, text) { name, form },
+#define KEYWORD(ID, name, form, text) { name, RULE_FORM_##form },
 #include "rules/option.def"
 #undef KEYWORD
 };
 
-static void print_rest(struct out *o, const struct rule_option *option, enum form form)
+static void print_rest(struct out *o, const struct rule_option *option, enum rule_form form)
 {
 	switch (form) {
-	case STREAM_SIZE:
+	case RULE_FORM_STREAM_SIZE:
 		out_fmt(o, " %u ", option->stream_size.side);
 		print_compare(o, &option->stream_size.compare);
 		break;
-	case BASE64:
+	case RULE_FORM_BASE64:
 		print_place(o, "count", true, &option->base64.count);
 		print_place(o, "offset", true, &option->base64.offset);
 		out_str(o, option->base64.relative ? " relative" : "");
 		break;
-	case ASN1:
+	case RULE_FORM_ASN1:
 		out_fmt(o, " %d%d%d%d oversize=%u offset=%d", option->asn1.bitstring,
 			option->asn1.overflow, option->asn1.has_offset, option->asn1.relative,
 			option->asn1.oversize, option->asn1.offset);
 		break;
-	case RPC:
+	case RULE_FORM_RPC:
 		out_fmt(o, " %u,%u,%u any=%d%d", option->rpc.program, option->rpc.version,
 			option->rpc.procedure, option->rpc.any_version, option->rpc.any_procedure);
 		break;
-	case TAG:
+	case RULE_FORM_TAG:
 		out_fmt(o, " %d %u %u %u", option->tag.session, option->tag.count, option->tag.unit,
 			option->tag.direction);
 		break;
-	case FLAGS:
+	case RULE_FORM_FLAGS:
 		out_fmt(o, " %x ignore=%x how=%d", option->flags.bits, option->flags.ignore,
 			option->flags.how);
 		break;
@@ -295,7 +277,7 @@ static void print_rest(struct out *o, const struct rule_option *option, enum for
 static void print_option(
 	struct out *o, const struct rules_text *text, const struct rule_option *option)
 {
-	enum form form = keywords[option->keyword].form;
+	enum rule_form form = keywords[option->keyword].form;
 
 	out_fmt(o, "; %s%s", option->negated ? "!" : "", keywords[option->keyword].name);
 	if (option->keyword == RULE_NUMBER)
@@ -305,27 +287,27 @@ static void print_option(
 	if (option->list)
 		out_fmt(o, "/%u", option->list);
 	print_transforms(o, option);
-	if (form == CONTENT)
+	if (form == RULE_FORM_CONTENT)
 		print_content(o, &option->content);
-	else if (form == PCRE)
+	else if (form == RULE_FORM_PCRE)
 		out_fmt(o, " %s flags=%x%s", option->pcre.pattern, option->pcre.pcre2_flags,
 			option->pcre.relative ? " relative" : "");
-	else if (form == BYTES)
+	else if (form == RULE_FORM_BYTES)
 		print_bytes(o, option);
-	else if (form == ISDATAAT) {
+	else if (form == RULE_FORM_ISDATAAT) {
 		out_char(o, ' ');
 		print_value(o, &option->isdataat.at);
 		out_str(o, option->isdataat.relative ? " relative" : "");
-	} else if (form == BITS)
+	} else if (form == RULE_FORM_BITS)
 		print_bits(o, text,
 			option->keyword == RULE_XBITS ? RULES_NAMES_XBITS : RULES_NAMES_FLOWBITS,
 			&option->bits);
-	else if (form == INTEGER)
+	else if (form == RULE_FORM_INTEGER)
 		print_integer(o, text, &option->integer);
-	else if (form == COMPARE) {
+	else if (form == RULE_FORM_COMPARE) {
 		out_char(o, ' ');
 		print_compare(o, &option->compare);
-	} else if (form == FILTER)
+	} else if (form == RULE_FORM_FILTER)
 		print_filter(o, &option->filter);
 	else
 		print_rest(o, option, form);
