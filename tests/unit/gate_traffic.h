@@ -2,6 +2,7 @@
 /* gate_traffic - new conversations of honeypots, quickly: templates with other destinations each time. */
 #pragma once
 
+#include "dice.h"
 #include "gate_bench.h"
 
 enum { POTS = 3 };
@@ -20,13 +21,9 @@ enum traffic {
 static struct bytes traffic_frame[POTS][TRAFFIC_KINDS][2];
 static struct ip traffic_resolver[2], traffic_ntp_server[2];
 
-/* xorshift64* */
 static uint64_t traffic_random(uint64_t *seed)
 {
-	*seed ^= *seed >> 12;
-	*seed ^= *seed << 25;
-	*seed ^= *seed >> 27;
-	return *seed * 0x2545f4914f6cdd1d >> 16;
+	return dice_next(seed) >> 16;
 }
 
 static struct conf_rate *traffic_limit(struct bench *b, unsigned pot, enum traffic kind)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "dice.h"
 #include "gate_reference.h"
 
 enum { WALK_RECENT = 16 };
@@ -62,12 +63,8 @@ static const uint8_t walk_flags[] = { REF_SYN, REF_SYN, REF_SYN | REF_ACK, REF_A
 
 static unsigned walk_pick(struct walk *w, unsigned n)
 {
-	if (!w->bytes) {
-		w->seed ^= w->seed >> 12;
-		w->seed ^= w->seed << 25;
-		w->seed ^= w->seed >> 27;
-		return (unsigned)(w->seed * 0x2545f4914f6cdd1d >> 33) % n;
-	}
+	if (!w->bytes)
+		return (unsigned)(dice_next(&w->seed) >> 33) % n;
 	if (w->n_bytes == 0)
 		return 0;
 	w->n_bytes--;

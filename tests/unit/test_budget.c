@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "control/budget.h"
+#include "dice.h"
 #include "gate_bench.h"
 
 enum { POTS = 2, EVENTS_MAX = 1 << 16, NONE = -1 };
@@ -30,10 +31,7 @@ static uint64_t seed = 7;
 
 static unsigned dice(unsigned n)
 {
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (unsigned)(seed * 0x2545f4914f6cdd1d >> 33) % n;
+	return (unsigned)(dice_next(&seed) >> 33) % n;
 }
 
 static void open_budget(bool same_boot)

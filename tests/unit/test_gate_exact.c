@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "dice.h"
 #include "gate_bench.h"
 
 enum { ATTEMPTS = 10000, BURST = 5000, KILLS = 20, RESTARTS = 5, LIMIT = 10, SYN = 2 };
@@ -39,10 +40,7 @@ static uint64_t seed = 99;
 
 static uint64_t dice(uint64_t n)
 {
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (seed * 0x2545f4914f6cdd1d >> 16) % n;
+	return (dice_next(&seed) >> 16) % n;
 }
 
 static int compare(const void *a, const void *b)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "control/peers.h"
+#include "dice.h"
 
 #define SECOND 1000000000ll
 enum { PAID_MAX = 1 << 16 };
@@ -23,10 +24,7 @@ static uint64_t seed = 7;
 
 static uint64_t dice(uint64_t n)
 {
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (seed * 0x2545f4914f6cdd1d >> 16) % n;
+	return (dice_next(&seed) >> 16) % n;
 }
 
 /* What no minute may have more of than the allowance: answers that were not earned. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "dice.h"
 #include "gate_bench.h"
 
 enum { RULES = 3000, LOOKUPS = 100000, MANY = 100000 };
@@ -20,10 +21,7 @@ static uint64_t seed = 7;
 
 static unsigned dice(unsigned n)
 {
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (unsigned)(seed * 0x2545f4914f6cdd1d >> 33) % n;
+	return (unsigned)(dice_next(&seed) >> 33) % n;
 }
 
 static int set_up(void **state)

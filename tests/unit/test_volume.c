@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/volume.h"
+#include "dice.h"
 
 #define SECOND 1000000000ll
 enum { TAKEN_MAX = 1 << 16 };
@@ -24,10 +25,7 @@ static uint64_t seed = 7;
 
 static uint64_t dice(uint64_t n)
 {
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (seed * 0x2545f4914f6cdd1d >> 16) % n;
+	return (dice_next(&seed) >> 16) % n;
 }
 
 static bool try(struct volume *v, const struct volume_limit *limit, uint64_t amount, int64_t now)
