@@ -144,15 +144,22 @@ def test_application_records(net):
     assert len(http()) == 1
 
 
-def test_fingerprints(net):
-    """Who connects is known by his SYN, told once; by signatures that the supervisor opens for fb-lens, and with the
-    place of his address, by a database that it reads itself."""
+@pytest.fixture
+def systems():
+    """A database of autonomous systems that everybody can read; it knows this lab."""
     place = pathlib.Path(tempfile.mkdtemp(prefix="fishbowl-place-"))
     place.chmod(0o755)
     database = place / "as.mmdb"
     database.write_bytes(mmdb.make({"10.66.0.0/16": {"autonomous_system_number": 64500}}))
+    yield database
+    shutil.rmtree(place)
+
+
+def test_fingerprints(net, systems):
+    """Who connects is known by his SYN, told once; by signatures that the supervisor opens for fb-lens, and with the
+    place of his address, by a database that it reads itself."""
     net.extra = (f'fingerprint {{ signatures = {{"{OWN_SIGNATURES}"}} }}\n'
-                 f'geo {{ database = {{"{database}"}} }}')
+                 f'geo {{ database = {{"{systems}"}} }}')
     gateway = net.begin()
     connect = f"import socket\nfor n in range(3): socket.create_connection(('{POT}', {PORT})).close()"
     net.attacker([sys.executable, "-c", connect])
@@ -165,8 +172,21 @@ def test_fingerprints(net):
     assert syn["geo"] == {"as_number": 64500}
     up_to_date(gateway)
     assert gateway.stop() == 0
-    shutil.rmtree(place)
     assert len(told("syn")) == 1 and told("syn+ack")[0]["fingerprint"]["subject"] == POT
+
+
+def test_incidents_tell_where_from(net, systems):
+    """fb-store remembers what fb-lens has told of hosts: an incident says where its intruder is."""
+    net.extra = f'geo {{ database = {{"{systems}"}} }}'
+    gateway = net.begin()
+    net.attacker([sys.executable, str(TRAFFIC), "tcp", POT, str(PORT), "1000"])
+    wait_for(lambda: {r["event_type"] for r in gateway.journal() if r.get("src_ip") == "10.66.0.1"} >=
+             {"flow", "fingerprint"}, 30)
+    net.exec("pot0", "ping -c1 10.66.0.1")
+    one, = wait_for(lambda: gateway.status()["incidents"]["most_severe"])
+    assert one["geo"] == {"as_number": 64500} and one["title"].endswith("after 10.66.0.1 was in touch")
+    assert "was in touch (AS64500)\n" in run([FISHBOWL, "status", "-c", net.conf], check=False).stdout
+    assert gateway.stop() == 0
 
 
 def test_reload_rules(net):
