@@ -91,6 +91,7 @@ static void keep(struct recover *r, const struct inspect_frame *frame,
 		.cut = file->cut };
 
 	inspect_record_piece(frame, file, &record);
+	record.head.third_party = relay_of(r->relay, record.head.flow_id);
 	r->setup.keep(r->setup.context, &piece);
 }
 
@@ -100,6 +101,9 @@ static void on_file(void *context, const struct inspect_frame *frame, const stru
 	struct recover *r = context;
 	struct record record;
 
+	/* Its record may come before that of what carries it. */
+	if (file->tx && file->offset == 0)
+		relay_tx(r->relay, frame, file->tx);
 	if (r->setup.keep)
 		keep(r, frame, file, bytes, len);
 	if (recover_files_take(r->files, frame, file, bytes, len, &r->text, &record))

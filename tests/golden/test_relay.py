@@ -2,6 +2,7 @@
 """What a honeypot only passes on for others is marked: proxies, mail relays, chat servers. What looks like it and is its
 own is not."""
 import pytest
+from fishbowl import run
 from test_incidents import BOT, HONEYPOT, SERVER, Wire
 
 OTHER_POT = '192.0.2.11'
@@ -75,3 +76,14 @@ def test_what_is_said_behind_it(tmp_path):
         wire.talk(second, client, server, 40000 + i, port, steps)
     inner = [one for one in wire.replay(tmp_path) if one['event_type'] == 'http' and one['http']['http_method'] == 'GET']
     assert [one['fishbowl']['third_party'] for one in inner] == ['proxy']
+
+
+def test_viewer(tmp_path):
+    """Whose page it was is nobody's business who only looks on."""
+    talks, _, _ = SCENES['page']
+    wire = Wire()
+    for i, (second, client, server, port, steps) in enumerate(talks):
+        wire.talk(second, client, server, 40000 + i, port, steps)
+    wire.replay(tmp_path)
+    shown = run('--home', '192.0.2.0/24', '--role', 'viewer', '-o', '-', tmp_path / 'capture.pcap').stdout
+    assert '"third_party":"proxy"' in shown and 'mail' not in shown
