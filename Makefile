@@ -13,7 +13,7 @@ all: build
 help:
 	@echo 'make             build into build/ (bin: build/src/cmd/fishbowl/fishbowl)'
 	@echo 'make lab         install what is missing, build, and start a whole honeynet on this machine'
-	@echo 'make check       install what is missing, build every way, run every test (10-20 minutes)'
+	@echo 'make check       install what is missing, build every way, run every test (up to 25 minutes)'
 	@echo 'make quickcheck  the tests that need no network namespaces (under 2 minutes)'
 	@echo 'make golden-report  what is recovered from known captures: met, missing, explained (2 minutes)'
 	@echo 'make escape      attack from a honeypot in every way we know; counts what comes out (4 minutes)'
