@@ -60,8 +60,8 @@ static bool may_prefilter(
 	return true;
 }
 
-/* A literal is known by its last bytes, and zeros are the last ones of many: a run of them would be asked for each
- * of its bytes which it is. */
+/* Hyperscan knows a literal by its last bytes. If these are zeros, as of many, every byte of a run of zeros may be the
+ * end of one. */
 static struct image_text without_last_zeros(const struct build *b, struct image_text text)
 {
 	while (text.len > LITERAL_RUN_MIN && b->heap.at[text.at + text.len - 1] == 0)

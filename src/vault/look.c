@@ -269,8 +269,8 @@ static void put_archive(struct look *look, const uint8_t *bytes, size_t len, str
 
 void look_members(struct look *look, const uint8_t *bytes, size_t len, struct out *o)
 {
-	put_rules(look, bytes, len,
-		o); /* first: who makes the archive decides how long its list is */
+	/* Rules first: who makes the archive decides how long its list is. */
+	put_rules(look, bytes, len, o);
 	put_archive(look, bytes, len, o);
 }
 
