@@ -57,8 +57,8 @@ struct talk {
 	struct talk *before, *after; /* of those inside the same one */
 	uint8_t first_end;           /* of one inside a tunnel: which end of its key began */
 	bool seen, established, followed, midstream;
-	bool asked, may_stop; /* the rules: whether one of them may stop what leaves of it */
-	enum direction direction;
+	bool asked, may_stop;     /* the rules: whether one of them may stop what leaves of it */
+	enum direction direction; /* of what side 0 sends */
 	int64_t start_ns, wall_ns, steady_ns; /* of the first, of the last frame */
 	uint64_t packet;
 	struct rules_flow *marks;
@@ -128,6 +128,14 @@ void talk_drop(struct inspect *in, struct talk *talk);
 void talk_put_inside(struct talk *outer, struct talk *inner);
 /* Of a packet inside a tunnel. */
 uint64_t talk_inner_id(const struct inspect *in, const struct flow_key *key);
+
+/* Of what the other side sends. */
+static inline enum direction direction_turned(enum direction direction)
+{
+	return direction == DIRECTION_INBOUND    ? DIRECTION_OUTBOUND
+	       : direction == DIRECTION_OUTBOUND ? DIRECTION_INBOUND
+						 : direction;
+}
 
 /* inspect.c: what waits is decided; before a talk is dropped. */
 void inspect_end_talk(struct inspect *in, struct talk *talk);

@@ -129,7 +129,8 @@ static void see_packet(const struct now *now)
 	if (!t->seen) {
 		t->seen = true;
 		t->start_ns = now->frame->wall_ns;
-		t->direction = now->frame->direction;
+		t->direction = now->side == 0 ? now->frame->direction
+					      : direction_turned(now->frame->direction);
 	}
 	t->wall_ns = now->frame->wall_ns;
 	t->steady_ns = now->frame->steady_ns;
@@ -221,7 +222,7 @@ static void end_side_of(struct inspect *in, struct talk *t, unsigned side)
 {
 	struct inspect_frame frame = { .flow_id = t->flow_id,
 		.side = side,
-		.direction = t->direction,
+		.direction = side == 0 ? t->direction : direction_turned(t->direction),
 		.midstream = t->midstream,
 		.wall_ns = t->wall_ns,
 		.steady_ns = t->steady_ns,

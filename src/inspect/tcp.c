@@ -162,13 +162,6 @@ static void end_side(struct inspect *in, unsigned side)
 	let_go(s);
 }
 
-static enum direction turned(enum direction direction)
-{
-	return direction == DIRECTION_INBOUND    ? DIRECTION_OUTBOUND
-	       : direction == DIRECTION_OUTBOUND ? DIRECTION_INBOUND
-						 : direction;
-}
-
 /* As the one who has sent what is shown now: with the headers of its last packet. */
 static void show_as(struct inspect *in, unsigned side, uint64_t shown)
 {
@@ -186,7 +179,7 @@ static void show_as(struct inspect *in, unsigned side, uint64_t shown)
 	parsed.packet[0].payload_at = parsed.packet[0].end_at = 0;
 	frame.frame = &parsed;
 	if (frame.side != side)
-		frame.direction = turned(frame.direction);
+		frame.direction = direction_turned(frame.direction);
 	frame.side = side;
 	frame.events = NULL;
 	in->now.frame = &frame;

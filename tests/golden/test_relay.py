@@ -87,3 +87,16 @@ def test_viewer(tmp_path):
     wire.replay(tmp_path)
     shown = run('--home', '192.0.2.0/24', '--role', 'viewer', '-o', '-', tmp_path / 'capture.pcap').stdout
     assert '"third_party":"proxy"' in shown and 'mail' not in shown
+
+
+def test_known_at_the_end(tmp_path):
+    """An answer without a length and a body, and nobody says that it is over: the answer is the honeypot's all the same."""
+    talks, _, _ = SCENES['page']
+    wire = Wire()
+    for i, (second, client, server, port, steps) in enumerate(talks):
+        steps = [(side, data.replace(b'Content-Length: 2\r\n\r\nhi', b'\r\n')) for side, data in (s for s in steps if s != 1)]
+        wire.talk(second if i else 1, client, server, 40000 + i, port, steps)
+        if i == 0:
+            del wire.packets[-3:]
+    flows = [one for one in wire.replay(tmp_path) if one['event_type'] == 'flow']
+    assert [one['fishbowl'].get('third_party') for one in flows if one['dest_ip'] == HONEYPOT] == ['proxy']
