@@ -38,6 +38,7 @@ struct build {
 	uint32_t *known;
 	uint32_t known_room, n_known;
 	uint32_t n_pcres;
+	uint32_t pivot; /* as in struct image_head */
 };
 
 /* The number of the new entry; its place is array_at(). Failing makes the heap failed. */
@@ -56,6 +57,8 @@ uint32_t build_ports(struct build *b, const struct rule_ports *ports);
 /* Sort key for how few addresses a set has: bits of their number; IMAGE_NONE: many, an index
  * does not help. */
 uint32_t build_nets_size(const struct build *b, uint32_t set);
+/* Whether an address of `set` is in the set `other`, or `outside` it. */
+bool build_nets_meet(const struct build *b, uint32_t set, uint32_t other, bool outside);
 /* Fills and adds an index of rules by address (sets.c). */
 void build_index(
 	struct build *b, struct image_index *index, const uint32_t *rule, uint32_t n_rules);
@@ -66,6 +69,9 @@ void build_options(struct build *b, const struct rule *rule, struct image_rule *
 /* Bytes of the payload that a content of the section lies within; IMAGE_NONE: anywhere (reach.c). */
 uint32_t build_reach(const struct build *b, const struct image_rule *rule,
 	const struct image_section *section, uint32_t option);
+
+/* What is cheap to ask before a rule is evaluated: sets `probe` and `most_payload` (reach.c). */
+void build_probe(const struct build *b, struct image_rule *rule);
 
 bool build_is_relative(const struct rule_option *option);
 

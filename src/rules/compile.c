@@ -227,6 +227,14 @@ static uint8_t where_of(const struct rule *rule, const struct image_rule *out)
 	return placed || has_keyword(rule, RULE_FLAGS) ? IMAGE_PACKET | IMAGE_STREAM : IMAGE_STREAM;
 }
 
+static bool names_one_proto(const struct rule_option *option)
+{
+	const struct rule_compare *compare = &option->compare;
+
+	return option->keyword == RULE_IP_PROTO && !option->negated && compare->op == RULE_EQ &&
+	       !compare->a.is_var && compare->a.number >= 0 && compare->a.number <= UINT8_MAX;
+}
+
 static uint8_t carriers_of(const struct rule *rule)
 {
 	switch (rule->proto) {
@@ -247,6 +255,9 @@ static uint8_t carriers_of(const struct rule *rule)
 	case RULE_PROTO_IP:
 		break;
 	}
+	for (unsigned i = 0; i < rule->n_options; i++)
+		if (names_one_proto(&rule->option[i]))
+			return 1 << image_carrier((uint8_t)rule->option[i].compare.a.number);
 	/* An anomaly of the headers may be just that they cannot be read. */
 	return has_keyword(rule, RULE_DECODE_EVENT)
 		       ? (1 << IMAGE_CARRIERS) - 1
@@ -407,6 +418,7 @@ static void add_rule(struct build *b, const struct rule *as_read)
 	out.flags |= acts(rule) || leaves_traces(rule, &out) ? IMAGE_ACTS : 0;
 	if (out.where == IMAGE_TX && out.anchor != IMAGE_NONE)
 		out.flags |= IMAGE_PAYLOAD_TX;
+	build_probe(b, &out);
 	array_add(b, &b->rules, &out, sizeof(out));
 }
 
@@ -453,6 +465,7 @@ static void build_image(struct build *b)
 	build_groups(b);
 	head.tail_min = build_tails(b);
 	head.n_pcres = b->n_pcres;
+	head.pivot = b->pivot;
 	lay_all(b, &head);
 	heap_add(&b->heap, "", 1); /* the last byte is NUL: every string ends */
 	head.size = b->heap.len;

@@ -60,6 +60,7 @@ struct rules {
 		uint32_t group, literal, end;
 	} found[LOOK_FOUND_MAX];
 	uint32_t n_found;
+	unsigned ways; /* that the unit goes: bits by enum image_way */
 	/* What is known of the unit's addresses, by set. */
 	uint32_t *nets_stamp[2], nets_generation;
 	bool *nets_answer[2];
@@ -124,6 +125,8 @@ bool app_fits(uint16_t wanted, enum proto_id app);
 bool head_compare(const struct rule_compare *compare, const uint64_t *vars, uint64_t number);
 bool head_in_nets(struct rules *rules, uint32_t set, const struct ip *ip);
 void head_new_unit(struct rules *rules);
+/* Which ways the unit goes: bits by enum image_way. */
+unsigned head_ways(struct rules *rules, const struct rules_unit *unit);
 
 /* match.c */
 bool match_section(struct look *look, const struct image_section *section, const struct area *area);

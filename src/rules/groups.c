@@ -18,6 +18,7 @@
 /* One rule in one group. */
 struct member {
 	uint8_t where, carrier, side;
+	uint8_t way;               /* enum image_way */
 	uint16_t buffer;           /* of a group */
 	uint16_t app;              /* of a plain list */
 	bool syn;                  /* without a literal: about segments with SYN only */
@@ -32,6 +33,7 @@ struct member {
 struct members {
 	struct array array;
 	struct build *b;
+	bool *meets[2]; /* by set: has it addresses in the pivot, has it others; NULL: no pivot */
 };
 
 static struct member *member_at(const struct array *array, uint32_t i)
@@ -156,6 +158,38 @@ static uint32_t server_ports(const struct build *b, const struct image_rule *rul
 	return set;
 }
 
+/* `outside`: whether the source is outside the pivot; then the destination is not. */
+static bool may_go(const struct members *m, uint32_t src, uint32_t dst, bool outside)
+{
+	return m->meets[outside][src] && m->meets[!outside][dst];
+}
+
+/* Bits by enum image_way: what is about neither way is found where both are searched. */
+static unsigned ways_of(const struct members *m, const struct image_rule *rule)
+{
+	unsigned ways = 0;
+
+	for (unsigned way = 0; way < IMAGE_WAYS && m->meets[0]; way++) {
+		bool outside = way == IMAGE_INTO;
+
+		if (may_go(m, rule->src, rule->dst, outside) ||
+			(rule->flags & IMAGE_BOTH_WAYS && may_go(m, rule->dst, rule->src, outside)))
+			ways |= 1u << way;
+	}
+	return ways ? ways : 1u << IMAGE_OUT_OF;
+}
+
+static void add_each_way(struct members *m, const struct image_rule *rule, struct member member)
+{
+	unsigned ways = member.where == IMAGE_TX ? 1u << IMAGE_OUT_OF : ways_of(m, rule);
+
+	for (unsigned way = 0; way < IMAGE_WAYS; way++) {
+		member.way = (uint8_t)way;
+		if (ways >> way & 1)
+			array_add(m->b, &m->array, &member, sizeof(member));
+	}
+}
+
 static void add_member(
 	struct members *m, const struct image_rule *rule, struct member member, uint8_t sides)
 {
@@ -167,10 +201,10 @@ static void add_member(
 		if (member.where != IMAGE_TX && rule->sides != 3 && member.literal.len)
 			member.ports = server_ports(m->b, rule, side);
 		member.acts = false;
-		array_add(m->b, &m->array, &member, sizeof(member));
+		add_each_way(m, rule, member);
 		member.acts = member.where != IMAGE_TX && member.literal.len;
 		if (member.acts && rule->flags & IMAGE_ACTS)
-			array_add(m->b, &m->array, &member, sizeof(member));
+			add_each_way(m, rule, member);
 	}
 }
 
@@ -261,6 +295,7 @@ static int by_group(const void *a, const void *b)
 	ORDER(carrier);
 	ORDER(side);
 	ORDER(acts);
+	ORDER(way);
 	ORDER(buffer);
 	ORDER(ports);
 	order = memcmp(x->bytes, y->bytes, common);
@@ -275,7 +310,8 @@ static int by_group(const void *a, const void *b)
 static bool same_group(const struct member *x, const struct member *y)
 {
 	return is_tx(x) == is_tx(y) && x->carrier == y->carrier && x->side == y->side &&
-	       x->acts == y->acts && x->buffer == y->buffer && x->ports == y->ports;
+	       x->acts == y->acts && x->way == y->way && x->buffer == y->buffer &&
+	       x->ports == y->ports;
 }
 
 static bool same_literal(const struct member *member, struct image_text literal)
@@ -389,6 +425,7 @@ static void add_group(struct build *b, const struct array *members, uint32_t fir
 	group.carrier = member->carrier;
 	group.side = member->side;
 	group.acts = member->acts;
+	group.way = member->way;
 	group.buffer = member->buffer;
 	if (member->ports != IMAGE_NONE)
 		group.ports = ((const struct image_ports *)(const void *)b->ports.at)[member->ports]
@@ -445,6 +482,7 @@ static int by_plain(const void *a, const void *b)
 	ORDER(where);
 	ORDER(carrier);
 	ORDER(side);
+	ORDER(way);
 	ORDER(app);
 	ORDER(syn);
 	ORDER(rule);
@@ -466,13 +504,14 @@ static void add_plains(struct build *b, struct array *members)
 		plain.where = head->where;
 		plain.carrier = head->carrier;
 		plain.side = head->side;
+		plain.way = head->way;
 		plain.app = head->app;
 		plain.syn = head->syn;
 		for (; i < members->n; i++, n++) {
 			at = member_at(members, i);
 			if (at->where != head->where || at->carrier != head->carrier ||
-				at->side != head->side || at->app != head->app ||
-				at->syn != head->syn)
+				at->side != head->side || at->way != head->way ||
+				at->app != head->app || at->syn != head->syn)
 				break;
 			rules[n] = at->rule;
 		}
@@ -541,6 +580,32 @@ static void add_indexes(struct build *b, struct addressed *all)
 	}
 }
 
+/* The one that most rules name, but for sets of all addresses. */
+static uint32_t pivot_of(const struct build *b, const uint32_t *uses)
+{
+	const struct image_nets *nets = (const struct image_nets *)(const void *)b->nets.at;
+	uint32_t best = IMAGE_NONE;
+
+	for (uint32_t i = 0; uses && i < b->nets.n; i++)
+		if (!nets[i].any && (best == IMAGE_NONE || uses[i] > uses[best]))
+			best = i;
+	return best;
+}
+
+/* Against the pivot each set is held once: many rules have the same. */
+static void read_meets(struct members *m)
+{
+	const struct build *b = m->b;
+
+	for (unsigned outside = 0; b->pivot != IMAGE_NONE && outside < 2; outside++) {
+		bool *meets = m->meets[outside] = calloc(b->nets.n, sizeof(*meets));
+
+		m->b->heap.failed |= !meets;
+		for (uint32_t i = 0; meets && i < b->nets.n; i++)
+			meets[i] = build_nets_meet(b, i, b->pivot, outside);
+	}
+}
+
 void build_groups(struct build *b)
 {
 	struct members all = { .b = b };
@@ -548,6 +613,8 @@ void build_groups(struct build *b)
 	struct addressed addressed = { 0 };
 	uint32_t *uses = count_uses(b);
 
+	b->pivot = pivot_of(b, uses);
+	read_meets(&all);
 	for (uint32_t i = 0; i < b->rules.n && !b->heap.failed; i++)
 		add_rule(&all, i);
 	for (uint32_t i = 0; i < all.array.n && !b->heap.failed; i++) {
@@ -569,6 +636,8 @@ void build_groups(struct build *b)
 	add_indexes(b, &addressed);
 	free(uses);
 	free(all.array.at);
+	free(all.meets[0]);
+	free(all.meets[1]);
 	free(with.at);
 	free(without.at);
 }

@@ -51,6 +51,18 @@ static bool in_nets(
 	return rules->nets_answer[which][set];
 }
 
+unsigned head_ways(struct rules *rules, const struct rules_unit *unit)
+{
+	uint32_t pivot = rules->head->pivot;
+	bool from, to;
+
+	if (!unit->packet || pivot == IMAGE_NONE)
+		return ~0u;
+	from = in_nets(rules, pivot, unit->packet, 0);
+	to = in_nets(rules, pivot, unit->packet, 1);
+	return from == to ? ~0u : 1u << (from ? IMAGE_OUT_OF : IMAGE_INTO);
+}
+
 static bool in_ports(
 	const struct rules *rules, uint32_t set, const struct frame_packet *packet, uint16_t port)
 {
@@ -91,17 +103,7 @@ uint8_t head_carrier(const struct frame_packet *packet)
 {
 	if (!packet)
 		return IMAGE_NO_IP;
-	switch (packet->proto) {
-	case IPPROTO_TCP:
-		return IMAGE_TCP;
-	case IPPROTO_UDP:
-		return IMAGE_UDP;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return IMAGE_ICMP;
-	default:
-		return IMAGE_OTHER;
-	}
+	return image_carrier(packet->proto);
 }
 
 static bool fits_flow(const struct rules_unit *unit, const struct image_rule *rule)

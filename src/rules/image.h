@@ -6,10 +6,12 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "rules/rule.h"
 
 #define IMAGE_MAGIC   0x46425255u /* "FBRU" */
-#define IMAGE_VERSION 3u
+#define IMAGE_VERSION 4u
 #define IMAGE_NONE    UINT32_MAX
 
 /* `n` entries from offset `at`. */
@@ -29,6 +31,21 @@ enum image_carrier {
 	IMAGE_CARRIERS
 };
 
+static inline enum image_carrier image_carrier(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return IMAGE_TCP;
+	case IPPROTO_UDP:
+		return IMAGE_UDP;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return IMAGE_ICMP;
+	default:
+		return IMAGE_OTHER;
+	}
+}
+
 struct image_text { /* bytes; of strings the NUL behind them is not counted */
 	uint32_t at, len;
 };
@@ -46,6 +63,15 @@ enum {
 	IMAGE_ACTS = 512       /* a match matters although nobody is told of it */
 };
 
+/*
+ * Of payloads and streams: one of the bytes stands in [from, to), counted from the start, or the rule does not match.
+ * Asked of rules without a literal, most of which are about the first bytes.
+ */
+struct image_probe {
+	uint16_t from, to; /* to = 0: nothing is known */
+	uint8_t byte[2];
+};
+
 struct image_rule {
 	uint32_t sid, gid, rev, line;
 	uint32_t msg, category, metadata, references, file; /* offsets of strings; 0: none */
@@ -57,7 +83,9 @@ struct image_rule {
 	uint32_t anchor; /* option whose places tell one match from the next; IMAGE_NONE */
 	uint16_t app, flow;
 	uint16_t flags;
-	uint16_t min_payload; /* bytes the payload must have at least */
+	uint16_t
+		most_payload; /* bytes that the payload of a packet may have (dsize); UINT16_MAX: any */
+	struct image_probe probe;
 	uint8_t action, reject, priority, target;
 	uint8_t proto, only_version, where, carriers; /* carriers: bits */
 	uint8_t sides;                                /* whose bytes: bit 0 client, bit 1 server */
@@ -141,13 +169,24 @@ struct image_ports {
 };
 
 /*
+ * Which way a packet goes, seen from the set of addresses that most rules name (as a rule the honeypots' own). Most
+ * rules are about one way only. What goes neither way, from one honeypot to another, is held against the rules of both.
+ */
+enum image_way {
+	IMAGE_OUT_OF, /* its source is in the set, its destination is not */
+	IMAGE_INTO,
+	IMAGE_WAYS
+};
+
+/*
  * One prefilter database: literals that stand in one kind of bytes. Payloads and streams have the same groups, so that
  * what a segment has is found once (rules/look.c).
  */
 #define IMAGE_LITERAL_MAX 32 /* bytes: the last ones of longer contents */
 struct image_group {
-	uint8_t tx; /* of transactions: `buffer`, and not `carrier`, `acts` and `ports` */
+	uint8_t tx; /* of transactions: `buffer`, and not `carrier`, `way`, `acts` and `ports` */
 	uint8_t carrier, side;
+	uint8_t way; /* enum image_way */
 	uint8_t acts; /* has only rules with IMAGE_ACTS, which are in another group with the others too */
 	uint16_t buffer;
 	struct image_list ports;    /* struct rule_port_range of the server; empty: any */
@@ -171,6 +210,7 @@ struct image_literal {
 /* Rules without a literal. */
 struct image_plain {
 	uint8_t where, carrier, side;
+	uint8_t way;  /* enum image_way */
 	uint8_t syn;  /* they are about segments with SYN only */
 	uint16_t app; /* of IMAGE_TX; 0: any */
 	struct image_list rules;
@@ -201,6 +241,8 @@ struct image_head {
 	uint64_t size;
 	uint32_t n_pcres;
 	uint32_t tail_min; /* bytes of a content that make a frame wait */
+	uint32_t
+		pivot; /* set of addresses that ways are seen from; IMAGE_NONE: all rules are IMAGE_OUT_OF */
 	struct image_list rules, options, sections, transforms, nets, ports, groups, plains,
 		indexes, tails, suppress;
 };

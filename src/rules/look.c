@@ -40,13 +40,54 @@ static void add_all(struct rules *rules, struct image_list list)
 		look_add(rules, number[i]);
 }
 
+/* The bytes of a packet or stream. */
+static struct area payload_of(const struct rules_unit *unit)
+{
+	bool stream =
+		unit->packet && unit->packet->proto == IPPROTO_TCP && unit->kind != RULES_PACKET;
+
+	return (struct area){
+		.at = unit->bytes,
+		.len = unit->len,
+		.offset = stream ? unit->offset : 0,
+		.complete = !stream || unit->kind == RULES_FLOW_END,
+		.stream = stream,
+	};
+}
+
+static bool probe_fits(const struct rules_unit *unit, const struct image_probe *probe)
+{
+	struct area area = payload_of(unit);
+	uint64_t end = area.offset + area.len < probe->to ? area.offset + area.len : probe->to;
+
+	if (probe->to == 0)
+		return true;
+	for (uint64_t i = area.offset > probe->from ? area.offset : probe->from; i < end; i++)
+		if (area.at[i - area.offset] == probe->byte[0] ||
+			area.at[i - area.offset] == probe->byte[1])
+			return true;
+	return false;
+}
+
+static bool is_wanted(
+	const struct rules *rules, const struct rules_unit *unit, const struct image_rule *rule)
+{
+	if (unit->quiet && !(rule->flags & IMAGE_ACTS))
+		return false;
+	if (!rules->prefilter)
+		return true;
+	if (unit->kind == RULES_PACKET && unit->len > rule->most_payload)
+		return false;
+	return probe_fits(unit, &rule->probe);
+}
+
 /* The same of a list that has all rules. */
 static void add_wanted(struct rules *rules, const struct rules_unit *unit, struct image_list list)
 {
 	const uint32_t *number = (const uint32_t *)(const void *)(rules->base + list.at);
 
 	for (uint32_t i = 0; i < list.n; i++)
-		if (!unit->quiet || rules->rule[number[i]].flags & IMAGE_ACTS)
+		if (is_wanted(rules, unit, &rules->rule[number[i]]))
 			look_add(rules, number[i]);
 }
 
@@ -157,7 +198,11 @@ static bool group_fits(const struct rules *rules, const struct image_group *grou
 	if (group->tx || group->carrier != carrier || group->side != unit->side ||
 		group->acts != unit->quiet)
 		return false;
-	if (group->ports.n == 0 || !unit->packet || !rules->prefilter)
+	if (!rules->prefilter)
+		return true;
+	if (!(rules->ways >> group->way & 1))
+		return false;
+	if (group->ports.n == 0 || !unit->packet)
 		return true;
 	port = unit->side == 0 ? unit->packet->dport : unit->packet->sport;
 	for (uint32_t i = 0; i < group->ports.n; i++)
@@ -221,7 +266,8 @@ static void add_plain(struct rules *rules, const struct rules_unit *unit, uint8_
 		const struct image_plain *plain = &rules->plain[i];
 
 		if (plain->where == where && plain->carrier == carrier &&
-			plain->side == unit->side && (syn || !plain->syn))
+			plain->side == unit->side && (syn || !plain->syn) &&
+			(rules->ways >> plain->way & 1 || !rules->prefilter))
 			add_wanted(rules, unit, plain->rules);
 	}
 }
@@ -261,21 +307,6 @@ static void add_indexed(struct rules *rules, const struct rules_unit *unit)
 }
 
 /* ------------------------------------------------------------------ one rule */
-
-/* The bytes of a packet or stream. */
-static struct area payload_of(const struct rules_unit *unit)
-{
-	bool stream =
-		unit->packet && unit->packet->proto == IPPROTO_TCP && unit->kind != RULES_PACKET;
-
-	return (struct area){
-		.at = unit->bytes,
-		.len = unit->len,
-		.offset = stream ? unit->offset : 0,
-		.complete = !stream || unit->kind == RULES_FLOW_END,
-		.stream = stream,
-	};
-}
 
 /* A header as bytes; false: the packet has none. */
 static bool header_of(const struct rules_unit *unit, uint16_t buffer, struct area *ret)
@@ -639,6 +670,7 @@ static void find_candidates(struct rules *rules, const struct rules_unit *unit)
 	bool both = tcp && unit->kind == RULES_PACKET && !unit->streamed;
 
 	look_begin(rules);
+	rules->ways = head_ways(rules, unit);
 	if (unit->kind == RULES_PACKET) {
 		rules->n_found = 0;
 		scan_groups(

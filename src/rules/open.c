@@ -242,6 +242,7 @@ static void check_group(struct check *c, const struct image_group *group)
 
 	check_text(c, group->database);
 	check_number(c, group->buffer, BUFFER_COUNT);
+	check_number(c, group->way, IMAGE_WAYS);
 	array_of(c, group->ports, sizeof(struct rule_port_range));
 	for (uint32_t i = 0; !c->bad && i < group->literals.n; i++) {
 		for (unsigned reader = 0; reader < IMAGE_READERS; reader++)
@@ -277,6 +278,7 @@ static void check_ports(struct check *c, const struct image_ports *ports)
 static void check_plain(struct check *c, const struct image_plain *plain)
 {
 	check_rule_numbers(c, plain->rules);
+	check_number(c, plain->way, IMAGE_WAYS);
 }
 
 static void check_tail(struct check *c, const struct image_tail *tail)
@@ -293,6 +295,8 @@ static void check_suppress(struct check *c, const struct image_suppress *suppres
 
 static void check_all(struct check *c, const struct rules *r)
 {
+	if (c->head->pivot != IMAGE_NONE)
+		check_number(c, c->head->pivot, c->head->nets.n);
 	EACH(options, r->option, check_option);
 	EACH(transforms, r->transform, check_transform);
 	EACH(sections, r->section, check_section);

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How far from the start of the payload a content can end, as its rule says: what is behind need not be
- * searched for it. Half of the rules that are held against packets say so.
+ * searched for it. Half of the rules that are held against packets say so. Where a byte has to be is asked before a
+ * rule is evaluated.
  */
+#include <ctype.h>
+
+#include "proto/proto.h"
 #include "rules/build.h"
 
-#define REACH_MAX (1 << 20) /* numbers beyond say nothing */
+#define REACH_MAX     (1 << 20) /* numbers beyond say nothing */
+#define PROBE_END_MAX 64        /* bytes: to search more costs more than it saves */
 
 static bool is_number(const struct rule_value *value)
 {
@@ -72,4 +77,49 @@ uint32_t build_reach(const struct build *b, const struct image_rule *rule,
 	}
 	end = less_of(end, payload_of(b, rule));
 	return end >= REACH_MAX ? IMAGE_NONE : end < 0 ? 0 : (uint32_t)end;
+}
+
+/* ------------------------------------------------------------------ what is asked first */
+
+static struct image_probe probe_of(const struct build *b, const struct image_content *content)
+{
+	const uint8_t *first = b->heap.at + content->bytes.at;
+	int64_t from = content->has_offset ? content->offset.number : 0;
+	int64_t to = end_of(content, REACH_MAX) - content->bytes.len + 1;
+
+	if (content->has_distance || content->has_within || content->fast_only ||
+		content->bytes.len == 0 || (content->has_offset && !is_number(&content->offset)))
+		return (struct image_probe){ 0 };
+	if (from < 0 || to <= from || to > PROBE_END_MAX)
+		return (struct image_probe){ 0 };
+	return (struct image_probe){ (uint16_t)from, (uint16_t)to,
+		{ first[0], content->nocase ? (uint8_t)toupper(first[0]) : first[0] } };
+}
+
+static bool is_narrower(const struct image_probe *probe, const struct image_probe *other)
+{
+	return probe->to && (!other->to || probe->to - probe->from < other->to - other->from);
+}
+
+void build_probe(const struct build *b, struct image_rule *rule)
+{
+	int64_t most = payload_of(b, rule);
+
+	rule->most_payload = most < 0 ? 0 : most > UINT16_MAX ? UINT16_MAX : (uint16_t)most;
+	for (uint32_t s = 0; rule->where != IMAGE_TX && s < rule->sections.n; s++) {
+		const struct image_section *section = build_section(b, rule->sections.at + s);
+
+		if (section->buffer != BUFFER_PAYLOAD || section->nested || section->transforms.n)
+			continue;
+		for (uint32_t i = section->first; i < section->first + section->n; i++) {
+			const struct image_option *option = build_option(b, i);
+			struct image_probe probe;
+
+			if (option->keyword != RULE_CONTENT || option->negated)
+				continue;
+			probe = probe_of(b, &option->content);
+			if (is_narrower(&probe, &rule->probe))
+				rule->probe = probe;
+		}
+	}
 }

@@ -158,9 +158,14 @@ static void add_about(struct made *m, struct input *in)
 
 static void add_rule(struct made *m, struct input *in, unsigned sid)
 {
+	static const char *const heads[] = { "any any -> any any",
+		"10.0.0.0/8 any -> !10.0.0.0/8 any", "!10.0.0.0/8 any -> 10.0.0.0/8 any",
+		"10.0.0.0/8 any <> any any", "any any -> [10.0.0.0/8,198.51.100.7] any",
+		"198.51.100.7 any -> any any", "[9.0.0.0/8,10.0.0.1] any -> 198.51.100.0/24 80",
+		"any 80 <> any any" };
 	unsigned n = 1 + take(in, 5);
 
-	add(m, "alert tcp any any -> any any (");
+	add(m, "alert tcp %s (", heads[take(in, sizeof(heads) / sizeof(*heads))]);
 	add_about(m, in);
 	for (unsigned i = 0; i < n; i++)
 		add_option(m, in, i == 0);

@@ -170,11 +170,13 @@ static void stream(struct rules *rules, struct rules_unit *unit, const uint8_t *
 	}
 }
 
-static void run(struct rules *rules, const struct payload *payload, unsigned side, uint32_t segment)
+/* `side` says it, to others if it is `leaving`. */
+static void run(struct rules *rules, const struct payload *payload, unsigned side, bool leaving,
+	uint32_t segment)
 {
 	static uint8_t chunk[CHUNK];
 	struct rules_flow *flow = rules_flow_new();
-	const char *ends[2] = { "10.0.0.1", "198.51.100.7" };
+	const char *home = "10.0.0.1", *other = "198.51.100.7";
 	uint16_t ports[2] = { 40000, payload->port };
 	struct bytes b;
 	struct frame frame;
@@ -187,7 +189,7 @@ static void run(struct rules *rules, const struct payload *payload, unsigned sid
 	double ns;
 
 	put_ethernet(&b, 2, 1, 0x800);
-	put_ip4(&b, ends[side], ends[!side], 6, 20, 1, 0);
+	put_ip4(&b, leaving ? home : other, leaving ? other : home, 6, 20, 1, 0);
 	put_tcp(&b, ports[side], ports[!side], 1, 0x18);
 	frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &frame);
 	unit.packet = &frame.packet[0];
@@ -195,10 +197,11 @@ static void run(struct rules *rules, const struct payload *payload, unsigned sid
 	start = now_ns();
 	stream(rules, &unit, chunk, segment, &sums);
 	ns = (double)(now_ns() - start);
-	printf("%-8s %5u %s %6u %10.0f ns %7.2f Gbit/s %8.1f checks a segment, %" PRIu64
+	printf("%-8s %5u %s %s %6u %10.0f ns %7.2f Gbit/s %8.1f checks a segment, %" PRIu64
 	       " hits, %" PRIu64 " tired\n",
-		payload->name, payload->port, side ? "server" : "client", segment,
-		ns / (double)sums.segments, (double)sums.bytes * 8 / ns,
+		payload->name, payload->port, side ? "server" : "client",
+		leaving ? "leaving " : "entering", segment, ns / (double)sums.segments,
+		(double)sums.bytes * 8 / ns,
 		(double)(all_checks(rules) - checks) / (double)sums.segments, sums.hits,
 		sums.tired);
 	rules_flow_free(flow);
@@ -284,9 +287,9 @@ int main(int argc, char **argv)
 	struct rules *rules = load(argv + 1, argc - 1, &image);
 
 	rules_take_time(rules, getenv("FISHBOWL_BENCH_COSTS"));
-	for (unsigned i = 0; i < 4 * sizeof(payloads) / sizeof(*payloads); i++)
-		if (!only || strcmp(only, payloads[i / 4].name) == 0)
-			run(rules, &payloads[i / 4], i & 1, i & 2 ? SEGMENT_BIG : SEGMENT);
+	for (unsigned i = 0; i < 8 * sizeof(payloads) / sizeof(*payloads); i++)
+		if (!only || strcmp(only, payloads[i / 8].name) == 0)
+			run(rules, &payloads[i / 8], i & 1, i & 2, i & 4 ? SEGMENT_BIG : SEGMENT);
 	if (getenv("FISHBOWL_BENCH_COSTS"))
 		print_costs(rules);
 	rules_close(rules);

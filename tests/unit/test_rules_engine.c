@@ -61,6 +61,24 @@ static const struct stream_case stream_cases[] = {
 	{ "content:\"ab\"; startswith;", "xab", 0 },
 	{ "content:\"ab\"; endswith;", "xxab", 1 },
 	{ "content:\"ab\"; endswith;", "xxabx", 0 },
+	/* Rules without a literal: where their byte has to be is asked first. */
+	{ "content:\"a\"; depth:1;", "abc", 1 },
+	{ "content:\"a\"; depth:1;", "bac", 0 },
+	{ "content:\"a\"; depth:1; content:\"d\"; offset:3; depth:1;", "a~b~c~d~e", 1 },
+	{ "content:\"a\"; depth:1; content:\"d\"; offset:3; depth:1;", "a~b~d~c~d", 0 },
+	{ "content:\"c\"; offset:2; depth:3;", "abxc", 1 },
+	{ "content:\"c\"; offset:2; depth:3;", "abxx~c", 1 },
+	{ "content:\"c\"; offset:2; depth:3;", "acxxxc", 0 },
+	{ "content:\"C\"; nocase; offset:1; depth:1;", "xc", 1 },
+	{ "content:\"c\"; nocase; offset:1; depth:1;", "xC", 1 },
+	{ "content:\"C\"; offset:1; depth:1;", "xc", 0 },
+	{ "content:\"aaa\"; depth:4;", "xaaa", 1 },
+	{ "content:\"aaa\"; depth:4;", "xxaaa", 0 },
+	{ "content:\"a\"; startswith;", "a", 1 },
+	{ "content:\"a\"; startswith;", "ba", 0 },
+	{ "content:!\"a\"; depth:1;", "ba", 1 },
+	{ "dsize:4; byte_test:4,>,399,0;", "abcd", 1 },
+	{ "dsize:4; byte_test:4,>,399,0;", "abcde", 0 },
 	/* What is not there. */
 	{ "content:\"ab\"; content:!\"cd\";", "abef", 1 },
 	{ "content:\"ab\"; content:!\"cd\";", "abcd", 0 },
@@ -241,6 +259,9 @@ static const struct packet_case packet_cases[] = {
 	{ "icmp any any -> any any (itype:>8;", 1, 0, 0, "", 0 },
 	{ "ip any any -> any any (ip_proto:1;", 1, 0, 0, "", 1 },
 	{ "ip any any -> any any (ip_proto:!1;", 1, 0, 0, "", 0 },
+	{ "ip any any -> any any (ip_proto:17;", 17, 0, 0, "x", 1 },
+	{ "ip any any -> any any (ip_proto:17;", 6, 0, 0x10, "x", 0 },
+	{ "ip any any -> any any (ip_proto:>6;", 17, 0, 0, "x", 1 },
 	{ "ip any any -> any any (ttl:64; id:1; fragbits:!M; fragoffset:0;", 1, 0, 0, "", 1 },
 	{ "ip any any -> any any (sameip;", 1, 0, 0, "", 0 },
 	{ "ip any any -> any any (ipopts:any;", 1, 0, 0, "", 0 },
@@ -290,6 +311,46 @@ static void test_packets(void **state)
 static void udp(const char *payload)
 {
 	kit_packet(&kit, 17, 0, 0, payload, (uint32_t)strlen(payload));
+}
+
+/* Most rules are about one way: 10/8 is what most of these name. */
+static void test_ways(void **state)
+{
+	static const char rules[] =
+		"alert udp 10.0.0.0/8 any -> !10.0.0.0/8 any (content:\"ab\"; sid:1;)\n"
+		"alert udp !10.0.0.0/8 any -> 10.0.0.0/8 any (content:\"ab\"; sid:2;)\n"
+		"alert udp any any -> 10.0.0.0/8 any (content:\"ab\"; sid:3;)\n"
+		"alert udp 10.0.0.0/8 any <> any any (content:\"ab\"; sid:4;)\n"
+		"alert udp any any -> any any (content:\"ab\"; sid:5;)\n"
+		"alert udp 198.51.100.0/24 any -> any any (content:\"ab\"; sid:6;)\n"
+		"alert udp 10.0.0.0/8 any -> 10.0.0.0/8 any (content:\"ab\"; sid:7;)\n"
+		"alert udp [9.0.0.0/8,10.0.0.1,198.0.0.0/8] any -> any any (content:\"a\"; "
+		"depth:1; sid:8;)\n"
+		"alert udp any any -> [10.0.0.0/8,198.51.100.7] any (dsize:2; sid:9;)\n";
+
+	(void)state;
+	open_rules(rules);
+	for (unsigned prefilter = 0; prefilter < 2; prefilter++) {
+		rules_set_prefilter(kit.rules, prefilter);
+		kit_restart(&kit);
+		kit_packet(&kit, 17, 0, 0, "ab", 2);
+		expect("out of it", "1 4 5 8 9");
+		kit_restart(&kit);
+		kit_packet(&kit, 17, 1, 0, "ab", 2);
+		expect("into it", "2 3 4 5 6 8 9");
+	}
+	kit_close(&kit);
+	/* What both ends are in goes neither way. */
+	open_rules(
+		"alert udp [10.0.0.0/8,198.51.100.0/24] any -> any any (content:\"ab\"; sid:1;)\n"
+		"alert udp [10.0.0.0/8,198.51.100.0/24] any -> [10.0.0.0/8,198.51.100.0/24] any "
+		"(content:\"ab\"; sid:2;)\n"
+		"alert udp any any -> [10.0.0.0/8,198.51.100.0/24] any (content:\"ab\"; sid:3;)\n"
+		"alert udp ![10.0.0.0/8,198.51.100.0/24] any -> any any (content:\"ab\"; "
+		"sid:4;)\n");
+	kit_packet(&kit, 17, 0, 0, "ab", 2);
+	expect("within", "1 2 3");
+	kit_close(&kit);
 }
 
 /* ------------------------------------------------------------------ marks, order, thresholds */
@@ -827,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_streams_without_prefilter),
 		cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_flowbits),
 		cmocka_unit_test(test_xbits),
 		cmocka_unit_test(test_order_and_pass),
