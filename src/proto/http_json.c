@@ -75,7 +75,8 @@ static void request(struct out *o, bool *first, const struct http_tx *tx)
 	text(o, first, "hostname", http_bytes(htp->request_hostname), ROOM_SHORT);
 	if (htp->request_port_number > 0)
 		number(o, first, "http_port", htp->request_port_number);
-	text(o, first, "url", http_bytes(htp->request_uri), ROOM_URL);
+	if (htp->request_line) /* else it has a name of the parser's own */
+		text(o, first, "url", http_bytes(htp->request_uri), ROOM_URL);
 	header(o, first, tx, 0, "user-agent", "http_user_agent", ROOM_LONG);
 	header(o, first, tx, 1, "server", "server", ROOM_SHORT);
 }

@@ -12,11 +12,11 @@ from packets import talk
 
 
 def replay(tmp_path, name):
-    """The records of a capture; wrong checksums are those of a capturing host that leaves them to its NIC."""
+    """The records of a capture."""
     capture = os.path.join(PCAPS, name)
     if not os.path.exists(capture):
         pytest.skip('no captures in ../shared')
-    subprocess.run([FISHBOWL, 'replay', '--ignore-checksums', '--rules', RULES, '-o', tmp_path / 'out', capture],
+    subprocess.run([FISHBOWL, 'replay', '--rules', RULES, '-o', tmp_path / 'out', capture],
                    capture_output=True, check=True, timeout=120)
     with open(tmp_path / 'out' / 'eve.json', encoding='utf-8') as file:
         return [json.loads(line) for line in file]

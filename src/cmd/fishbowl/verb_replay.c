@@ -39,6 +39,7 @@ enum {
 	OPT_ROLE,
 	OPT_COUNT,
 	OPT_FILES,
+	OPT_CHECKSUMS,
 	EXIT_USAGE = 2
 };
 
@@ -50,11 +51,15 @@ static const char default_home[] =
 static const char eve_name[] = "eve.json";
 static const char eve_partial[] = "eve.json.partial";
 
+/* Captures from elsewhere have wrong checksums because they were left to a NIC, or addresses were exchanged. */
+enum sums { SUMS_NOT_SAID, SUMS_RIGHT, SUMS_ANY };
+
 struct request {
 	const char *home_text, *external_text, *conf_path, *output;
 	char *rules[CONF_RULE_FILES_MAX]; /* files */
 	size_t n_rules;
-	bool is_inline, midstream, ignore_checksums, failed;
+	bool is_inline, midstream, failed;
+	enum sums sums;
 	bool check_verdicts;
 	enum role role;
 	struct rules_profile *profile; /* asked for; NULL: records are */
@@ -102,10 +107,13 @@ static const struct argp_option shared_options[] = {
 		"ids: rules only alert (default); ips: they drop, reject and replace as inline",
 		0 },
 	{ "midstream", OPT_MIDSTREAM, "true|false", 0,
-		"Follow TCP conversations whose beginning is not in the capture (default: false)",
+		"Follow TCP conversations whose beginning is not in the capture (default: true)",
 		0 },
-	{ "ignore-checksums", OPT_IGNORE_CHECKSUMS, NULL, 0,
-		"Hold packets with wrong checksums against the rules, too", 0 },
+	{ "checksums", OPT_CHECKSUMS, "right|any", 0,
+		"Look at packets with right checksums only, as who receives them does, or with any "
+		"(default: any; with -c: right)",
+		0 },
+	{ "ignore-checksums", OPT_IGNORE_CHECKSUMS, NULL, 0, "The same as --checksums=any", 0 },
 	{ 0 },
 };
 
@@ -204,7 +212,10 @@ static error_t on_shared_option(int key, char *arg, struct argp_state *state)
 		q->midstream = choose(state, "--midstream", arg, "true", "false");
 		break;
 	case OPT_IGNORE_CHECKSUMS:
-		q->ignore_checksums = true;
+		q->sums = SUMS_ANY;
+		break;
+	case OPT_CHECKSUMS:
+		q->sums = choose(state, "--checksums", arg, "right", "any") ? SUMS_RIGHT : SUMS_ANY;
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -461,7 +472,8 @@ static int run(const struct request *q)
 		.signatures = &q->signature_files,
 		.is_inline = q->is_inline,
 		.midstream = q->midstream,
-		.ignore_checksums = q->ignore_checksums,
+		.ignore_checksums =
+			q->sums == SUMS_ANY || (q->sums == SUMS_NOT_SAID && !q->conf_path),
 		.check_verdicts = q->check_verdicts,
 		.role = q->role,
 		.profile = q->profile,
@@ -623,7 +635,7 @@ int verb_replay(int argc, char **argv)
 	static const struct argp argp = { replay_options, on_option, "CAPTURE...", replay_doc,
 		shared, NULL, NULL };
 	static char name[] = "fishbowl replay";
-	struct request q = { .dir_fd = -1 };
+	struct request q = { .dir_fd = -1, .midstream = true };
 
 	argv[0] = name;
 	return run_command(&q, &argp, argc, argv);
@@ -635,7 +647,7 @@ int rules_profile(int argc, char **argv)
 		shared, NULL, NULL };
 	static char name[] = "fishbowl rules profile";
 	struct rules_profile profile = { .count = 20 };
-	struct request q = { .dir_fd = -1, .output = "-", .profile = &profile };
+	struct request q = { .dir_fd = -1, .midstream = true, .output = "-", .profile = &profile };
 
 	argv[0] = name;
 	return run_command(&q, &argp, argc, argv);

@@ -27,7 +27,7 @@
 #include "control/policy.h"
 
 enum { EXIT_NOTHING = 1, EXIT_USAGE = 2, EXIT_NO_OUTPUT = 3, EXIT_NO_START = 4 };
-enum { OPT_MIDSTREAM = 256, OPT_IGNORE_CHECKSUMS, OPT_ECHO };
+enum { OPT_MIDSTREAM = 256, OPT_CHECKSUMS, OPT_IGNORE_CHECKSUMS, OPT_ECHO };
 enum { FLAG_DIRECTION = 3, FLAG_OUTBOUND = 2 }; /* epb_flags of pcapng */
 enum { FLOWS_MAX = 1 << 20, NAME_SIZE = 64 };
 
@@ -36,7 +36,8 @@ struct request {
 	struct cut_query query; /* of the gateway's capture */
 	bool asks_store;
 	enum session_format format;
-	bool all, echo, midstream, ignore_checksums;
+	bool all, echo, midstream;
+	bool right, any; /* checksums, as asked for */
 	char **path;
 	size_t n_paths;
 	int *fd; /* of the captures that could be opened */
@@ -64,10 +65,11 @@ static const struct argp_option options[] = {
 		"Without CAPTURE: the gateway's capture, where this configuration says", 0 },
 	{ "from", 'f', "TIME", 0, "... " TIME_ARG_FORMS, 0 },
 	{ "to", 't', "TIME", 0, "... up to this time", 0 },
-	{ "midstream", OPT_MIDSTREAM, NULL, 0,
-		"TCP conversations whose beginning is not in the capture, too", 0 },
-	{ "ignore-checksums", OPT_IGNORE_CHECKSUMS, NULL, 0, "Packets with wrong checksums, too",
-		0 },
+	{ "midstream", OPT_MIDSTREAM, "true|false", OPTION_ARG_OPTIONAL,
+		"TCP conversations whose beginning is not in the capture, too (default: true)", 0 },
+	{ "checksums", OPT_CHECKSUMS, "right|any", 0,
+		"As for fishbowl replay (default: any; of the gateway's capture: right)", 0 },
+	{ "ignore-checksums", OPT_IGNORE_CHECKSUMS, NULL, 0, "The same as --checksums=any", 0 },
 	{ 0 },
 };
 
@@ -133,10 +135,18 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s': not understood; it is %s", arg, TIME_ARG_FORMS);
 		break;
 	case OPT_MIDSTREAM:
-		q->midstream = true;
+		if (arg && strcmp(arg, "true") != 0 && strcmp(arg, "false") != 0)
+			argp_error(state, "--midstream '%s': true or false", arg);
+		q->midstream = !arg || strcmp(arg, "true") == 0;
 		break;
 	case OPT_IGNORE_CHECKSUMS:
-		q->ignore_checksums = true;
+		q->any = true;
+		break;
+	case OPT_CHECKSUMS:
+		if (strcmp(arg, "right") != 0 && strcmp(arg, "any") != 0)
+			argp_error(state, "--checksums '%s': right or any", arg);
+		q->right = strcmp(arg, "right") == 0;
+		q->any = !q->right;
 		break;
 	case OPT_ECHO:
 		q->echo = true;
@@ -315,7 +325,7 @@ static int start(struct child *c)
 	const struct replay_setup replay = { .conf = q->conf,
 		.image = q->policy,
 		.midstream = q->midstream,
-		.ignore_checksums = q->ignore_checksums,
+		.ignore_checksums = q->any || (!q->right && q->n_paths > 0),
 		.emit = on_record,
 		.on_text = on_text,
 		.emit_context = c };
@@ -519,6 +529,7 @@ int verb_session(int argc, char **argv)
 		NULL };
 	static char name[] = "fishbowl session";
 	struct request q = { .conf_path = CONF_PATH_DEFAULT,
+		.midstream = true,
 		.dir_fd = -1,
 		.query = { .from_ns = INT64_MIN, .to_ns = INT64_MAX, .port = -1, .proto = -1 } };
 	int status = EXIT_NO_START;

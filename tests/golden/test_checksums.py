@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose wrong checksums `fishbowl replay` minds, and conversations that began before the capture."""
+import struct
+
+import pytest
+
+import packets as p
+from fishbowl import bodies, replay_packets
+
+A, B = '192.0.2.1', '198.51.100.2'
+REQUEST = b'GET /what HTTP/1.0\r\nHost: h\r\n\r\n'
+
+
+def left_open(packet):
+    """The checksum as the stack hands it to a NIC that fills it in: that of the pseudo header."""
+    size = len(packet) - 20
+    total = ~p.checksum(packet[12:20] + struct.pack('>HH', packet[9], size)) & 0xffff
+    at = 20 + (16 if packet[9] == 6 else 6)
+    return packet[:at] + struct.pack('>H', total) + packet[at + 2:]
+
+
+def spoilt(packet):
+    at = 20 + (16 if packet[9] == 6 else 6)
+    return packet[:at] + bytes([packet[at] ^ 0x55]) + packet[at + 1:]
+
+
+def conversation(client=bytes, server=bytes):
+    return [client(packet) if of_client else server(packet)
+            for of_client, packet in p.tcp_talk(A, B, 40000, 80, request=REQUEST)]
+
+
+def urls(tmp_path, packets, *args):
+    """None: of an answer whose request was not looked at."""
+    return [http.get('url') for http in bodies(replay_packets(tmp_path, packets, *args), 'http')]
+
+
+@pytest.mark.parametrize('change', [left_open, spoilt])
+def test_left_to_the_nic_or_always_wrong(tmp_path, change):
+    for packets, right in ((conversation(client=change), [None]), (conversation(client=change, server=change), [])):
+        assert urls(tmp_path, packets) == ['/what']
+        assert urls(tmp_path, packets, '--checksums=any') == ['/what']
+        assert urls(tmp_path, packets, '--checksums=right') == right
+
+
+def test_wrong_ones_between_right_ones(tmp_path):
+    """What his peer does not take cannot hide what it takes, from who asks for right ones."""
+    packets = conversation()
+    at = next(n for n, packet in enumerate(packets) if REQUEST in packet)
+    packets.insert(at, spoilt(packets[at].replace(b'/what', b'/lies')))
+    assert urls(tmp_path, packets, '--checksums=right') == ['/what']
+    assert urls(tmp_path, packets) == ['/lies']
+
+
+def test_dns_on_the_loopback_interface(tmp_path):
+    question = struct.pack('>HHHHHH', 7, 0x100, 1, 0, 0, 0) + b'\3www\7example\0' + struct.pack('>HH', 1, 1)
+    packet = left_open(p.udp('127.0.0.1', '127.0.0.53', 40000, 53, question))
+    [dns] = bodies(replay_packets(tmp_path, [packet]), 'dns')
+    assert dns['queries'][0]['rrname'] == 'www.example'
+
+
+def test_began_before_the_capture(tmp_path):
+    late = conversation()[3:]
+    assert urls(tmp_path, late) == ['/what']
+    assert urls(tmp_path, late, '--midstream=false') == []
