@@ -151,6 +151,19 @@ static void note_attempt(struct judge *j, uint32_t slot, const struct frame_pack
 			&gate->pot[j->honeypot].attempts, slot, flow_get(gate->table, slot)->id);
 }
 
+/* Where nothing is controlled it is told as it was, though the answer came before what it answers. */
+static void read_sides(
+	const struct gate *gate, struct flow *flow, const struct frame_packet *packet)
+{
+	uint8_t starter = flow_starter(packet, flow->starter);
+
+	if (!gate->observe || starter == flow->starter)
+		return;
+	flow->starter = starter;
+	flow->direction = (uint8_t)direction_turned((enum direction)flow->direction);
+	flow->tally.reason = (uint16_t)gate_observed_reason((enum direction)flow->direction);
+}
+
 /* A new flow, live but without frames; FLOW_NONE when there is no room for it. */
 static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t source,
 	const struct frame_packet *packet)
@@ -176,6 +189,7 @@ static uint32_t add_flow(struct judge *j, const struct flow_key *key, uint8_t so
 	flow->tally.reason = (uint16_t)j->answer.reason;
 	flow->tally.last_wall_ns = j->now.wall_ns;
 	flow->tally.last_steady_ns = j->now.steady_ns;
+	read_sides(gate, flow, packet);
 	if (j->answer.verdict == VERDICT_DROP && j->honeypot != NO_HONEYPOT)
 		gate->pot[j->honeypot].refused++;
 	if (j->answer.direction == DIRECTION_INTERNAL && j->honeypot != NO_HONEYPOT)

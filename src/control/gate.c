@@ -285,6 +285,13 @@ static void init_judge(struct judge *j, struct gate *gate, unsigned in_port,
 	j->honeypot = NO_HONEYPOT;
 }
 
+enum reason gate_observed_reason(enum direction direction)
+{
+	return direction == DIRECTION_INBOUND    ? REASON_INBOUND
+	       : direction == DIRECTION_INTERNAL ? REASON_INTERNAL
+						 : REASON_NONE;
+}
+
 /* Nothing is controlled. */
 static void judge_observed(struct judge *j)
 {
@@ -292,9 +299,7 @@ static void judge_observed(struct judge *j)
 	const struct frame_packet *p = j->packet;
 
 	j->answer.verdict = VERDICT_PASS;
-	j->answer.reason = inbound                                     ? REASON_INBOUND
-			   : j->answer.direction == DIRECTION_INTERNAL ? REASON_INTERNAL
-								       : REASON_NONE;
+	j->answer.reason = gate_observed_reason(j->answer.direction);
 	if (p)
 		j->honeypot = pots_find_ip(j->gate, inbound ? &p->dst : &p->src);
 }

@@ -212,6 +212,9 @@ void account_frame(struct judge *j);
 void account_undo(struct gate *gate);
 uint64_t account_next_id(const struct gate *gate); /* what the next flow will be called */
 
+/* gate.c: why a conversation passes where nothing is controlled. */
+enum reason gate_observed_reason(enum direction direction);
+
 /* report.c: records. All of them say false when there was no room. */
 void report_init_head(const struct judge *j, struct record *ret_record);
 bool report_incident(struct judge *j);

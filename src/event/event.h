@@ -35,6 +35,14 @@ enum direction {
 	DIRECTION_INTERNAL, /* between honeypots */
 };
 
+/* Of what the other side sends. */
+static inline enum direction direction_turned(enum direction direction)
+{
+	return direction == DIRECTION_INBOUND    ? DIRECTION_OUTBOUND
+	       : direction == DIRECTION_OUTBOUND ? DIRECTION_INBOUND
+						 : direction;
+}
+
 enum reason {
 #define REASON(id, name, verdict, severity, text) REASON_##id,
 #include "event/reason.def"

@@ -2,6 +2,7 @@
 #include "flow/flow.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 
 #include "frame/frame.h"
 
@@ -54,6 +55,14 @@ bool flow_key_make(const struct frame *frame, const struct frame_packet *packet,
 	k->proto = packet->proto;
 	*ret_source = source;
 	return true;
+}
+
+uint8_t flow_starter(const struct frame_packet *packet, uint8_t source)
+{
+	bool answers = packet->proto == IPPROTO_TCP && packet->has_transport &&
+		       (packet->tcp_flags & (TH_SYN | TH_ACK | TH_RST)) == (TH_SYN | TH_ACK);
+
+	return answers ? !source : source;
 }
 
 const char *flow_state_name(enum flow_state state)

@@ -129,14 +129,6 @@ void talk_put_inside(struct talk *outer, struct talk *inner);
 /* Of a packet inside a tunnel. */
 uint64_t talk_inner_id(const struct inspect *in, const struct flow_key *key);
 
-/* Of what the other side sends. */
-static inline enum direction direction_turned(enum direction direction)
-{
-	return direction == DIRECTION_INBOUND    ? DIRECTION_OUTBOUND
-	       : direction == DIRECTION_OUTBOUND ? DIRECTION_INBOUND
-						 : direction;
-}
-
 /* inspect.c: what waits is decided; before a talk is dropped. */
 void inspect_end_talk(struct inspect *in, struct talk *talk);
 

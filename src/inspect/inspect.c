@@ -103,7 +103,7 @@ static struct talk *inner_talk(struct inspect *in, struct now *now)
 		outer = talk_find(in, now->frame->flow_id); /* may have made room for it */
 		if (outer)
 			talk_put_inside(outer, t);
-		t->first_end = source;
+		t->first_end = flow_starter(now->packet, source);
 		t->flow_id = now->frame->flow_id;
 		t->number = ++in->n_inner;
 	}

@@ -34,6 +34,12 @@ class Wire:
             else:
                 second += one
 
+    def answer_first(self):
+        """As some captures have it: each SYN+ACK before the SYN that it answers."""
+        for n, (second, packet) in enumerate(self.packets):
+            if packet[33] == p.SYN | p.ACK:
+                self.packets[n - 1], self.packets[n] = (self.packets[n - 1][0], packet), (second, self.packets[n - 1][1])
+
     def replay(self, tmp_path, *more):
         self.packets.sort(key=lambda one: one[0])
         capture = tmp_path / 'capture.pcap'
@@ -124,6 +130,20 @@ def test_scanner(tmp_path):
     assert source['source']['class'] == 'scan' and source['source']['actor'] == 'automated'
     assert source['source']['flows'] == 8
     assert source['source']['why'] == 'knocks where nobody answers; goes to several honeypots'
+
+
+def test_answer_first(tmp_path):
+    """Who began is who was answered, whichever was captured first."""
+    def told(records):
+        return ({(r['fishbowl']['direction'], r['src_ip'], r['src_port'], r['dest_ip'], r['dest_port'], r['flow']['pkts_toserver'],
+                  r['flow']['state']) for r in of(records, 'flow')},
+                [(r['incident']['stage'], r['incident']['class'], r['incident']['remotes'],
+                  {s['text'] for s in r['incident']['story']}) for r in of(records, 'incident')])
+
+    wire = intrusion([(b'id', 1)])
+    expected = told(wire.replay(tmp_path))
+    wire.answer_first()
+    assert told(wire.replay(tmp_path)) == expected
 
 
 def places(tmp_path):

@@ -104,6 +104,37 @@ static void test_key_is_of_both_directions(void **state)
 	assert_memory_not_equal(&one, &two, sizeof(one));
 }
 
+static bool sender_began(unsigned flags)
+{
+	struct frame f;
+	struct flow_key key;
+	uint8_t source;
+
+	tcp_frame(&b, 1, 2, "192.0.2.9", 80, "10.0.0.1", 1000, 1, flags);
+	frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &f);
+	assert_true(flow_key_make(&f, &f.packet[0], 0, &key, &source));
+	return flow_starter(&f.packet[0], source) == source;
+}
+
+/* An answer comes from who was asked, also when it is seen first. */
+static void test_starter(void **state)
+{
+	struct frame f;
+	struct flow_key key;
+	uint8_t source;
+
+	(void)state;
+	assert_true(sender_began(SYN));
+	assert_false(sender_began(SYN | ACK));
+	assert_true(sender_began(SYN | ACK | RST));
+	assert_true(sender_began(ACK));
+	assert_true(sender_began(RST | ACK));
+	udp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 53, 0);
+	frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &f);
+	assert_true(flow_key_make(&f, &f.packet[0], 0, &key, &source));
+	assert_int_equal(flow_starter(&f.packet[0], source), source);
+}
+
 /* Random additions and removals against what must be found. */
 static void test_index(void **state)
 {
@@ -295,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(test_key_is_of_both_directions),
+		FLOW_TEST(test_starter),
 		FLOW_TEST(test_index),
 		FLOW_TEST(test_timeouts),
 		FLOW_TEST(test_timeouts_after_a_reboot),

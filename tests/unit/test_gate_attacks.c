@@ -318,6 +318,20 @@ static void test_same_sequence_number_is_a_new_connection(void **state)
 	}
 }
 
+/* Whose answer comes first is nobody's server: who sent it began, and the honeypot's SYN is one of its own. */
+static void test_answers_without_a_question_permit_nothing(void **state)
+{
+	(void)state;
+	tcp(false, 5, SYN | ACK, REASON_NO_FLOW);
+	for (unsigned i = 0; i < 12; i++) {
+		tcp_frame(&f, 1, ROUTER, "192.0.2.9", 80, "10.0.0.1", 2000 + i, 9, SYN | ACK);
+		set_ack(&f, 6);
+		send_it(GATE_OUTSIDE, REASON_INBOUND);
+		tcp_frame(&f, ROUTER, 1, "10.0.0.1", 2000 + i, "192.0.2.9", 80, 5, SYN);
+		send_it(1, i < 10 ? REASON_WITHIN_BUDGET : REASON_TCP_LIMIT);
+	}
+}
+
 static void nd_frame(
 	unsigned port, unsigned from, unsigned type, const char *src, const char *target)
 {
@@ -639,6 +653,7 @@ int main(void)
 		GATE_TEST(test_fragments_do_not_overlap),
 		GATE_TEST(test_fragments_hide_no_tunnel),
 		GATE_TEST(test_same_sequence_number_is_a_new_connection),
+		GATE_TEST(test_answers_without_a_question_permit_nothing),
 		GATE_TEST(test_link_local_addresses_of_others),
 		GATE_TEST(test_own_link_local_comes_back),
 		GATE_TEST(test_neighbour_discovery_of_nobody),

@@ -269,6 +269,23 @@ static void test_tunnel(void **state)
 	bench_close(&b);
 }
 
+/* The same, captured in another order: who is answered began. */
+static void test_tunnel_answer_first(void **state)
+{
+	(void)state;
+	start("attack", &plain);
+	send_inner(80, 1000, 99, SYN | ACK, "");
+	send_inner(1000, 80, 10, SYN, "");
+	send_inner(1000, 80, 11, ACK, "att");
+	send_inner(1000, 80, 14, ACK, "ack");
+	assert_int_equal(b.told.hits, 1);
+	assert_true(rules.last_stream.established);
+	assert_int_equal(rules.last_stream.side, 0);
+	send_inner(80, 1000, 100, ACK, "answer");
+	assert_int_equal(rules.last_stream.side, 1);
+	bench_close(&b);
+}
+
 static void send_vxlan(
 	unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
 {
@@ -453,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_tunnel),
+		cmocka_unit_test(test_tunnel_answer_first),
 		cmocka_unit_test(test_tunnel_one_way),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_ftp),
