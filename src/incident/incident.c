@@ -115,6 +115,16 @@ static bool seeks_entry(const struct incident *inc)
 	return !intruder || intruder->joint == JOINT_BEFORE;
 }
 
+/* He has not guessed it, nor does everybody: who used it before has told it to him, or is he. What guessers find
+ * each for himself makes them no company. */
+static bool credential_tells(const struct incidents *in, const struct view *v, uint64_t credential)
+{
+	const uint32_t *n = v->source ? v->source->habits.n : NULL;
+
+	return n && n[MEASURE_LOGINS] == n[MEASURE_LOGINS_GOOD] &&
+	       tried_by(in, credential) <= TRIED_FEW;
+}
+
 /* The open one of this honeypot that somebody new belongs to, and why. */
 static struct incident *find_joint(struct incidents *in, const struct view *v, uint64_t credential,
 	uint64_t file, enum joint *ret_joint)
@@ -124,7 +134,8 @@ static struct incident *find_joint(struct incidents *in, const struct view *v, u
 
 		if (!inc->used || inc->pot != v->pot)
 			continue;
-		if (has_hash(inc->credential, inc->n_credentials, credential))
+		if (has_hash(inc->credential, inc->n_credentials, credential) &&
+			credential_tells(in, v, credential))
 			*ret_joint = JOINT_CREDENTIAL;
 		else if (has_hash(inc->file, inc->n_files, file))
 			*ret_joint = JOINT_FILE;

@@ -10,7 +10,8 @@
  * An intrusion is of one honeypot. It is opened by what only somebody has done who got in (a login that worked, lines
  * typed, a file brought, a disguised payload), or by what a honeypot does not do by itself (begin a conversation
  * with the outside, allowed or stopped). All that the honeypot does then belongs to it, and what the intruder's
- * addresses do; INCIDENT_IDLE_S without anything end it. Scans, and attempts that fail, open nothing.
+ * addresses do; INCIDENT_IDLE_S without anything end it. Scans, and attempts that fail, open nothing. That somebody
+ * else gets in with the same password joins him to it only if he seems to have been told the password.
  *
  * Where somebody is (country, autonomous system) is said as the records about him said it last.
  *
@@ -29,6 +30,7 @@
 #define SOURCES_MAX     8192
 #define POTS_MAX        256
 #define KNOWN_MAX       8192 /* payloads and files that are remembered as seen */
+#define TRIED_MAX       4096 /* credentials of which it is remembered how many addresses tried them */
 #define PLACES_MAX      8192 /* addresses of which it is remembered where they are */
 #define INCIDENT_IDLE_S (6 * 3600)
 #define INCIDENT_TELL_S 60   /* a growing one is told this often at most */

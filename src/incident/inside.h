@@ -59,6 +59,8 @@ enum {
 	POT_EVENTS_MAX = 6,
 	POT_FLOWS_MAX = 16,
 	KNOWN_WAYS = 4,
+	TRIED_WAYS = 4,
+	TRIED_FEW = 3, /* addresses that tried what not everybody guesses */
 	PLACE_WAYS = 8,
 	PLACE_NAME_MAX = 128,
 	CLASS_MIN = 2,
@@ -173,6 +175,11 @@ struct pot {
 	uint32_t next_quiet, next_began, next_contact, next_flow_in, next_flow_out;
 };
 
+struct tried {
+	uint64_t credential; /* 0: free */
+	struct different who;
+};
+
 /* Where somebody is. */
 struct place {
 	struct ip ip; /* unset: free */
@@ -200,6 +207,7 @@ struct incidents {
 	uint32_t n_pots;
 	struct pot pot[POTS_MAX];
 	uint64_t known[KNOWN_MAX / KNOWN_WAYS][KNOWN_WAYS];
+	struct tried tried[TRIED_MAX / TRIED_WAYS][TRIED_WAYS]; /* the newest of a set first */
 	struct place place[PLACES_MAX]; /* sets of PLACE_WAYS, each in the order of their use */
 	struct source source[SOURCES_MAX];
 	struct source_link link[SOURCES_MAX];
@@ -262,6 +270,11 @@ void source_note(struct source *source, const struct sentence *sentence);
 
 /* True where it was not known; it is then. */
 bool known_add(struct incidents *in, uint64_t hash);
+
+/* `ip` tried to log in with it, wherever. */
+void tried_add(struct incidents *in, uint64_t credential, const struct ip *ip);
+/* How many addresses did, at least; 0: not known. */
+uint32_t tried_by(const struct incidents *in, uint64_t credential);
 
 /* Makes a place for it where there is none. `spoofed`: the address is none of its own. */
 uint16_t pot_get(struct incidents *in, const struct ip *ip, struct text name, bool spoofed);

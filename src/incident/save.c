@@ -8,11 +8,11 @@
 #include "incident/inside.h"
 
 /* A change of the tables (*.def) or of what is kept is another one; sizes are compared besides. */
-enum { SAVE_VERSION = 2 };
+enum { SAVE_VERSION = 3 };
 
 struct save_head {
-	uint32_t version;
-	uint32_t size_incident, size_source, size_pot, size_place, size_known;
+	uint64_t version;
+	uint32_t size_incident, size_source, size_pot, size_place, size_known, size_tried;
 	uint32_t n_incidents, n_sources, n_pots, n_places;
 	int64_t now_us;
 	uint64_t told, unlisted;
@@ -28,6 +28,7 @@ static struct save_head head_of(const struct incidents *in)
 		.size_pot = sizeof(struct pot),
 		.size_place = sizeof(struct place),
 		.size_known = sizeof(in->known),
+		.size_tried = sizeof(in->tried),
 		.n_sources = in->counts.following,
 		.n_pots = in->n_pots,
 		.now_us = in->now_us,
@@ -45,7 +46,7 @@ static struct save_head head_of(const struct incidents *in)
 
 static size_t size_of(const struct save_head *head)
 {
-	return sizeof(*head) + sizeof(((struct incidents *)NULL)->known) +
+	return sizeof(*head) + head->size_known + head->size_tried +
 	       head->n_incidents * sizeof(struct incident) +
 	       head->n_sources * sizeof(struct source) + head->n_pots * sizeof(struct pot) +
 	       head->n_places * sizeof(struct place);
@@ -73,6 +74,7 @@ size_t incidents_save(const struct incidents *in, void *buf, size_t size)
 		return 0;
 	at = put(at, &head, sizeof(head));
 	at = put(at, in->known, sizeof(in->known));
+	at = put(at, in->tried, sizeof(in->tried));
 	/* The one used last of a set comes last, as it was put in. */
 	for (unsigned i = PLACES_MAX; i-- > 0;)
 		if (!ip_is_unset(&in->place[i].ip))
@@ -162,10 +164,10 @@ static bool head_ok(const struct save_head *head, size_t size)
 
 	return head->version == SAVE_VERSION && head->size_incident == sizeof(struct incident) &&
 	       head->size_source == sizeof(struct source) && head->size_pot == sizeof(struct pot) &&
-	       head->size_known == sizeof(in->known) && head->n_incidents < INCIDENTS_MAX &&
-	       head->n_sources < SOURCES_MAX && head->n_pots <= POTS_MAX &&
-	       head->size_place == sizeof(struct place) && head->n_places <= PLACES_MAX &&
-	       head->counts.open == head->n_incidents &&
+	       head->size_known == sizeof(in->known) && head->size_tried == sizeof(in->tried) &&
+	       head->n_incidents < INCIDENTS_MAX && head->n_sources < SOURCES_MAX &&
+	       head->n_pots <= POTS_MAX && head->size_place == sizeof(struct place) &&
+	       head->n_places <= PLACES_MAX && head->counts.open == head->n_incidents &&
 	       head->counts.following == head->n_sources && times_ok(head->now_us) &&
 	       head->started <= 1 && head->told <= RECORD_U64_MAX &&
 	       head->unlisted <= RECORD_U64_MAX && size == size_of(head);
@@ -235,6 +237,8 @@ static bool load(struct incidents *in, const uint8_t *at, size_t size)
 	at += sizeof(head);
 	memcpy(in->known, at, sizeof(in->known));
 	at += sizeof(in->known);
+	memcpy(in->tried, at, sizeof(in->tried));
+	at += sizeof(in->tried);
 	if (!load_places(in, at, head.n_places))
 		return false;
 	at += head.n_places * sizeof(struct place);
@@ -262,6 +266,7 @@ static void clear(struct incidents *in)
 	for (unsigned i = 0; i < INCIDENTS_MAX; i++)
 		in->incident[i].used = false;
 	memset(in->known, 0, sizeof(in->known));
+	memset(in->tried, 0, sizeof(in->tried));
 	memset(in->place, 0, sizeof(in->place));
 	in->n_pots = 0;
 	in->now_us = 0;

@@ -299,6 +299,51 @@ bool known_add(struct incidents *in, uint64_t hash)
 	return true;
 }
 
+/* ---- credentials ---- */
+
+static uint32_t count_who(const struct tried *tried)
+{
+	return (uint32_t)__builtin_popcountll(tried->who.bit);
+}
+
+/* Its place; or the one of the credential that fewest have tried, so that many guesses of one do not push out what
+ * everybody guesses; of several of these the oldest. */
+static unsigned tried_way(const struct tried *set, uint64_t credential)
+{
+	unsigned way = TRIED_WAYS - 1;
+
+	for (unsigned i = 0; i < TRIED_WAYS; i++)
+		if (set[i].credential == credential)
+			return i;
+	for (unsigned i = TRIED_WAYS - 1; i-- > 0;)
+		if (count_who(&set[i]) < count_who(&set[way]))
+			way = i;
+	return way;
+}
+
+void tried_add(struct incidents *in, uint64_t credential, const struct ip *ip)
+{
+	struct tried *set = in->tried[mix(credential) % (TRIED_MAX / TRIED_WAYS)], tried;
+	unsigned way;
+
+	if (credential == 0)
+		return;
+	way = tried_way(set, credential);
+	tried = set[way].credential == credential ? set[way]
+						  : (struct tried){ .credential = credential };
+	(void)count_different(&tried.who, hash_ip(ip));
+	memmove(set + 1, set, way * sizeof(*set));
+	set[0] = tried;
+}
+
+uint32_t tried_by(const struct incidents *in, uint64_t credential)
+{
+	const struct tried *set = in->tried[mix(credential) % (TRIED_MAX / TRIED_WAYS)];
+	unsigned way = tried_way(set, credential);
+
+	return credential != 0 && set[way].credential == credential ? count_who(&set[way]) : 0;
+}
+
 /* ---- honeypots ---- */
 
 static bool has_incident(const struct incidents *in, uint16_t pot)

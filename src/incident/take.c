@@ -508,6 +508,7 @@ static void take_login_in(struct incidents *in, struct view *v)
 	for (unsigned i = habits_of(v, h); i-- > 0;)
 		habit_login(h[i], v->us, good && !is_public(v->record));
 	v->source->failed_flow = good ? 0 : v->record->head.flow_id;
+	tried_add(in, credential_of(login), &v->remote);
 	note_contact(in, v);
 	if (good && !is_public(v->record)) {
 		s = sentence_make(v, STORY_LOGIN, "%s logged in over %s as '%s'",

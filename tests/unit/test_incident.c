@@ -311,6 +311,23 @@ static void check_story(const json_t *root, ...)
 	va_end(args);
 }
 
+/* ---- saved and loaded ---- */
+
+static void save_and_load(void)
+{
+	size_t size = incidents_save_size(in);
+	void *bytes = malloc(size);
+
+	assert_non_null(bytes);
+	assert_int_equal(incidents_save(in, bytes, size - 1), 0);
+	assert_int_equal(incidents_save(in, bytes, size), size);
+	incidents_free(in);
+	assert_int_equal(incidents_new(&in), 0);
+	assert_int_equal(incidents_load(in, bytes, size - 1), -EBADMSG);
+	assert_int_equal(incidents_load(in, bytes, size), 0);
+	free(bytes);
+}
+
 /* ---- the stories ---- */
 
 /* dtspcd, 2002: an attack that no rule knows by name, a back door on another port, then it speaks out. */
@@ -608,6 +625,15 @@ static void test_knock_is_no_backdoor(void **state)
 	assert_int_equal(count_told("unanswered"), 0);
 }
 
+static void bring(double s, unsigned from, const char *sha256)
+{
+	char json[96];
+
+	snprintf(json, sizeof(json),
+		"{\"fileinfo\":{\"filename\":\"a\",\"size\":1,\"sha256\":\"%s\"}}", sha256);
+	file(s, DIRECTION_INBOUND, outside(from), pot(1), 40001, json);
+}
+
 static void test_joined(void **state)
 {
 	json_t *root;
@@ -615,11 +641,9 @@ static void test_joined(void **state)
 	(void)state;
 	login(0, outside(9), 1, "letmein99", "success");
 	login(10, outside(10), 1, "letmein99", "success"); /* the same credential */
-	file(20, DIRECTION_INBOUND, outside(9), pot(1), 40001,
-		"{\"fileinfo\":{\"filename\":\"a\",\"size\":1,\"sha256\":\"bb\"}}");
+	bring(20, 9, "bb");
 	assert_true(is_new);
-	file(30, DIRECTION_INBOUND, outside(12), pot(1), 40001,
-		"{\"fileinfo\":{\"filename\":\"b\",\"size\":1,\"sha256\":\"bb\"}}");
+	bring(30, 12, "bb");
 	assert_false(is_new);
 	login(40, outside(13), 1, "other", "success");    /* somebody else */
 	login(50, outside(9), 2, "letmein99", "success"); /* another honeypot */
@@ -628,6 +652,65 @@ static void test_joined(void **state)
 	root = last_told("\"ip\":\"203.0.2.10\",\"why\":\"the same login worked\"},"
 			 "{\"ip\":\"203.0.2.12\",\"why\":\"the same file\"}");
 	json_decref(root);
+}
+
+/* What everybody tries is no company's secret: an incident for each who gets in with it, and each ends. */
+static void test_weak_password(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		login(i, outside(20 + i), 2, "123456", "failure");
+	for (unsigned i = 0; i < 24; i++)
+		login(100 + i * 3600, outside(30 + i), 1, "123456", "success");
+	assert_int_equal(count_told("\"stage\":\"opened\""), 24);
+	clock_at(100 + 23 * 3600 + 60);
+	assert_int_equal(count_told("\"stage\":\"closed\""), 18); /* those of six hours ago */
+	assert_int_equal(count_told("the same login worked"), 0);
+}
+
+/* Nobody has tried it before: the first few may be one company, then it is known to be none. */
+static void test_password_that_becomes_known(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		login(i * 3600, outside(50 + i), 1, "123456", "success");
+	assert_int_equal(count_told("\"stage\":\"opened\""), 8 - (TRIED_FEW - 1));
+	assert_int_equal(count_told("\"stage\":\"closed\""), 0);
+	clock_at(2 * 3600 + INCIDENT_IDLE_S + 10);
+	assert_int_equal(count_told("\"stage\":\"closed\""), 1);
+}
+
+/* Who had to guess was told by nobody. */
+static void test_guessed(void **state)
+{
+	(void)state;
+	login(0, outside(9), 1, "zaq12wsx", "success");
+	login(10, outside(10), 1, "zaq11", "failure");
+	login(11, outside(10), 1, "zaq12wsx", "success");
+	login(20, outside(11), 1, "zaq12wsx", "success"); /* he knew it */
+	assert_int_equal(count_told("\"stage\":\"opened\""), 2);
+	finish();
+	assert_int_equal(count_told("\"stage\":\"closed\""), 2);
+	json_decref(last_told("\"ip\":\"203.0.2.11\",\"why\":\"the same login worked\""));
+}
+
+/* One who tries many does not make forgotten what many try. */
+static void test_many_guesses(void **state)
+{
+	char password[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		login(i, outside(20 + i), 2, "123456", "failure");
+	for (unsigned i = 0; i < 5 * TRIED_MAX; i++) {
+		n_sent = 0;
+		snprintf(password, sizeof(password), "%u", i);
+		login(10, outside(40), 3, password, "failure");
+	}
+	save_and_load();
+	login(20, outside(30), 1, "123456", "success");
+	login(30, outside(31), 1, "123456", "success");
+	assert_int_equal(count_told("\"stage\":\"opened\""), 2);
 }
 
 /* fb-lens is behind the gate: the login is told of after what followed from it. */
@@ -750,23 +833,6 @@ static void test_idle(void **state)
 	assert_int_equal(count_told("opened"), 2);
 }
 
-/* ---- saved and loaded ---- */
-
-static void save_and_load(void)
-{
-	size_t size = incidents_save_size(in);
-	void *bytes = malloc(size);
-
-	assert_non_null(bytes);
-	assert_int_equal(incidents_save(in, bytes, size - 1), 0);
-	assert_int_equal(incidents_save(in, bytes, size), size);
-	incidents_free(in);
-	assert_int_equal(incidents_new(&in), 0);
-	assert_int_equal(incidents_load(in, bytes, size - 1), -EBADMSG);
-	assert_int_equal(incidents_load(in, bytes, size), 0);
-	free(bytes);
-}
-
 /* ---- where they are ---- */
 
 static void place(
@@ -871,7 +937,7 @@ static void test_long_places(void **state)
 	name[sizeof(name) - 1] = '\0';
 	for (unsigned i = 0; i < 20; i++) {
 		place(i, outside(30 + i), "\1\1\1", UINT32_MAX, name);
-		login(i + 0.5, outside(30 + i), 1, "x", "success");
+		bring(i + 0.5, 30 + i, "bb");
 	}
 	tell_bot();
 	finish();
@@ -1031,6 +1097,10 @@ int main(void)
 		TEST(test_backdoor_told_late),
 		TEST(test_knock_is_no_backdoor),
 		TEST(test_joined),
+		TEST(test_weak_password),
+		TEST(test_password_that_becomes_known),
+		TEST(test_guessed),
+		TEST(test_many_guesses),
 		TEST(test_entry_told_late),
 		TEST(test_housekeeping),
 		TEST(test_crowded),
