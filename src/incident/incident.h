@@ -16,7 +16,8 @@
  * Where somebody is (country, autonomous system) is said as the records about him said it last.
  *
  * Bounds: INCIDENTS_MAX open at a time, SOURCES_MAX sources, POTS_MAX honeypots; where one more is to come the one
- * goes that was idle longest (an incident is closed, and says so). Allocates only in incidents_new.
+ * goes that was idle longest (an incident is closed, and says so), of honeypots one without a name if there is any.
+ * Allocates only in incidents_new.
  */
 #pragma once
 

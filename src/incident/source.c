@@ -369,6 +369,14 @@ static bool pot_has_name(const struct pot *pot, struct text name)
 	return len > 0 && strlen(pot->name) == len && memcmp(pot->name, name.at, len) == 0;
 }
 
+/* To make room: an address that somebody has tried and that is nobody's, before a honeypot. */
+static bool goes_before(const struct pot *a, const struct pot *b)
+{
+	bool a_named = a->name[0] != '\0', b_named = b->name[0] != '\0';
+
+	return a_named != b_named ? b_named : a->touched_us < b->touched_us;
+}
+
 static uint16_t new_pot(struct incidents *in)
 {
 	uint16_t oldest = 0;
@@ -378,7 +386,7 @@ static uint16_t new_pot(struct incidents *in)
 		return (uint16_t)in->n_pots++;
 	/* There are more places than incidents. */
 	for (uint16_t i = 0; i < POTS_MAX; i++)
-		if ((!found || in->pot[i].touched_us < in->pot[oldest].touched_us) &&
+		if ((!found || goes_before(&in->pot[i], &in->pot[oldest])) &&
 			!has_incident(in, i)) {
 			oldest = i;
 			found = true;

@@ -783,6 +783,20 @@ static void test_crowded(void **state)
 	assert_int_equal(incidents_counts(in).open, 0);
 }
 
+/* A scan of what is no honeypot does not make forgotten who was in touch with one. */
+static void test_scan_of_unlisted(void **state)
+{
+	(void)state;
+	login(0, outside(9), 1, "x", "failure");
+	for (unsigned i = 0; i < POTS_MAX + 50; i++)
+		flow(10, DIRECTION_INBOUND, outside(66),
+			ip_from_v4((uint8_t[]){ 10, 1, (uint8_t)(i >> 8), (uint8_t)i }), 445, 0,
+			REASON_INBOUND);
+	first_outbound(30, 1, outside(50), 80);
+	finish();
+	json_decref(last_told("\"ip\":\"203.0.2.9\",\"why\":\"in touch shortly before\""));
+}
+
 static void test_many_sources(void **state)
 {
 	(void)state;
@@ -1105,6 +1119,7 @@ int main(void)
 		TEST(test_housekeeping),
 		TEST(test_crowded),
 		TEST(test_spoofed_first),
+		TEST(test_scan_of_unlisted),
 		TEST(test_many_sources),
 		TEST(test_chosen_sources),
 		TEST(test_idle),
