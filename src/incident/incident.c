@@ -163,7 +163,7 @@ static void add_remote(struct incident *inc, const struct ip *ip, enum joint joi
 			return;
 		}
 	if (inc->n_remotes == REMOTES_MAX)
-		inc->more_remotes++;
+		(void)different_add(&inc->more_remotes, hash_ip(ip));
 	else
 		inc->remote[inc->n_remotes++] =
 			(struct remote){ .ip = *ip, .joint = (uint8_t)joint };

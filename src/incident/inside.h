@@ -128,7 +128,8 @@ struct incident {
 	struct remote remote[REMOTES_MAX];
 	struct ip peer[PEERS_MAX]; /* whom the honeypot spoke to */
 	uint64_t credential[CREDENTIALS_MAX], file[HASHES_MAX];
-	uint32_t n_remotes, more_remotes, n_peers, n_credentials, n_files, n_story;
+	struct different more_remotes; /* for whom there was no room */
+	uint32_t n_remotes, n_peers, n_credentials, n_files, n_story;
 	uint64_t omitted; /* sentences */
 	struct habits habits;
 	char headline[TEXT_SIZE];
@@ -249,6 +250,9 @@ const char *actor_word(enum actor actor);
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len); /* FNV-1a; 0: begin */
 uint64_t hash_ip(const struct ip *ip);
+/* One more; how many different ones there are now, at least. */
+uint32_t different_add(struct different *d, uint64_t hash);
+uint32_t different_count(const struct different *d);
 void habit_add(struct habits *h, enum measure measure, uint64_t n);
 void habit_conversation(struct habits *h, const struct ip *target, uint16_t port, uint8_t proto);
 void habit_login(struct habits *h, int64_t us, bool good);

@@ -71,8 +71,7 @@ static void put_remotes(struct out *o, struct incidents *in, const struct incide
 		out_char(o, '}');
 	}
 	out_char(o, ']');
-	if (inc->more_remotes > 0)
-		out_fmt(o, ",\"more_remotes\":%u", inc->more_remotes);
+	put_number(o, "more_remotes", different_count(&inc->more_remotes));
 }
 
 static void put_sentence(struct out *o, const struct sentence *s)

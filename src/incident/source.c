@@ -33,10 +33,15 @@ uint64_t hash_ip(const struct ip *ip)
 
 /* ---- habits ---- */
 
-static uint32_t count_different(struct different *d, uint64_t hash)
+uint32_t different_count(const struct different *d)
+{
+	return (uint32_t)__builtin_popcountll(d->bit);
+}
+
+uint32_t different_add(struct different *d, uint64_t hash)
 {
 	d->bit |= UINT64_C(1) << (mix(hash) & 63);
-	return (uint32_t)__builtin_popcountll(d->bit);
+	return different_count(d);
 }
 
 void habit_add(struct habits *h, enum measure measure, uint64_t n)
@@ -55,9 +60,9 @@ static void at_least(struct habits *h, enum measure measure, uint32_t n)
 void habit_conversation(struct habits *h, const struct ip *target, uint16_t port, uint8_t proto)
 {
 	habit_add(h, MEASURE_FLOWS, 1);
-	at_least(h, MEASURE_TARGETS, count_different(&h->targets, hash_ip(target)));
+	at_least(h, MEASURE_TARGETS, different_add(&h->targets, hash_ip(target)));
 	at_least(h, MEASURE_PORTS,
-		count_different(&h->ports, (uint64_t)proto << 16 | (uint64_t)port | 1u << 24));
+		different_add(&h->ports, (uint64_t)proto << 16 | (uint64_t)port | 1u << 24));
 }
 
 void habit_login(struct habits *h, int64_t us, bool good)
@@ -90,7 +95,7 @@ void habit_payload(struct habits *h, uint64_t payload, const struct ip *target)
 {
 	struct spread *s = find_spread(h->payload, PAYLOADS_MAX, &h->next_payload, payload);
 
-	at_least(h, MEASURE_SAME_PAYLOAD, count_different(&s->who, hash_ip(target)));
+	at_least(h, MEASURE_SAME_PAYLOAD, different_add(&s->who, hash_ip(target)));
 }
 
 /* A program's lines come at once, or each after the same pause; a person's neither. */
@@ -118,8 +123,8 @@ void habit_out(struct habits *h, const struct ip *peer, uint16_t port, uint8_t p
 	uint64_t what = (uint64_t)proto << 16 | port | UINT64_C(1) << 24;
 	struct spread *s = find_spread(h->out_port, SPREADS_MAX, &h->next_out_port, what);
 
-	at_least(h, MEASURE_OUT_PEERS, count_different(&h->peers, hash_ip(peer)));
-	at_least(h, MEASURE_OUT_SPREAD, count_different(&s->who, hash_ip(peer)));
+	at_least(h, MEASURE_OUT_PEERS, different_add(&h->peers, hash_ip(peer)));
+	at_least(h, MEASURE_OUT_SPREAD, different_add(&s->who, hash_ip(peer)));
 }
 
 void habit_chat(struct habits *h, uint64_t line)
@@ -301,11 +306,6 @@ bool known_add(struct incidents *in, uint64_t hash)
 
 /* ---- credentials ---- */
 
-static uint32_t count_who(const struct tried *tried)
-{
-	return (uint32_t)__builtin_popcountll(tried->who.bit);
-}
-
 /* Its place; or the one of the credential that fewest have tried, so that many guesses of one do not push out what
  * everybody guesses; of several of these the oldest. */
 static unsigned tried_way(const struct tried *set, uint64_t credential)
@@ -316,7 +316,7 @@ static unsigned tried_way(const struct tried *set, uint64_t credential)
 		if (set[i].credential == credential)
 			return i;
 	for (unsigned i = TRIED_WAYS - 1; i-- > 0;)
-		if (count_who(&set[i]) < count_who(&set[way]))
+		if (different_count(&set[i].who) < different_count(&set[way].who))
 			way = i;
 	return way;
 }
@@ -331,7 +331,7 @@ void tried_add(struct incidents *in, uint64_t credential, const struct ip *ip)
 	way = tried_way(set, credential);
 	tried = set[way].credential == credential ? set[way]
 						  : (struct tried){ .credential = credential };
-	(void)count_different(&tried.who, hash_ip(ip));
+	(void)different_add(&tried.who, hash_ip(ip));
 	memmove(set + 1, set, way * sizeof(*set));
 	set[0] = tried;
 }
@@ -341,7 +341,8 @@ uint32_t tried_by(const struct incidents *in, uint64_t credential)
 	const struct tried *set = in->tried[mix(credential) % (TRIED_MAX / TRIED_WAYS)];
 	unsigned way = tried_way(set, credential);
 
-	return credential != 0 && set[way].credential == credential ? count_who(&set[way]) : 0;
+	return credential != 0 && set[way].credential == credential ? different_count(&set[way].who)
+								    : 0;
 }
 
 /* ---- honeypots ---- */

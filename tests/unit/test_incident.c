@@ -654,6 +654,21 @@ static void test_joined(void **state)
 	json_decref(root);
 }
 
+/* More than there is room for in the record: each counts once, however often he comes. */
+static void test_many_remotes(void **state)
+{
+	json_t *root;
+
+	(void)state;
+	for (unsigned n = 0; n < 100; n++)
+		for (unsigned i = 0; i < REMOTES_MAX + 4; i++)
+			bring(n, 20 + i, "bb");
+	finish();
+	root = last_told("\"stage\":\"closed\"");
+	assert_int_equal(number(root, "incident", "more_remotes"), 4);
+	json_decref(root);
+}
+
 /* What everybody tries is no company's secret: an incident for each who gets in with it, and each ends. */
 static void test_weak_password(void **state)
 {
@@ -1111,6 +1126,7 @@ int main(void)
 		TEST(test_backdoor_told_late),
 		TEST(test_knock_is_no_backdoor),
 		TEST(test_joined),
+		TEST(test_many_remotes),
 		TEST(test_weak_password),
 		TEST(test_password_that_becomes_known),
 		TEST(test_guessed),
