@@ -13,7 +13,7 @@
 #include "base/cur.h"
 #include "frame/frame.h"
 
-enum { MARKS = 4096, WAYS = 4, LAST = 256, HTTP_PORT = 80 };
+enum { MARKS = 4096, WAYS = 4, POTS = 16, LAST = 256, HTTP_PORT = 80 };
 #define S      INT64_C(1000000000)
 #define SOON   (60 * S)   /* a proxy connects at once */
 #define CHAT   (600 * S)  /* between two words of a chat */
@@ -43,10 +43,16 @@ struct list {
 	unsigned next;
 };
 
+/* Of a honeypot; some share one. A flood of what nobody answers, a scan, pushes out none of what was answered. */
+struct lists {
+	struct list asked, answered; /* what it began */
+	struct list mail, chat[2];   /* chat: by who began it, 1: the honeypot */
+};
+
 struct relay {
 	struct mark mark[MARKS / WAYS][WAYS];
 	uint64_t marks;
-	struct list began, mail, chat[2]; /* chat: by who began it, 1: the honeypot */
+	struct lists lists[POTS];
 };
 
 int relay_new(struct relay **ret_relay)
@@ -98,6 +104,16 @@ static uint64_t key_of(const uint8_t *bytes, size_t len)
 	return key;
 }
 
+static uint64_t key_of_ip(const struct ip *ip)
+{
+	return key_of(ip->byte, sizeof(ip->byte));
+}
+
+static struct lists *lists_of(struct relay *r, const struct ip *honeypot)
+{
+	return &r->lists[key_of_ip(honeypot) % POTS];
+}
+
 static void remember(struct list *list, struct last last)
 {
 	list->at[list->next] = last;
@@ -120,7 +136,7 @@ static const struct last *find(const struct list *list, const struct last *like,
 	return NULL;
 }
 
-static void mark_both(struct relay *r, const struct list *list, const struct last *one,
+static bool mark_both(struct relay *r, const struct list *list, const struct last *one,
 	int64_t within_ns, enum kind kind)
 {
 	const struct last *other = find(list, one, within_ns);
@@ -129,6 +145,16 @@ static void mark_both(struct relay *r, const struct list *list, const struct las
 		mark(r, one->flow_id, kind);
 		mark(r, other->flow_id, kind);
 	}
+	return other;
+}
+
+/* The answer may be what the capture does not have. */
+static void mark_begun(struct relay *r, const struct last *asked)
+{
+	const struct lists *lists = lists_of(r, &asked->honeypot);
+
+	if (!mark_both(r, &lists->answered, asked, SOON, PROXY))
+		(void)mark_both(r, &lists->asked, asked, SOON, PROXY);
 }
 
 /* ---- what is seen ---- */
@@ -140,23 +166,48 @@ static const struct frame_packet *last_packet(const struct inspect_frame *frame)
 	return f->n_packets > 0 ? &f->packet[f->n_packets - 1] : NULL;
 }
 
-static uint64_t key_of_ip(const struct ip *ip)
+static void see_question(struct relay *r, const struct inspect_frame *frame)
 {
-	return key_of(ip->byte, sizeof(ip->byte));
+	const struct frame_packet *p = last_packet(frame);
+
+	remember(&lists_of(r, &p->src)->asked, (struct last){ .honeypot = p->src,
+						       .flow_id = frame->flow_id,
+						       .key = key_of_ip(&p->dst),
+						       .port = p->dport,
+						       .time_ns = frame->wall_ns });
+}
+
+/* Only of what it has asked: anybody can send answers to nothing. A question that was sent again is answered once. */
+static void see_answer(struct relay *r, const struct inspect_frame *frame)
+{
+	const struct frame_packet *p = last_packet(frame);
+	struct lists *lists = lists_of(r, &p->dst);
+	struct last answered = { 0 };
+
+	for (unsigned i = 0; i < LAST; i++) {
+		struct last *asked = &lists->asked.at[i];
+
+		if (asked->flow_id == 0 || asked->flow_id != frame->flow_id ||
+			asked->port != p->sport || asked->key != key_of_ip(&p->src))
+			continue;
+		answered = *asked;
+		asked->flow_id = 0;
+	}
+	if (answered.flow_id != 0)
+		remember(&lists->answered, answered);
 }
 
 void relay_frame(struct relay *r, const struct inspect_frame *frame)
 {
 	const struct frame_packet *p = last_packet(frame);
+	unsigned flags = p ? p->tcp_flags & (TH_SYN | TH_ACK) : 0;
 
-	if (!p || p->proto != IPPROTO_TCP || frame->direction != DIRECTION_OUTBOUND ||
-		(p->tcp_flags & (TH_SYN | TH_ACK)) != TH_SYN)
+	if (!p || p->proto != IPPROTO_TCP)
 		return;
-	remember(&r->began, (struct last){ .honeypot = p->src,
-				    .flow_id = frame->flow_id,
-				    .key = key_of_ip(&p->dst),
-				    .port = p->dport,
-				    .time_ns = frame->wall_ns });
+	if (frame->direction == DIRECTION_OUTBOUND && flags == TH_SYN)
+		see_question(r, frame);
+	else if (frame->direction == DIRECTION_INBOUND && flags == (TH_SYN | TH_ACK))
+		see_answer(r, frame);
 }
 
 /* Of the conversation of a frame, of whose sides `client` asks. False: none of a honeypot with outside. */
@@ -210,7 +261,7 @@ void relay_tunnel(
 	asked.key = key_of_host(tunnel->host, tunnel->host_len);
 	asked.port = tunnel->port;
 	mark(r, asked.flow_id, PROXY);
-	mark_both(r, &r->began, &asked, SOON, PROXY);
+	mark_begun(r, &asked);
 }
 
 static size_t authority_len(struct cur c)
@@ -253,29 +304,30 @@ static void see_http(struct relay *r, struct last *asked, struct proto_tx *tx)
 	cur_limit(&authority, authority_len(authority));
 	asked->port = take_port(&authority);
 	asked->key = key_of_host(authority.at, cur_left(&authority));
-	mark_both(r, &r->began, asked, SOON, PROXY);
+	mark_begun(r, asked);
 }
 
 static void see_mail(struct relay *r, struct last *mail, struct proto_tx *tx, bool began)
 {
+	struct list *list = &lists_of(r, &mail->honeypot)->mail;
 	struct proto_bytes receiver;
 
 	for (unsigned n = 0; proto_tx_buffer(tx, BUFFER_SMTP_RCPT_TO, n, &receiver); n++) {
 		mail->key = key_of(receiver.at, receiver.len);
 		if (began)
-			mark_both(r, &r->mail, mail, QUEUED, MAIL);
+			(void)mark_both(r, list, mail, QUEUED, MAIL);
 		else
-			remember(&r->mail, *mail);
+			remember(list, *mail);
 	}
 }
 
 /* A bouncer, or a server that is linked with others. */
 static void see_chat(struct relay *r, const struct last *chat, bool began)
 {
-	struct list *own = &r->chat[began];
+	struct list *chats = lists_of(r, &chat->honeypot)->chat, *own = &chats[began];
 	struct last *newest = &own->at[(own->next + LAST - 1) % LAST];
 
-	mark_both(r, &r->chat[!began], chat, CHAT, TALK);
+	(void)mark_both(r, &chats[!began], chat, CHAT, TALK);
 	if (newest->flow_id == chat->flow_id)
 		*newest = *chat;
 	else

@@ -4,7 +4,9 @@
  * server between others. Those who speak there are third parties, and what they say is not the honeypot's.
  *
  * A relay has two conversations: one comes to the honeypot, the other one it begins. They are found to belong together
- * by who was asked for and when, and both are marked. All is bounded: what is forgotten is not marked.
+ * by who was asked for and when, and both are marked. All is bounded: what is forgotten is not marked. The
+ * last 256 of each kind are remembered, in sixteen shares by honeypot, so that one pushes out few others'; of what it
+ * begins those that were answered apart and first, so that a scan does not push them out.
  */
 #pragma once
 

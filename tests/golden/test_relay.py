@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a honeypot only passes on for others is marked: proxies, mail relays, chat servers. What looks like it and is its
 own is not."""
+import packets as p
 import pytest
 from fishbowl import run
 from test_incidents import BOT, HONEYPOT, SERVER, Wire
@@ -87,6 +88,29 @@ def test_viewer(tmp_path):
     wire.replay(tmp_path)
     shown = run('--home', '192.0.2.0/24', '--role', 'viewer', '-o', '-', tmp_path / 'capture.pcap').stdout
     assert '"third_party":"proxy"' in shown and 'mail' not in shown
+
+
+def scanned(wire, pot):
+    """A scan from a honeypot, which nobody answers."""
+    for n in range(600):
+        wire.add(0.6 + n / 10000, p.tcp(pot, f'198.18.{n // 200}.{n % 200}', 30000 + n, 443, p.SYN, seq=1))
+
+
+def visited(wire, pot):
+    """The same, and all answer."""
+    for n in range(300):
+        wire.talk(0.6 + n / 10000, pot, f'198.18.{n // 200}.{n % 200}', 30000 + n, 443, [], pause=0.0001)
+
+
+@pytest.mark.parametrize('flood, pot', [(scanned, HONEYPOT), (scanned, OTHER_POT), (visited, OTHER_POT)])
+def test_flood(flood, pot, tmp_path):
+    """What else honeypots begin meanwhile makes a proxy's own conversation no other's."""
+    wire = Wire()
+    for i, (second, client, server, port, steps) in enumerate(SCENES['connect'][0]):
+        wire.talk(second, client, server, 40000 + i, port, steps)
+    flood(wire, pot)
+    flows = [one for one in wire.replay(tmp_path) if one['event_type'] == 'flow' and 'third_party' in one['fishbowl']]
+    assert sorted(one['dest_ip'] for one in flows) == [HONEYPOT, SERVER]
 
 
 def test_known_at_the_end(tmp_path):
