@@ -123,8 +123,8 @@ struct flow_table *flow_table_close(struct flow_table *table);
 /* The key of a packet and which of its ends is the source. False for what is not IP. */
 bool flow_key_make(const struct frame *frame, const struct frame_packet *packet, uint64_t parent,
 	struct flow_key *ret_key, uint8_t *ret_source);
-/* Which of its ends began, as the first packet that is seen shows it: an answer to a SYN comes from the other one.
- * Anybody may send one, so this is for reading and no permission may follow from it. */
+/* Which of its ends began, as the first packet that is seen shows it: an answer to a SYN comes from the other one, and
+ * what was under way before comes from a server if its port is one of theirs (RFC 6335, 6: below 1024). Anybody may send one, so this is for reading and no permission may follow from it. */
 uint8_t flow_starter(const struct frame_packet *packet, uint8_t source);
 
 struct flow *flow_get(struct flow_table *table, uint32_t slot);

@@ -9,7 +9,7 @@
 static_assert(sizeof(struct flow_key) == 56, "the key has no padding");
 static_assert(sizeof(struct flow) <= 216, "RSS");
 
-enum { VLAN_ID = 0x0fff };
+enum { VLAN_ID = 0x0fff, WELL_KNOWN_END = 1024 };
 
 /* Request and reply of one exchange have one kind. */
 static uint8_t icmp_kind(const struct frame_packet *p)
@@ -59,10 +59,13 @@ bool flow_key_make(const struct frame *frame, const struct frame_packet *packet,
 
 uint8_t flow_starter(const struct frame_packet *packet, uint8_t source)
 {
-	bool answers = packet->proto == IPPROTO_TCP && packet->has_transport &&
-		       (packet->tcp_flags & (TH_SYN | TH_ACK | TH_RST)) == (TH_SYN | TH_ACK);
+	uint8_t flags = packet->tcp_flags & (TH_SYN | TH_ACK | TH_RST);
+	bool under_way = flags == TH_ACK && packet->sport < WELL_KNOWN_END &&
+			 packet->dport >= WELL_KNOWN_END;
 
-	return answers ? !source : source;
+	if (packet->proto != IPPROTO_TCP || !packet->has_transport)
+		return source;
+	return under_way || flags == (TH_SYN | TH_ACK) ? !source : source;
 }
 
 const char *flow_state_name(enum flow_state state)

@@ -104,13 +104,13 @@ static void test_key_is_of_both_directions(void **state)
 	assert_memory_not_equal(&one, &two, sizeof(one));
 }
 
-static bool sender_began(unsigned flags)
+static bool sender_began(unsigned flags, unsigned sport, unsigned dport)
 {
 	struct frame f;
 	struct flow_key key;
 	uint8_t source;
 
-	tcp_frame(&b, 1, 2, "192.0.2.9", 80, "10.0.0.1", 1000, 1, flags);
+	tcp_frame(&b, 1, 2, "192.0.2.9", sport, "10.0.0.1", dport, 1, flags);
 	frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &f);
 	assert_true(flow_key_make(&f, &f.packet[0], 0, &key, &source));
 	return flow_starter(&f.packet[0], source) == source;
@@ -124,11 +124,16 @@ static void test_starter(void **state)
 	uint8_t source;
 
 	(void)state;
-	assert_true(sender_began(SYN));
-	assert_false(sender_began(SYN | ACK));
-	assert_true(sender_began(SYN | ACK | RST));
-	assert_true(sender_began(ACK));
-	assert_true(sender_began(RST | ACK));
+	assert_true(sender_began(SYN, 80, 40000));
+	assert_false(sender_began(SYN | ACK, 80, 40000));
+	assert_false(sender_began(SYN | ACK, 40000, 80));
+	assert_true(sender_began(SYN | ACK | RST, 80, 40000));
+	assert_true(sender_began(RST | ACK, 80, 40000));
+	/* Under way. */
+	assert_false(sender_began(ACK, 80, 40000));
+	assert_true(sender_began(ACK, 40000, 80));
+	assert_true(sender_began(ACK, 80, 1000));
+	assert_true(sender_began(ACK, 5000, 40000));
 	udp_frame(&b, 2, 1, "10.0.0.1", 1000, "192.0.2.9", 53, 0);
 	frame_parse(b.at, b.len, FRAME_LINK_ETHERNET, &f);
 	assert_true(flow_key_make(&f, &f.packet[0], 0, &key, &source));

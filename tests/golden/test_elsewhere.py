@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose wrong checksums `fishbowl replay` minds, and conversations that began before the capture."""
+"""Captures from elsewhere: wrong checksums, and conversations that began before the capture."""
 import struct
 
 import pytest
@@ -62,3 +62,13 @@ def test_began_before_the_capture(tmp_path):
     late = conversation()[3:]
     assert urls(tmp_path, late) == ['/what']
     assert urls(tmp_path, late, '--midstream=false') == []
+
+
+def test_answer_first(tmp_path):
+    """The capture begins with an answer to an earlier request."""
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+    first = p.tcp(B, A, 80, 40000, p.PSH | p.ACK, seq=5001 - len(answer), ack=1001, data=answer)
+    found = replay_packets(tmp_path, [first, *conversation()[3:]])
+    assert [http.get('url') for http in bodies(found, 'http')] == [None, '/what']
+    [flow] = [record for record in found if record['event_type'] == 'flow']
+    assert (flow['src_ip'], flow['dest_port'], flow['app_proto']) == (A, 80, 'http')
