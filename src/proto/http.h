@@ -61,6 +61,8 @@ struct http_side {
 	uint64_t charged;             /* for libhtp's copy of line and headers */
 	struct http_inflate *inflate; /* NULL: the body is as it is sent */
 	bool gap;                     /* bytes of the body were never seen */
+	bool hole;                    /* nor these, but it is known where they belong */
+	bool cut;                     /* it has ended before its end */
 };
 
 struct http_tx {
@@ -75,7 +77,7 @@ struct http_tx {
 	struct http_file *open_file[2];
 	struct http_multipart *multipart; /* NULL: the request's body is none */
 	bool multipart_checked;
-	bool login_told;
+	bool login_told, form_told;
 	unsigned n_files;
 	uint32_t stream;   /* of HTTP/2 */
 	uint32_t error[2]; /* why a side of it was ended, if `reset` has its bit */
@@ -141,12 +143,28 @@ void http_file_end(struct http_tx *tx, struct http_file *file, bool cut);
 void http_file_free_all(struct http_tx *tx);
 /* The file name of a Content-Disposition (RFC 6266); false: it has none. */
 bool http_file_name(struct cur value, const uint8_t **ret_name, size_t *ret_len);
+/* The same of another of its parameters, by its name. */
+bool http_file_param(struct cur value, const char *param, struct cur *ret_value);
 
 /* http_multipart.c: multipart/form-data (RFC 7578), piece by piece. */
 struct http_multipart *http_multipart_new(struct http_tx *tx, struct cur content_type);
 void http_multipart_add(struct http_multipart *multipart, const uint8_t *bytes, size_t len);
 void http_multipart_end(struct http_multipart *multipart, bool cut);
 void http_multipart_free(struct proto_conn *conn, struct http_multipart *multipart);
+const struct http_form *http_multipart_form(const struct http_multipart *multipart);
+
+/* http_form.c: user and password among the fields of a form. */
+struct http_form {
+	struct proto_login_text user, password;
+	uint8_t best_user, best_password; /* how well their names say it; 0: there was none */
+};
+/* Where the value of the field goes, emptied; NULL: it is neither, or there is a better one. */
+struct proto_login_text *http_form_field(struct http_form *form, struct cur name);
+void http_form_add(struct proto_login_text *text, struct cur bytes); /* as far as there is room */
+/* application/x-www-form-urlencoded; of one that is not `whole` the last field may be a part. */
+void http_form_read(struct http_form *form, struct cur body, bool whole);
+/* False: not both are there. */
+bool http_form_login(const struct http_form *form, struct proto_login *login);
 
 /* http_buffer.c */
 bool http_buffer(
@@ -160,6 +178,8 @@ bool http_header(
 /* http_login.c: what the request gave to be let in is told, once. */
 void http_login(struct http_tx *tx, enum proto_login_result result);
 void http_login_answered(struct http_tx *tx);
+/* What its form gave, once: when it and the answer are there, or (`last`) nothing more comes. */
+void http_login_form(struct http_tx *tx, bool last);
 
 /* http_json.c */
 bool http_json(struct proto_tx *tx, struct out *o);

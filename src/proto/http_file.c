@@ -123,21 +123,17 @@ static struct cur take_value(struct cur *c)
 	return value;
 }
 
-bool http_file_name(struct cur value, const uint8_t **ret_name, size_t *ret_len)
+bool http_file_param(struct cur value, const char *param, struct cur *ret_value)
 {
 	while (cur_left(&value)) {
 		const uint8_t *next;
 
 		skip_spaces(&value);
-		if (take_word(&value, "filename")) {
+		if (take_word(&value, param)) {
 			skip_spaces(&value);
 			if (take_word(&value, "=")) {
-				struct cur name;
-
 				skip_spaces(&value);
-				name = take_value(&value);
-				*ret_name = name.at;
-				*ret_len = cur_left(&name);
+				*ret_value = take_value(&value);
 				return true;
 			}
 		}
@@ -145,4 +141,15 @@ bool http_file_name(struct cur value, const uint8_t **ret_name, size_t *ret_len)
 		cur_skip(&value, next ? (size_t)(next - value.at) + 1 : cur_left(&value));
 	}
 	return false;
+}
+
+bool http_file_name(struct cur value, const uint8_t **ret_name, size_t *ret_len)
+{
+	struct cur name;
+
+	if (!http_file_param(value, "filename", &name))
+		return false;
+	*ret_name = name.at;
+	*ret_len = cur_left(&name);
+	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logins in the headers of a request: Basic (RFC 7617), Digest (RFC 7616), and NTLM, alone or in Negotiate (RFC 4559),
- * to a server or a proxy. */
+ * to a server or a proxy; and in its body: forms. */
 #include <htp/htp_base64.h>
 #include <strings.h>
 
@@ -117,4 +117,35 @@ void http_login_answered(struct http_tx *tx)
 		read_challenge(tx);
 	if (status >= 200)
 		http_login(tx, refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+	http_login_form(tx, false);
+}
+
+static bool read_form(const struct http_tx *tx, struct proto_login *login)
+{
+	const struct http_side *s = &tx->side[0];
+	struct http_form form = { .best_user = 0 };
+	struct proto_bytes type;
+
+	if (tx->multipart)
+		return http_form_login(http_multipart_form(tx->multipart), login);
+	if (tx->htp->request_method_number != HTP_M_POST || s->body.offset || s->gap || s->hole ||
+		!http_header(tx, 0, "content-type", &type) ||
+		!text_begins(cur_make(type.at, type.len), "application/x-www-form-urlencoded"))
+		return false;
+	http_form_read(&form, cur_make(s->body.at, s->body.len), s->body.complete && !s->cut);
+	return http_form_login(&form, login);
+}
+
+/* A page that says no comes with 200 as well as one that says yes, and both may be behind a redirect. */
+void http_login_form(struct http_tx *tx, bool last)
+{
+	int status = tx->side[1].headers ? tx->htp->response_status_number : 0;
+	struct proto_login login = { .method = NULL };
+
+	if (tx->form_told || !(last || (tx->side[0].body.complete && status >= 200)))
+		return;
+	tx->form_told = true;
+	if (read_form(tx, &login))
+		proto_login_end(tx->http->conn, &login,
+			status == 401 || status == 403 ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_UNKNOWN);
 }

@@ -12,7 +12,9 @@
 
 struct http_multipart {
 	struct http_tx *tx;
-	struct http_file *file; /* NULL: a field, or nothing yet */
+	struct http_file *file;         /* NULL: a field, or nothing yet */
+	struct proto_login_text *field; /* its value; NULL: it is of no interest */
+	struct http_form form;
 	enum { BEFORE, HEADERS, DATA, AFTER } state;
 	bool within;        /* the line's beginning has been seen and was not special */
 	uint8_t breaks;     /* line break that waits: 0 none, 1 LF, 2 CRLF */
@@ -76,6 +78,11 @@ void http_multipart_free(struct proto_conn *conn, struct http_multipart *multipa
 	proto_free(conn, multipart, sizeof(*multipart));
 }
 
+const struct http_form *http_multipart_form(const struct http_multipart *multipart)
+{
+	return &multipart->form;
+}
+
 static void end_file(struct http_multipart *m, bool cut)
 {
 	if (m->file && m->file->size == 0)
@@ -89,6 +96,7 @@ static void begin_part(struct http_multipart *m, struct cur rest)
 	bool last = cur_left(&rest) >= 2 && memcmp(rest.at, "--", 2) == 0;
 
 	end_file(m, false);
+	m->field = NULL;
 	m->state = last ? AFTER : HEADERS;
 	m->n_headers = 0;
 	m->breaks = 0;
@@ -98,6 +106,7 @@ static void header_line(struct http_multipart *m, struct cur line)
 {
 	static const char word[] = "content-disposition:";
 	const uint8_t *name;
+	struct cur field;
 	size_t len;
 
 	if (!cur_left(&line)) {
@@ -114,12 +123,18 @@ static void header_line(struct http_multipart *m, struct cur line)
 	cur_skip(&line, strlen(word));
 	if (http_file_name(line, &name, &len))
 		m->file = http_file_open(m->tx, 0, name, len, false);
+	else if (http_file_param(line, "name", &field))
+		m->field = http_form_field(&m->form, field);
 }
 
 static void data(struct http_multipart *m, struct cur line)
 {
 	static const char *const breaks[] = { "", "\n", "\r\n" };
 
+	if (m->field) {
+		http_form_add(m->field, cur_make(breaks[m->breaks], m->breaks));
+		http_form_add(m->field, line);
+	}
 	http_file_add(m->tx, m->file, (const uint8_t *)breaks[m->breaks], m->breaks);
 	m->breaks = 0;
 	http_file_add(m->tx, m->file, line.at, cur_left(&line));

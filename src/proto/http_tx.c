@@ -61,6 +61,7 @@ void http_tx_free(void *data)
 	struct proto_conn *conn = tx->http->conn;
 
 	http_login(tx, PROTO_LOGIN_UNKNOWN);
+	http_login_form(tx, true);
 	*tx->before = tx->next;
 	if (tx->next)
 		tx->next->before = tx->before;
@@ -285,11 +286,11 @@ bool http_tx_headers(struct http_tx *tx, unsigned side)
 {
 	if ((side == 0 && !make_host(tx)) || !http_inflate_start(tx, side))
 		return false;
+	tx->side[side].headers = true;
 	if (side) {
 		http_login_answered(tx);
 		rename_body_file(tx);
 	}
-	tx->side[side].headers = true;
 	forget_texts(tx, side);
 	proto_tx_news(tx->tx, side);
 	return true;
@@ -417,6 +418,7 @@ static bool leave_hole(struct http_tx *tx, unsigned side, size_t len)
 	if (!tx->open_file[side])
 		tx->open_file[side] = open_body_file(tx, side);
 	http_file_skip(tx->open_file[side], len);
+	tx->side[side].hole = true;
 	return true;
 }
 
@@ -483,7 +485,9 @@ bool http_tx_complete(struct http_tx *tx, unsigned side)
 	tx->side[side].line = tx->side[side].headers = true;
 	tx->side[side].body.complete = true;
 	forget_texts(tx, side);
-	end_files(tx, side, !is_whole(tx, side));
+	tx->side[side].cut = !is_whole(tx, side);
+	end_files(tx, side, tx->side[side].cut);
+	http_login_form(tx, false);
 	proto_tx_done(tx->tx, side);
 	return true;
 }

@@ -14,6 +14,7 @@ from packets import talk
 
 SECRET, WORDS, PERSON = 'hunter2horse', 'meet me at noon', 'wanda'
 PLAIN = base64.b64encode(f'\0{PERSON}\0{SECRET}'.encode()).decode()
+FORM = f'user={PERSON}&pass={SECRET}'
 BASIC = base64.b64encode(f'{PERSON}:{SECRET}'.encode()).decode()
 
 
@@ -32,6 +33,8 @@ TALKS = {
                       '221 bye')),
     'http': (80, [(0, f'GET /x HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {BASIC}\r\n\r\n'.encode()),
                   (1, b'HTTP/1.1 401 no\r\nContent-Length: 0\r\n\r\n')]),
+    'form': (8080, [(0, f'POST /x HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: '
+                        f'{len(FORM)}\r\n\r\n{FORM}'.encode()), (1, b'HTTP/1.1 302 no\r\nContent-Length: 0\r\n\r\n')]),
     'telnet': (23, [(1, b'\xff\xfd\x01\xff\xfb\x03'), (0, b'\xff\xfb\x01\xff\xfd\x03'), (1, b'\r\nbox login: '),
                     (0, f'{PERSON}\r\0'.encode()), (1, f'{PERSON}\r\nPassword: '.encode()), (0, f'{SECRET}\r\0'.encode()),
                     (1, b'\r\nLogin incorrect\r\nbox login: ')]),

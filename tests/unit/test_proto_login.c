@@ -77,6 +77,72 @@ static void test_http_continue(void **state)
 	check_logins(&http, parts, 4, "login basic a b - failure\n");
 }
 
+#define FORM(len, fields)                     \
+	"POST /in HTTP/1.1\r\nContent-Type: " \
+	"application/x-www-form-urlencoded\r\nContent-Length: " len "\r\n\r\n" fields
+
+/* A button called as a name may be, two names, names in brackets; and forms where nobody logs in. */
+static void test_http_form(void **state)
+{
+	static const struct kit_part parts[] = {
+		C(FORM("40", "log=in&pwd=s%26c%3a+r%zz%4&username=adm%")),
+		S("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+		C(FORM("72", "Login=Go&mail=a%40b&ctl00%24x%24UserName=bob&s%5Bpassword%5D=&"
+			     "password=x")),
+		S("HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"),
+		C(FORM("28", "pma_username=root&blog=1&x=y") FORM("11", "password=xy") FORM("17",
+			"bypass=1&user=bob") "POST / HTTP/1.1\r\nContent-Type: "
+					     "text/plain\r\nContent-Length: 13\r\n\r\n"
+					     "user=a&pass=b"
+					     "GET /?user=a&pass=b HTTP/1.1\r\nHost: h\r\n\r\n" FORM(
+						     "99", "user=me&txtPassword=secret&pin=4")),
+	};
+
+	(void)state;
+	check_logins(&http, parts, 5,
+		"login form adm% s&c: r%zz%4 - failure\nlogin form bob - - unknown\n"
+		"login form me secret - unknown\n");
+}
+
+/* Of what is cut the last field is not whole. */
+static void test_http_form_cut(void **state)
+{
+	static const struct kit_part early[] = { C(FORM("99", "user=me&pass=sec")) },
+				     answered[] = { C(FORM("99", "user=me&pass=sec&")),
+					     S("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n") };
+	struct proto_conn *conn;
+	static const char form[] = FORM("30", "user=me&");
+
+	(void)state;
+	check_logins(&http, early, 1, "");
+	check_logins(&http, answered, 2, "login form me sec - failure\n");
+	conn = kit_open(&http);
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 0, (const uint8_t *)form, sizeof(form) - 1);
+	proto_gap(conn, 0, 10);
+	kit_feed(conn, 0, (const uint8_t *)"&password=se", 12);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	assert_string_equal(logins_of(kit_text), "");
+}
+
+static void test_http_form_parts(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("POST /in HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=\"x\"\r\n"
+		  "Content-Length: 198\r\n\r\n"
+		  "--x\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nada\r\n"
+		  "--x\r\nContent-Disposition: form-data; name=user; filename=\"a\"\r\n\r\nfile\r\n"
+		  "--x\r\nContent-Disposition: form-data; "
+		  "name=passwd\r\n\r\ntwo\r\nlines\r\n--x--\r\n"),
+		S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	};
+
+	(void)state;
+	check_logins(&http, parts, 2, "login form ada two\\x0d\\x0alines - unknown\n");
+}
+
 static void test_http_digest(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -438,6 +504,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_basic),
 		cmocka_unit_test(test_http_continue),
+		cmocka_unit_test(test_http_form),
+		cmocka_unit_test(test_http_form_cut),
+		cmocka_unit_test(test_http_form_parts),
 		cmocka_unit_test(test_http_digest),
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_sip),
