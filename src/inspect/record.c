@@ -558,8 +558,7 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 	static const struct inspect_contents unknown;
 	const struct inspect_contents *c = contents ? contents : &unknown;
 	bool gaps = c->n_holes || c->beyond;
-	enum proto_id proto = file->tx ? proto_tx_state(file->tx).proto : PROTO_NONE;
-	struct record record = new_record(EVENT_FILEINFO, frame, proto);
+	struct record record = new_record(EVENT_FILEINFO, frame, file->proto);
 	struct out o = out_make(text->members, sizeof(text->members));
 
 	fill_sides(frame, file->side, &record.head);
@@ -587,11 +586,10 @@ void inspect_record_file(const struct inspect_frame *frame, const struct proto_f
 void inspect_record_piece(
 	const struct inspect_frame *frame, const struct proto_file *file, struct record *ret_record)
 {
-	enum proto_id proto = file->tx ? proto_tx_state(file->tx).proto : PROTO_NONE;
 	uint32_t len =
 		file->name_len < INSPECT_FILE_NAME_TOLD ? file->name_len : INSPECT_FILE_NAME_TOLD;
 
-	*ret_record = new_record(EVENT_FILE, frame, proto);
+	*ret_record = new_record(EVENT_FILE, frame, file->proto);
 	fill_sides(frame, file->side, &ret_record->head);
 	ret_record->file.name = (struct text){ file->name, len };
 }

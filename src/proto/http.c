@@ -173,6 +173,7 @@ static void close_state(void *state)
 {
 	struct http *http = state;
 
+	http_wholes_end(http);
 	htp_connp_destroy_all(http->connp);
 	proto_free(http->conn, http, sizeof(*http));
 }

@@ -16,15 +16,17 @@
 #include "proto/ntlm.h"
 
 /* Named limits. */
-#define HTTP_LINE_MAX       18000u      /* a line or a folded header */
-#define HTTP_HEADERS_MAX    1024u       /* of one message */
-#define HTTP_LAYERS_MAX     3           /* content encodings one in another */
-#define HTTP_INFLATE_KEEP   512u        /* first bytes of a layer, which may be something else */
-#define HTTP_INFLATED_MAX   (8u << 20)  /* decompressed bytes of a connection; then at most ... */
-#define HTTP_INFLATE_FACTOR 200         /* ... times the bytes received */
-#define HTTP_INFLATE_US_MAX 1000000     /* spent inflating one body, whatever comes of it */
-#define HTTP_FILES_MAX      32          /* of one transaction */
-#define HTTP_FILE_NAME_MAX  255         /* bytes; the rest is cut off */
+#define HTTP_LINE_MAX       18000u     /* a line or a folded header */
+#define HTTP_HEADERS_MAX    1024u      /* of one message */
+#define HTTP_LAYERS_MAX     3          /* content encodings one in another */
+#define HTTP_INFLATE_KEEP   512u       /* first bytes of a layer, which may be something else */
+#define HTTP_INFLATED_MAX   (8u << 20) /* decompressed bytes of a connection; then at most ... */
+#define HTTP_INFLATE_FACTOR 200        /* ... times the bytes received */
+#define HTTP_INFLATE_US_MAX 1000000    /* spent inflating one body, whatever comes of it */
+#define HTTP_FILES_MAX      32         /* of one transaction */
+#define HTTP_FILE_NAME_MAX  255        /* bytes; the rest is cut off */
+#define HTTP_WHOLES_MAX     4          /* files that come in parts, at a time */
+#define HTTP_WHOLE_KEY      512 /* bytes of what tells them apart; with more they are not put together */
 #define HTTP_LEAVE_MAX      (32u << 10) /* bytes of a request that HTTP/2 gets to know */
 #define HTTP_TX_COST        2048        /* of libhtp, a transaction without its headers */
 #define HTTP_INFLATE_COST   (44 << 10)  /* of zlib, a layer */
@@ -35,13 +37,27 @@
 struct http_file {
 	struct http_file *next;
 	uint64_t id, size, carried;
-	uint64_t missing; /* bytes behind them that were not seen */
+	uint64_t missing;         /* bytes behind them that were not seen */
+	struct http_whole *whole; /* it is a part of this one ... */
+	uint64_t at;              /* ... and its next byte belongs here */
 	unsigned side;
 	bool ended, cut;
 	bool whole_body;           /* its bytes are the body's: they are not kept twice */
 	struct proto_body content; /* of a part of a multipart body */
 	uint32_t name_len;
 	char called[HTTP_FILE_NAME_MAX];
+};
+
+/* A file that comes in parts. */
+struct http_whole {
+	uint64_t id, size, carried, used_at;
+	uint64_t holes; /* bytes that were left out when they should have come */
+	int64_t total;  /* as the server says; -1: it does not */
+	unsigned users; /* parts that are coming */
+	bool ended;     /* that has been told */
+	uint32_t name_len, key_len;
+	char called[HTTP_FILE_NAME_MAX];
+	uint8_t key[HTTP_WHOLE_KEY];
 };
 
 enum http_text {
@@ -98,6 +114,8 @@ struct http {
 	bool closing;     /* that side says nothing more */
 	bool head_cut[2]; /* there was a gap in the first line or the headers */
 	uint64_t next_file;
+	struct http_whole *whole[HTTP_WHOLES_MAX];
+	uint64_t clock;              /* for them */
 	unsigned n_txs;              /* since connp was made */
 	uint64_t inflated, received; /* bytes of bodies, in messages that were compressed */
 	size_t inflates;             /* bytes of memory for that */
@@ -152,6 +170,20 @@ void http_multipart_add(struct http_multipart *multipart, const uint8_t *bytes, 
 void http_multipart_end(struct http_multipart *multipart, bool cut);
 void http_multipart_free(struct proto_conn *conn, struct http_multipart *multipart);
 const struct http_form *http_multipart_form(const struct http_multipart *multipart);
+
+/* http_range.c: Content-Range, and files that come in parts. */
+struct http_range {
+	bool has_part, has_size;
+	int64_t start, end, size;
+};
+struct http_range http_range_read(struct proto_bytes value);
+/* The file that the response is a part of, and where it begins in it; NULL: none, or there is no place. Each part leaves
+ * it again. */
+struct http_whole *http_whole_of(struct http_tx *tx, uint64_t *ret_start);
+/* Takes away what was there before; false: nothing is left, or there is no place for it. */
+bool http_whole_take(struct http_whole *whole, uint64_t *offset, struct cur *c);
+bool http_whole_leave(struct http_whole *whole); /* true: it has ended, and this part tells so */
+void http_wholes_end(struct http *http);         /* those that have not */
 
 /* http_form.c: user and password among the fields of a form. */
 struct http_form {

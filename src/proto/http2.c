@@ -315,6 +315,7 @@ static void close_state(void *state)
 {
 	struct http2 *http2 = state;
 
+	http_wholes_end(&http2->http);
 	http2_header_close(http2);
 	proto_free(http2->http.conn, http2, sizeof(*http2));
 }

@@ -27,7 +27,8 @@ struct http_file *http_file_open(
 	if (!file)
 		return NULL;
 	http_file_rename(tx, file, name, name_len);
-	file->id = tx->http->next_file++;
+	file->whole = side ? http_whole_of(tx, &file->at) : NULL;
+	file->id = file->whole ? file->whole->id : tx->http->next_file++;
 	file->side = side;
 	file->whole_body = whole_body;
 	tx->n_files++;
@@ -43,19 +44,34 @@ static void tell(struct http_tx *tx, const struct http_file *file, const uint8_t
 		.name = file->called,
 		.name_len = file->name_len,
 		.side = file->side,
-		.offset = file->size - len,
-		.size = file->size,
-		.carried = file->carried,
+		.offset = (file->whole ? file->at : file->size) - len,
+		.size = file->whole ? file->whole->size : file->size,
+		.carried = file->whole ? file->whole->carried : file->carried,
 		.end = file->ended,
 		.cut = file->cut };
 
 	proto_tx_file(tx->tx, &piece, bytes, len);
 }
 
+static void add_part(struct http_tx *tx, struct http_file *file, struct cur c)
+{
+	uint64_t at = file->at;
+	bool fits;
+
+	file->at += cur_left(&c);
+	fits = http_whole_take(file->whole, &at, &c);
+	if (fits)
+		tell(tx, file, c.at, cur_left(&c));
+}
+
 void http_file_add(struct http_tx *tx, struct http_file *file, const uint8_t *bytes, size_t len)
 {
 	if (!file || file->ended || !len)
 		return;
+	if (file->whole) {
+		add_part(tx, file, cur_make(bytes, len));
+		return;
+	}
 	if (!file->whole_body)
 		proto_body_add(tx->http->conn, &file->content, bytes, len);
 	file->size += file->missing + len;
@@ -66,8 +82,26 @@ void http_file_add(struct http_tx *tx, struct http_file *file, const uint8_t *by
 
 void http_file_skip(struct http_file *file, uint64_t len)
 {
-	if (file)
-		file->missing += len;
+	if (!file)
+		return;
+	file->missing += len;
+	file->at += len;
+}
+
+/* The name is that of the first part. */
+static void end_part(struct http_tx *tx, struct http_file *file)
+{
+	struct http_whole *whole = file->whole;
+
+	if (!whole->name_len) {
+		memcpy(whole->called, file->called, file->name_len);
+		whole->name_len = file->name_len;
+	}
+	file->at = whole->size;
+	file->cut = false;
+	if (http_whole_leave(whole))
+		tell(tx, file, NULL, 0);
+	file->whole = NULL;
 }
 
 void http_file_end(struct http_tx *tx, struct http_file *file, bool cut)
@@ -76,7 +110,10 @@ void http_file_end(struct http_tx *tx, struct http_file *file, bool cut)
 		return;
 	file->ended = file->content.complete = true;
 	file->cut = cut || file->missing;
-	tell(tx, file, NULL, 0);
+	if (file->whole)
+		end_part(tx, file);
+	else
+		tell(tx, file, NULL, 0);
 }
 
 void http_file_free_all(struct http_tx *tx)
@@ -85,6 +122,8 @@ void http_file_free_all(struct http_tx *tx)
 		struct http_file *file = tx->files;
 
 		tx->files = file->next;
+		if (file->whole)
+			file->whole->users--;
 		proto_body_free(tx->http->conn, &file->content);
 		proto_free(tx->http->conn, file, sizeof(*file));
 	}

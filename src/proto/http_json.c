@@ -81,54 +81,26 @@ static void request(struct out *o, bool *first, const struct http_tx *tx)
 	header(o, first, tx, 1, "server", "server", ROOM_SHORT);
 }
 
-/* A number at the front, which is skipped. */
-static bool take_number(struct cur *c, int64_t *ret_number)
-{
-	int64_t number = 0;
-	unsigned digits = 0;
-
-	for (; digits < 18 && cur_left(c) && *c->at >= '0' && *c->at <= '9'; digits++)
-		number = 10 * number + (cur_u8(c) - '0');
-	if (digits)
-		*ret_number = number;
-	return digits;
-}
-
-static bool take_char(struct cur *c, char wanted)
-{
-	if (!cur_left(c) || *c->at != (uint8_t)wanted)
-		return false;
-	cur_skip(c, 1);
-	return true;
-}
-
 /* A range of bytes and the size of the whole, either of which may be a `*` (RFC 9110, section
  * 14.4). */
 static void content_range(struct out *o, bool *first, const struct http_tx *tx)
 {
-	static const char unit[] = "bytes ";
 	struct proto_bytes value;
-	struct cur c;
-	int64_t start, end, size;
+	struct http_range range;
 	bool none = true;
 
 	if (!http_header(tx, 1, "content-range", &value))
 		return;
+	range = http_range_read(value);
 	member(o, first, "content_range");
 	out_char(o, '{');
 	text(o, &none, "raw", value, ROOM_SHORT);
-	c = cur_make(value.at, value.len);
-	if (cur_left(&c) > strlen(unit) && memcmp(c.at, unit, strlen(unit)) == 0) {
-		cur_skip(&c, strlen(unit));
-		if (take_number(&c, &start) && take_char(&c, '-') && take_number(&c, &end)) {
-			number(o, &none, "start", start);
-			number(o, &none, "end", end);
-		} else {
-			take_char(&c, '*');
-		}
-		if (take_char(&c, '/') && take_number(&c, &size))
-			number(o, &none, "size", size);
+	if (range.has_part) {
+		number(o, &none, "start", range.start);
+		number(o, &none, "end", range.end);
 	}
+	if (range.has_size)
+		number(o, &none, "size", range.size);
 	out_char(o, '}');
 }
 

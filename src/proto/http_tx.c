@@ -398,6 +398,9 @@ bool http_tx_data(struct http_tx *tx, unsigned side, struct cur bytes)
 void http_tx_gap(struct http_tx *tx, unsigned side)
 {
 	tx->side[side].gap = true;
+	if (tx->open_file[side] &&
+		tx->open_file[side]->whole) /* where what follows belongs is not known */
+		http_file_end(tx, tx->open_file[side], true);
 	if (tx->side[side].inflate)
 		http_inflate_gap(tx->side[side].inflate);
 }

@@ -157,6 +157,9 @@ void proto_tx_add_event(
 /* A piece of a file goes to whoever wants files. */
 void proto_tx_file(
 	struct proto_tx *tx, const struct proto_file *file, const uint8_t *bytes, size_t len);
+/* The same of one that is of no transaction any more. */
+void proto_conn_file(
+	struct proto_conn *conn, const struct proto_file *file, const uint8_t *bytes, size_t len);
 
 /* Memory of a connection, counted: NULL beyond PROTO_CONN_BYTES_MAX. Libraries that allocate for
  * themselves are charged by what they are allowed to. */

@@ -113,8 +113,9 @@ typedef void proto_on_tx(void *context, struct proto_tx *tx, unsigned side);
  * that begins before it fills a hole or says anew what was there; only protocols that read and write files in any
  * order (SMB) have such pieces. A file is whole when its pieces leave no hole and it is not `cut`. */
 struct proto_file {
-	uint64_t id; /* in this connection */
-	struct proto_tx *tx;
+	uint64_t id;         /* in this connection */
+	struct proto_tx *tx; /* NULL: it goes on when the transactions that brought it are over */
+	enum proto_id proto;
 	const char *name;
 	uint32_t name_len;
 	unsigned side;

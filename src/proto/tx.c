@@ -122,8 +122,20 @@ void proto_tx_file(
 	struct proto_file told = *file;
 
 	told.side ^= tx->state.client;
+	told.proto = tx->state.proto;
 	if (tx->conn->setup.on_file)
 		tx->conn->setup.on_file(tx->conn->setup.context, &told, bytes, len);
+}
+
+void proto_conn_file(
+	struct proto_conn *conn, const struct proto_file *file, const uint8_t *bytes, size_t len)
+{
+	struct proto_file told = *file;
+
+	told.side ^= conn->swapped;
+	told.proto = conn->parser->id;
+	if (conn->setup.on_file)
+		conn->setup.on_file(conn->setup.context, &told, bytes, len);
 }
 
 struct proto_tx_state proto_tx_state(const struct proto_tx *tx)

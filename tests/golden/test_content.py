@@ -236,3 +236,19 @@ def test_file_in_a_raw_shell(tmp_path):
 def test_no_raw_shell(tmp_path, steps):
     records = replay_packets(tmp_path, talk(steps, 40000, 7979))
     assert bodies(records, 'shell') == []
+
+
+# ---- a file that comes in parts ----
+
+@pytest.mark.parametrize('last', [3016, 2500], ids=['whole', 'cut'])
+def test_parts_over_http(tmp_path, last):
+    steps = []
+    for at, end in ((0, 1000), (1000, 2000), (2000, last)):
+        head = f'HTTP/1.1 206 Part\r\nContent-Length: {end - at}\r\nContent-Range: bytes {at}-{end - 1}/{len(ELF)}\r\n\r\n'
+        steps += [(0, f'GET /bin/kit HTTP/1.1\r\nHost: h\r\nRange: bytes={at}-{end - 1}\r\n\r\n'.encode()),
+                  (1, head.encode() + ELF[at:end])]
+    records = replay_packets(tmp_path, talk(steps, 40000, 8000))
+    [file] = [r for r in records if r['event_type'] == 'fileinfo']
+    assert files(records) == [whole('/bin/kit', ELF) if last == len(ELF) else ('/bin/kit', last, 'TRUNCATED', None)]
+    assert file['app_proto'] == 'http' and file['src_ip'] == '192.0.2.10'
+    assert file.get('http', {}).get('status') == (206 if last == len(ELF) else None)

@@ -397,6 +397,58 @@ static void ranges_are_told(void **state)
 	has(heard.text, "\"content_range\":{\"raw\":\"bytes */x\"}");
 }
 
+#define PART(range, total, len, text)                                               \
+	"HTTP/1.1 206 Part\r\nETag: \"1\"\r\nContent-Range: bytes " range "/" total \
+	"\r\nContent-Length: " len "\r\n\r\n" text
+#define ASK(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+/* Files with what they hold, however it comes in pieces. */
+static void check_files(const struct kit_part *parts, size_t n, const char *expected)
+{
+	static char text[KIT_TEXT];
+
+	kit_show_contents = true;
+	for (size_t piece = 0; piece < 8; piece++) {
+		struct out o = out_make(text, sizeof(text));
+
+		for (const char *told = kit_run(&tcp, parts, n, piece, SIZE_MAX); *told;) {
+			size_t len = strcspn(told, "\n") + 1;
+
+			if (strncmp(told, "file ", 5) == 0)
+				out_bytes(&o, told, len);
+			told += len;
+		}
+		assert_string_equal(text, expected);
+	}
+	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
+		kit_run(&tcp, parts, n, 0, limit);
+	kit_show_contents = false;
+}
+
+/* In order, twice, with those of another file between, of another edition; one that lacks its end, one its middle;
+ * one that would be mostly hole. */
+static void parts_become_one_file(void **state)
+{
+	static const struct kit_part parts[] = {
+		CLIENT(ASK("/a") ASK("/b") ASK("/a") ASK("/a") ASK("/c") ASK("/a") ASK("/b") ASK("/d")),
+		SERVER(PART("0-3", "10", "4", "abcd") PART("3-4", "6", "2", "DE")
+				PART("0-3", "10", "4", "abcd") PART("2-5", "10", "4", "cdef")
+					PART("5-6", "*", "2", "56") PART("6-9", "10", "4", "ghij")
+						PART("0-1", "6", "2", "AB")
+							PART("99999999-99999999", "*", "1", "z")),
+	}, changed[] = {
+		CLIENT(ASK("/a") ASK("/a")),
+		SERVER(PART("0-1", "4", "2", "ab") "HTTP/1.1 206 Part\r\nETag: \"2\"\r\n"
+		       "Content-Range: bytes 2-3/4\r\nContent-Length: 2\r\n\r\nCD"),
+	};
+
+	(void)state;
+	check_files(parts, 2,
+		"file /a 10 abcdefghij\nfile /d 1 z\n"
+		"file /b 5 cut odd AB\\x00DE\nfile /c 7 cut odd \\x00\\x00\\x00\\x00\\x0056\n");
+	check_files(changed, 2, "file /a 2 cut ab\nfile /a 4 cut odd \\x00\\x00CD\n");
+}
+
 static size_t pack(const void *bytes, size_t len, int window, void *ret_packed, size_t room)
 {
 	z_stream z = { 0 };
@@ -955,6 +1007,7 @@ int main(void)
 		cmocka_unit_test(other_protocols_behind_connect),
 		cmocka_unit_test(old_and_odd_ways),
 		cmocka_unit_test(ranges_are_told),
+		cmocka_unit_test(parts_become_one_file),
 		cmocka_unit_test(compressed_bodies_are_read),
 		cmocka_unit_test(gzip_has_fields_members_and_garbage),
 		cmocka_unit_test(broken_bodies_are_read_as_far_as_they_go),
