@@ -12,20 +12,30 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define FTP_LINE_MAX   4096u
-#define FTP_QUEUE_MAX  64         /* commands without an answer */
+#define FTP_LINE_MAX 4096u
+#define FTP_QUEUE_MAX \
+	1024 /* commands without an answer; beyond it no answer is looked at any more */
+#define FTP_TXS_MAX    192        /* of them, that are told with their answer: the last ones */
 #define FTP_CODES_JSON (3u << 10) /* of the list of codes, and of that of replies */
 #define FTP_REPLY_JSON (24u << 10)
 
+struct asked {
+	struct proto_tx *tx;           /* NULL: it is told by now */
+	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
+	bool tls;                      /* it is AUTH */
+};
+
 struct ftp {
 	struct proto_conn *conn;
-	struct proto_tx *queue[FTP_QUEUE_MAX];
+	struct asked queue[FTP_QUEUE_MAX];
 	unsigned first, n;
+	bool lost;            /* which answer is whose is not known */
+	bool greeted, greets; /* the first reply has begun; it is the one that comes now */
 	struct proto_tx *greeting;
 	uint16_t data_port; /* the one that was said last, 0: used or none */
 	bool active, long_line[2], over;
-	uint16_t reply; /* of several lines: its code */
-	struct proto_login login;
+	uint16_t reply;                /* of several lines: its code */
+	struct proto_attempt *attempt; /* the last one */
 };
 
 /* Up to three digits. */
@@ -77,7 +87,7 @@ static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool a
 {
 	ftp->data_port = port;
 	ftp->active = active;
-	if (!port)
+	if (!port || !tx)
 		return;
 	proto_fields_add_number(tx->data, NUMBER_FTP_DYNAMIC_PORT, port);
 	proto_fields_add_number(tx->data, NUMBER_FTP_ACTIVE, active);
@@ -113,16 +123,79 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 	proto_conn_expect(ftp->conn, &e);
 }
 
+static struct asked *queue_at(struct ftp *ftp, unsigned i)
+{
+	return &ftp->queue[(ftp->first + i) % FTP_QUEUE_MAX];
+}
+
+static struct asked take_from_queue(struct ftp *ftp)
+{
+	struct asked asked = *queue_at(ftp, 0);
+
+	ftp->first = (ftp->first + 1) % FTP_QUEUE_MAX;
+	ftp->n--;
+	return asked;
+}
+
+static void lose(struct ftp *ftp)
+{
+	ftp->lost = true;
+	while (ftp->n)
+		proto_attempt_release(ftp->conn, take_from_queue(ftp).attempt);
+}
+
+/* Room for another command: one that has waited too long is told without its answer. */
+static void make_room(struct ftp *ftp)
+{
+	struct asked *late = ftp->n >= FTP_TXS_MAX ? queue_at(ftp, ftp->n - FTP_TXS_MAX) : NULL;
+
+	if (late && late->tx)
+		proto_tx_done(late->tx, 1);
+	if (late)
+		late->tx = NULL;
+	if (ftp->n == FTP_QUEUE_MAX)
+		lose(ftp);
+}
+
+static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
+{
+	bool user = text_is(command, "USER");
+
+	if (user || !ftp->attempt || ftp->attempt->over) {
+		proto_attempt_release(ftp->conn, ftp->attempt);
+		ftp->attempt = proto_attempt_new(ftp->conn);
+	}
+	if (ftp->attempt && user)
+		proto_login_user(&ftp->attempt->login, rest.at, cur_left(&rest));
+	else if (ftp->attempt && text_is(command, "PASS"))
+		proto_login_password(&ftp->attempt->login, rest.at, cur_left(&rest));
+}
+
+static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur rest)
+{
+	struct asked asked = { .tx = tx, .tls = text_is(command, "AUTH") };
+
+	if (text_is(command, "USER") || text_is(command, "PASS") || text_is(command, "ACCT")) {
+		take_attempt(ftp, command, rest);
+		asked.attempt = ftp->attempt;
+	}
+	if (ftp->lost) {
+		proto_tx_done(tx, 1);
+		return;
+	}
+	proto_attempt_hold(asked.attempt);
+	*queue_at(ftp, ftp->n++) = asked;
+}
+
 static void take_command(struct ftp *ftp, struct cur line, bool cut)
 {
-	struct proto_tx *tx = NULL;
+	struct proto_tx *tx;
 	struct cur command = line, rest;
 
-	if (ftp->n < FTP_QUEUE_MAX)
-		tx = proto_fields_tx(ftp->conn, NULL);
+	make_room(ftp);
+	tx = proto_fields_tx(ftp->conn, NULL);
 	if (!tx)
 		return;
-	ftp->queue[(ftp->first + ftp->n++) % FTP_QUEUE_MAX] = tx;
 	rest = behind(line, ' ');
 	cur_limit(&command, cur_ok(&rest) ? (size_t)(rest.at - line.at) : cur_left(&line));
 	command = text_trim(command);
@@ -137,19 +210,16 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 		set_port(ftp, tx, port_of_six(rest), true);
 	else if (text_is(command, "EPRT"))
 		set_port(ftp, tx, port_between_bars(rest, 3), true);
-	else if (text_is(command, "USER"))
-		proto_login_user(&ftp->login, rest.at, cur_left(&rest));
-	else if (text_is(command, "PASS"))
-		proto_login_password(&ftp->login, rest.at, cur_left(&rest));
+	remember(ftp, tx, command, rest);
 	expect(ftp, tx, command, rest);
 	proto_tx_done(tx, 0);
 }
 
-/* Whom a reply answers: the oldest command, or nobody: the greeting. */
-static struct proto_tx *asked(struct ftp *ftp)
+/* Whom a reply answers: the oldest command, or nobody: the greeting. NULL: that is told by now. */
+static struct proto_tx *answered_tx(struct ftp *ftp)
 {
-	if (ftp->n)
-		return ftp->queue[ftp->first];
+	if (ftp->n && !ftp->greets)
+		return queue_at(ftp, 0)->tx;
 	if (!ftp->greeting)
 		ftp->greeting = proto_fields_tx(ftp->conn, NULL);
 	return ftp->greeting;
@@ -175,55 +245,46 @@ static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, st
 		set_port(ftp, tx, port_between_bars(behind(text, '('), 3), false);
 	else
 		return;
-	proto_tx_news(tx, 0); /* the port belongs to the command, too */
+	if (tx)
+		proto_tx_news(tx, 0); /* the port belongs to the command, too */
 }
 
 /* RFC 959, 5.4: 331 asks for a password, 332 for an account; what is good is 230 or 202. */
-static void login_answered(struct ftp *ftp, struct cur command, unsigned code)
+static void attempt_answered(struct ftp *ftp, struct proto_attempt *attempt, unsigned code)
 {
-	if (!text_is(command, "USER") && !text_is(command, "PASS") && !text_is(command, "ACCT"))
-		return;
-	if (code / 100 == 2)
-		proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_SUCCESS);
-	else if (code / 100 != 3)
-		proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_FAILURE);
+	if (attempt && code / 100 != 3)
+		proto_attempt_end(ftp->conn, attempt,
+			code / 100 == 2 ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	proto_attempt_release(ftp->conn, attempt);
 }
 
 /* The reply is complete; of 1xx another follows. */
-static void answered(struct ftp *ftp, struct proto_tx *tx, unsigned code)
+static void answered(struct ftp *ftp, unsigned code)
 {
-	struct proto_bytes bytes = { 0 };
-	struct cur command;
-	bool tls;
+	struct asked asked = { .tx = ftp->greeting };
 
-	proto_fields_get(tx->data, BUFFER_FTP_COMMAND, 0, &bytes);
-	command = cur_make(bytes.at, bytes.len);
-	tls = text_is(command, "AUTH");
 	if (code < 200)
 		return;
-	login_answered(ftp, command, code);
-	if (tx == ftp->greeting) {
-		ftp->greeting = NULL;
-		tx->state.done[0] = true;
+	if (ftp->n && !ftp->greets) {
+		asked = take_from_queue(ftp);
 	} else {
-		ftp->first = (ftp->first + 1) % FTP_QUEUE_MAX;
-		ftp->n--;
+		ftp->greeting = NULL;
+		ftp->greets = false;
+		if (asked.tx)
+			asked.tx->state.done[0] = true;
 	}
-	proto_tx_done(tx, 1);
-	if (tls && code == 234) {
+	attempt_answered(ftp, asked.attempt, code);
+	if (asked.tx)
+		proto_tx_done(asked.tx, 1);
+	if (asked.tls && code == 234) {
 		ftp->over = true;
 		proto_conn_start_over(ftp->conn);
 	}
 }
 
-static void take_reply(struct ftp *ftp, struct cur line, bool cut)
+/* `code`: empty, if the line is none that begins or ends a reply. */
+static void say_reply(struct proto_tx *tx, struct cur code, struct cur text, bool cut)
 {
-	struct proto_tx *tx = asked(ftp);
-	struct cur c = line, digits = line;
-	unsigned code = 0;
-	bool has_code = cur_left(&line) >= 3 && read_number(&c, 999, &code) && c.at == line.at + 3;
-	bool goes_on = has_code && cur_left(&c) && c.at[0] == '-';
-
 	if (!tx)
 		return;
 	proto_tx_news(tx, 1);
@@ -231,21 +292,45 @@ static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 		proto_fields_add_number(tx->data, NUMBER_FTP_REPLY_CUT, 1);
 		proto_tx_add_event(tx, "ftp.response_command_too_long");
 	}
+	if (cur_left(&code))
+		proto_fields_add(tx->data, BUFFER_FTP_COMPLETION_CODE, code.at, cur_left(&code));
+	text = text_trim(text);
+	proto_fields_add(tx->data, BUFFER_FTP_REPLY, text.at, cur_left(&text));
+}
+
+/* Who does not wait for it has sent commands by then. */
+static void look_for_greeting(struct ftp *ftp, unsigned code)
+{
+	ftp->greets |= !ftp->greeted && (code == 120 || code == 220);
+	ftp->greeted = true;
+}
+
+static void take_reply(struct ftp *ftp, struct cur line, bool cut)
+{
+	struct proto_tx *tx;
+	struct cur c = line, digits = line;
+	unsigned code = 0;
+	bool has_code = cur_left(&line) >= 3 && read_number(&c, 999, &code) && c.at == line.at + 3;
+	bool goes_on = has_code && cur_left(&c) && c.at[0] == '-';
+
+	if (ftp->lost)
+		return;
+	if (has_code)
+		look_for_greeting(ftp, code);
+	tx = answered_tx(ftp);
 	if (!has_code || (ftp->reply && code != ftp->reply)) {
-		line = text_trim(line);
-		proto_fields_add(tx->data, BUFFER_FTP_REPLY, line.at, cur_left(&line));
+		cur_limit(&digits, 0);
+		say_reply(tx, digits, line, cut);
 		return;
 	}
 	cur_limit(&digits, 3);
-	proto_fields_add(tx->data, BUFFER_FTP_COMPLETION_CODE, digits.at, 3);
 	cur_skip(&c, cur_left(&c) ? 1 : 0);
-	c = text_trim(c);
-	proto_fields_add(tx->data, BUFFER_FTP_REPLY, c.at, cur_left(&c));
+	say_reply(tx, digits, c, cut);
 	ftp->reply = goes_on ? (uint16_t)code : 0;
 	if (goes_on)
 		return;
 	passive_port(ftp, tx, code, c);
-	answered(ftp, tx, code);
+	answered(ftp, code);
 }
 
 /* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
@@ -312,25 +397,24 @@ static void ftp_close(void *state)
 {
 	struct ftp *ftp = state;
 
-	proto_login_end(ftp->conn, &ftp->login, PROTO_LOGIN_UNKNOWN);
+	lose(ftp);
+	proto_attempt_release(ftp->conn, ftp->attempt);
 	proto_free(ftp->conn, ftp, sizeof(*ftp));
 }
 
-/* A transaction may be ended from outside: it is not in the queue any more. */
+/* A transaction may be ended from outside: its answer will be nobody's. */
 static void ftp_free_tx(void *data)
 {
 	struct ftp *ftp = proto_conn_state(((struct proto_fields *)data)->conn);
-	unsigned kept = 0;
 
 	if (ftp->greeting && ftp->greeting->data == data)
 		ftp->greeting = NULL;
 	for (unsigned i = 0; i < ftp->n; i++) {
-		struct proto_tx *tx = ftp->queue[(ftp->first + i) % FTP_QUEUE_MAX];
+		struct asked *asked = queue_at(ftp, i);
 
-		if (tx->data != data)
-			ftp->queue[(ftp->first + kept++) % FTP_QUEUE_MAX] = tx;
+		if (asked->tx && asked->tx->data == data)
+			asked->tx = NULL;
 	}
-	ftp->n = kept;
 	proto_fields_free(data);
 }
 

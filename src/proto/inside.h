@@ -141,6 +141,21 @@ void proto_login_answer(struct proto_conn *conn, struct proto_login *login, unsi
 /* The parameters of a digest, behind the word (RFC 7616, 3.4; RFC 3261, 22.4): user, and response as the hash. */
 void proto_login_digest(struct proto_login *login, struct cur params);
 
+/* An attempt to log in of a protocol whose answers come in the order of the commands, and may come late: each command
+ * that belongs to it holds it until it is answered, the parser the last one. It is told when an answer decides, else
+ * when nobody holds it any more. */
+struct proto_attempt {
+	struct proto_login login;
+	unsigned held;
+	bool over;
+};
+struct proto_attempt *proto_attempt_new(struct proto_conn *conn); /* held; NULL: no room */
+void proto_attempt_end(
+	struct proto_conn *conn, struct proto_attempt *attempt, enum proto_login_result result);
+struct proto_attempt *proto_attempt_hold(struct proto_attempt *attempt); /* may be NULL, as below */
+struct proto_attempt *proto_attempt_release(
+	struct proto_conn *conn, struct proto_attempt *attempt); /* NULL */
+
 /* A new transaction, last of its connection; NULL (and the connection is overrun) when there is
  * no room. It owns `data` if there is one. */
 struct proto_tx *proto_tx_new(struct proto_conn *conn, void *data);

@@ -93,3 +93,32 @@ void proto_login_begin(struct proto_conn *conn, struct proto_login *login, const
 	proto_login_end(conn, login, PROTO_LOGIN_UNKNOWN);
 	login->method = method;
 }
+
+struct proto_attempt *proto_attempt_new(struct proto_conn *conn)
+{
+	return proto_attempt_hold(proto_alloc(conn, sizeof(struct proto_attempt)));
+}
+
+void proto_attempt_end(
+	struct proto_conn *conn, struct proto_attempt *attempt, enum proto_login_result result)
+{
+	if (!attempt->over)
+		proto_login_end(conn, &attempt->login, result);
+	attempt->over = true;
+}
+
+struct proto_attempt *proto_attempt_hold(struct proto_attempt *attempt)
+{
+	if (attempt)
+		attempt->held++;
+	return attempt;
+}
+
+struct proto_attempt *proto_attempt_release(struct proto_conn *conn, struct proto_attempt *attempt)
+{
+	if (!attempt || --attempt->held)
+		return NULL;
+	proto_attempt_end(conn, attempt, PROTO_LOGIN_UNKNOWN);
+	proto_free(conn, attempt, sizeof(*attempt));
+	return NULL;
+}

@@ -8,10 +8,12 @@
 
 #include <strings.h>
 
-#define POP3_LINE_MAX  1024        /* of commands and answers; the rest is left out */
-#define POP3_TEXT_MAX  4096        /* a longer line of a mail is taken in pieces */
-#define POP3_QUEUE_MAX 64          /* commands without an answer; then it is overrun */
-#define POP3_JSON_MAX  (12u << 10) /* of a command, of an answer; lines beyond are left out */
+#define POP3_LINE_MAX 1024 /* of commands and answers; the rest is left out */
+#define POP3_TEXT_MAX 4096 /* a longer line of a mail is taken in pieces */
+#define POP3_QUEUE_MAX \
+	512 /* commands without an answer; beyond it no answer is looked at any more */
+#define POP3_TXS_MAX  192         /* of them, that are told with their answer: the last ones */
+#define POP3_JSON_MAX (12u << 10) /* of a command, of an answer; lines beyond are left out */
 
 enum command { C_OTHER, C_USER, C_PASS, C_APOP, C_AUTH, C_STLS, C_LISTS, C_MAY_LIST, C_MAIL };
 
@@ -33,8 +35,9 @@ static const struct {
 };
 
 struct asked {
-	struct proto_tx *tx; /* NULL: it has been ended from outside */
-	enum command command;
+	struct proto_tx *tx;           /* NULL: it is told by now */
+	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
+	uint8_t command;               /* enum command */
 	bool args;
 };
 
@@ -42,6 +45,8 @@ struct pop3 {
 	struct proto_conn *conn;
 	struct asked queue[POP3_QUEUE_MAX];
 	unsigned first, n;
+	bool lost; /* which answer is whose is not known */
+	bool greeted;
 	struct asked now; /* whose answer is being read */
 	bool lists;       /* more lines of it come, until a dot */
 	bool list_begun;  /* one of them is in the reply */
@@ -49,8 +54,7 @@ struct pop3 {
 	bool skip[2];     /* the rest of a line is left out */
 	bool over;        /* TLS begins */
 	struct sasl sasl;
-	struct proto_login login;
-	struct proto_tx *login_tx; /* whose answer decides */
+	struct proto_attempt *attempt; /* the last one */
 	struct mime mime;
 	struct out reply;
 	char reply_text[POP3_JSON_MAX];
@@ -85,36 +89,80 @@ static void say_request(struct proto_tx *tx, enum command command, struct cur wo
 	proto_fields_say(tx->data, &o);
 }
 
-static void take_apop(struct pop3 *p, struct cur rest)
+static void take_apop(struct proto_login *login, struct cur rest)
 {
 	struct cur user = text_until(&rest, ' ');
 
-	proto_login_begin(p->conn, &p->login, "apop");
-	proto_login_user(&p->login, user.at, cur_left(&user));
-	proto_login_hash(&p->login, rest.at, cur_left(&rest));
+	login->method = "apop";
+	proto_login_user(login, user.at, cur_left(&user));
+	proto_login_hash(login, rest.at, cur_left(&rest));
 }
 
-static void take_login(struct pop3 *p, const struct asked *asked, struct cur rest)
+/* PASS goes on with what USER began. */
+static void begin_attempt(struct pop3 *p, enum command command)
 {
-	switch (asked->command) {
-	case C_USER:
-		proto_login_begin(p->conn, &p->login, "password");
-		proto_login_user(&p->login, rest.at, cur_left(&rest));
-		break;
-	case C_PASS:
-		p->login.method = "password";
-		proto_login_password(&p->login, rest.at, cur_left(&rest));
-		break;
-	case C_APOP:
-		take_apop(p, rest);
-		break;
-	case C_AUTH:
-		sasl_begin(p->conn, &p->sasl, &p->login, rest);
-		break;
-	default:
+	if (command == C_PASS && p->attempt && !p->attempt->over)
 		return;
-	}
-	p->login_tx = asked->tx;
+	proto_attempt_release(p->conn, p->attempt);
+	p->attempt = proto_attempt_new(p->conn);
+	if (p->attempt)
+		p->attempt->login.method = "password";
+}
+
+/* What it belongs to, held for it; NULL: nothing. */
+static struct proto_attempt *take_login(struct pop3 *p, enum command command, struct cur rest)
+{
+	struct proto_login *login;
+
+	if (command < C_USER || command > C_AUTH)
+		return NULL;
+	begin_attempt(p, command);
+	if (!p->attempt)
+		return NULL;
+	login = &p->attempt->login;
+	if (command == C_USER)
+		proto_login_user(login, rest.at, cur_left(&rest));
+	else if (command == C_PASS)
+		proto_login_password(login, rest.at, cur_left(&rest));
+	else if (command == C_APOP)
+		take_apop(login, rest);
+	else
+		sasl_begin(p->conn, &p->sasl, login, rest);
+	return proto_attempt_hold(p->attempt);
+}
+
+static struct asked *queue_at(struct pop3 *p, unsigned i)
+{
+	return &p->queue[(p->first + i) % POP3_QUEUE_MAX];
+}
+
+static struct asked take_from_queue(struct pop3 *p)
+{
+	struct asked asked = *queue_at(p, 0);
+
+	p->first = (p->first + 1) % POP3_QUEUE_MAX;
+	p->n--;
+	return asked;
+}
+
+static void lose(struct pop3 *p)
+{
+	p->lost = true;
+	while (p->n)
+		proto_attempt_release(p->conn, take_from_queue(p).attempt);
+}
+
+/* Room for another command: one that has waited too long is told without its answer. */
+static void make_room(struct pop3 *p)
+{
+	struct asked *late = p->n >= POP3_TXS_MAX ? queue_at(p, p->n - POP3_TXS_MAX) : NULL;
+
+	if (late && late->tx)
+		proto_tx_done(late->tx, 1);
+	if (late)
+		late->tx = NULL;
+	if (p->n == POP3_QUEUE_MAX)
+		lose(p);
 }
 
 static void take_command(struct pop3 *p, struct cur line)
@@ -123,34 +171,38 @@ static void take_command(struct pop3 *p, struct cur line)
 	struct cur rest = line, word;
 
 	if (p->sasl.expects) {
-		sasl_line(&p->sasl, &p->login, line);
+		if (p->attempt)
+			sasl_line(&p->sasl, &p->attempt->login, line);
 		return;
 	}
-	if (p->n < POP3_QUEUE_MAX)
-		asked.tx = proto_fields_tx(p->conn, "pop3");
+	make_room(p);
+	asked.tx = proto_fields_tx(p->conn, "pop3");
 	if (!asked.tx) {
 		proto_conn_give_up(p->conn);
 		return;
 	}
 	word = text_until(&rest, ' ');
-	asked.command = command_of(word);
+	asked.command = (uint8_t)command_of(word);
 	asked.args = cur_left(&rest);
-	p->queue[(p->first + p->n++) % POP3_QUEUE_MAX] = asked;
 	say_request(asked.tx, asked.command, word, rest);
-	take_login(p, &asked, rest);
+	asked.attempt = take_login(p, asked.command, rest);
 	proto_tx_done(asked.tx, 0);
+	if (p->lost) {
+		proto_attempt_release(p->conn, asked.attempt);
+		proto_tx_done(asked.tx, 1);
+		return;
+	}
+	*queue_at(p, p->n++) = asked;
 }
 
-static void login_answered(struct pop3 *p, bool good)
+static void attempt_answered(struct pop3 *p, bool good)
 {
 	if (p->now.command == C_AUTH)
 		p->sasl.expects = false;
-	if (!p->now.tx || p->now.tx != p->login_tx)
-		return;
-	if (good && p->now.command == C_USER) /* it asks for the password */
-		return;
-	p->login_tx = NULL;
-	proto_login_end(p->conn, &p->login, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	if (p->now.attempt && !(good && p->now.command == C_USER)) /* it asks for the password */
+		proto_attempt_end(
+			p->conn, p->now.attempt, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	p->now.attempt = proto_attempt_release(p->conn, p->now.attempt);
 }
 
 /* What there is of the answer goes into the record. */
@@ -171,17 +223,14 @@ static void say_reply(struct pop3 *p, bool cut)
 	p->now.tx = NULL;
 }
 
-/* Nobody asked for what greets. */
+/* Nobody asked for what greets: who does not wait for it has sent commands by then. */
 static struct asked next_asked(struct pop3 *p)
 {
 	struct asked asked = { .tx = NULL };
 
-	if (p->n) {
-		asked = p->queue[p->first];
-		p->first = (p->first + 1) % POP3_QUEUE_MAX;
-		p->n--;
-		return asked;
-	}
+	if (p->n && p->greeted)
+		return take_from_queue(p);
+	p->greeted = true;
 	asked.tx = proto_fields_tx(p->conn, "pop3");
 	if (asked.tx)
 		asked.tx->state.done[0] = true;
@@ -203,7 +252,7 @@ static void begin_reply(struct pop3 *p, bool good, struct cur header)
 	json_bool(&p->reply, "success", good);
 	json_str(&p->reply, "status", good ? "OK" : "ERR");
 	json_text(&p->reply, "header", header.at, cur_left(&header));
-	login_answered(p, good);
+	attempt_answered(p, good);
 	p->lists = good && is_list(&p->now);
 	if (p->now.tx && p->lists && p->now.command == C_MAIL)
 		mime_begin(&p->mime, p->now.tx, 1);
@@ -221,7 +270,7 @@ static void take_status(struct pop3 *p, struct cur line)
 	bool good = starts(line, "+OK");
 
 	if (!good && !starts(line, "-ERR")) {
-		if (starts(line, "+") && p->n && p->queue[p->first].command == C_AUTH)
+		if (starts(line, "+") && p->n && queue_at(p, 0)->command == C_AUTH)
 			p->sasl.expects = true;
 		return;
 	}
@@ -275,6 +324,8 @@ static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur
 		return;
 	if (side == 0) {
 		take_command(p, line);
+	} else if (p->lost) {
+		return;
 	} else if (p->lists) {
 		p->skip[1] = false;
 		take_text(p, line, raw, whole);
@@ -323,8 +374,10 @@ static void *pop3_open(struct proto_conn *conn)
 {
 	struct pop3 *p = proto_alloc(conn, sizeof(*p));
 
-	if (p)
-		p->conn = conn;
+	if (!p)
+		return NULL;
+	p->conn = conn;
+	p->greeted = proto_conn_info(conn)->midstream;
 	return p;
 }
 
@@ -332,7 +385,8 @@ static void pop3_close(void *state)
 {
 	struct pop3 *p = state;
 
-	proto_login_end(p->conn, &p->login, PROTO_LOGIN_UNKNOWN);
+	lose(p);
+	proto_attempt_release(p->conn, p->attempt);
 	proto_free(p->conn, p, sizeof(*p));
 }
 
@@ -341,15 +395,13 @@ static void pop3_free_tx(void *data)
 	struct pop3 *p = proto_conn_state(((struct proto_fields *)data)->conn);
 
 	for (unsigned i = 0; p && i < p->n; i++) {
-		struct asked *asked = &p->queue[(p->first + i) % POP3_QUEUE_MAX];
+		struct asked *asked = queue_at(p, i);
 
 		if (asked->tx && asked->tx->data == data)
 			asked->tx = NULL;
 	}
 	if (p && p->now.tx && p->now.tx->data == data)
 		p->now.tx = NULL;
-	if (p && p->login_tx && p->login_tx->data == data)
-		p->login_tx = NULL;
 	proto_fields_free(data);
 }
 

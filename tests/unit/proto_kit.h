@@ -225,6 +225,22 @@ static const char *kit_run(const struct proto_flow_info *info, const struct kit_
 	return kit_text;
 }
 
+/* The lines that begin so alone. */
+static inline const char *kit_lines(const char *told, const char *begin)
+{
+	static char text[KIT_TEXT];
+	struct out o = out_make(text, sizeof(text));
+
+	while (*told) {
+		size_t len = strcspn(told, "\n") + 1;
+
+		if (strncmp(told, begin, strlen(begin)) == 0)
+			out_bytes(&o, told, len);
+		told += len;
+	}
+	return text;
+}
+
 static size_t kit_size(const struct kit_part *parts, size_t n)
 {
 	size_t size = 0;
@@ -253,6 +269,23 @@ static inline void kit_check(const struct proto_flow_info *info, const struct ki
 				kit_text);
 			abort();
 		}
+	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
+		kit_run(info, parts, n, 0, limit);
+}
+
+/* The same of the lines that begin so alone: their place among the others is nobody's concern. */
+static inline void kit_check_lines(const struct proto_flow_info *info, const struct kit_part *parts,
+	size_t n, const char *begin, const char *expected)
+{
+	for (size_t piece = 0; piece < 8; piece++) {
+		const char *lines = kit_lines(kit_run(info, parts, n, piece, SIZE_MAX), begin);
+
+		if (strcmp(lines, expected) != 0) {
+			fprintf(stderr, "expected:\n%s\nin pieces of %zu:\n%s\n", expected, piece,
+				lines);
+			abort();
+		}
+	}
 	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
 		kit_run(info, parts, n, 0, limit);
 }

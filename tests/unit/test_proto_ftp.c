@@ -97,6 +97,90 @@ static void test_a_data_connection_is_a_file(void **state)
 	assert_true(kit_has(&data, parts, 2, "file.data=GET / HTTP/1.0\\x0d\\x0a\\x0d\\x0amore\n"));
 }
 
+#define MANY 250 /* attempts: two commands each, more than are told with their answer */
+
+/* What they come to, as kit_run() tells it: every third one is good. */
+static void write_attempts(unsigned n, char *commands, char *replies, char *logins, size_t room)
+{
+	struct out c = out_make(commands, room), r = out_make(replies, room);
+	struct out l = out_make(logins, room);
+
+	for (unsigned i = 0; i < n; i++) {
+		out_fmt(&c, "USER u%u\r\nPASS p%u\r\n", i, i);
+		out_fmt(&r, "331 password\r\n%s\r\n", i % 3 ? "530-no\r\n530 no" : "230 in");
+		out_fmt(&l, "login - u%u p%u - %s\n", i, i, i % 3 ? "failure" : "success");
+	}
+	assert_true(out_ok(&c) && out_ok(&r) && out_ok(&l));
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+/* All are sent before the first one is answered. */
+static void test_many_commands(void **state)
+{
+	static char commands[65536], replies[65536], logins[65536];
+	struct kit_part parts[] = { S("220 FTP here\r\n"), { 0, commands, 0 }, { 1, replies, 0 },
+		C("PASV\r\n"), S("227 (1,2,3,4,1,0)\r\n"), C("RETR f\r\n") };
+
+	(void)state;
+	write_attempts(MANY, commands, replies, logins, sizeof(commands));
+	parts[1].len = strlen(commands);
+	parts[2].len = strlen(replies);
+	kit_show_logins = true;
+	for (size_t piece = 0; piece < 8; piece++) {
+		const char *told = kit_run(&tcp, parts, 6, piece, SIZE_MAX);
+
+		assert_string_equal(kit_lines(told, "login "), logins);
+		assert_int_equal(count(told, "\"command\":"), 2 * MANY + 2);
+		assert_int_equal(count(told, "\"reply_received\":\"yes\""), 1 + 192 + 1);
+		assert_non_null(strstr(told, "expect ftp-data 256 1 1 RETR f\n"));
+	}
+	kit_show_logins = false;
+}
+
+/* More than are counted: no answer is taken for another's. */
+static void test_too_many_commands(void **state)
+{
+	static char commands[65536], replies[65536], logins[65536];
+	struct kit_part parts[] = { S("220 FTP here\r\n"), { 0, commands, 0 }, { 1, replies, 0 } };
+	const char *told;
+
+	(void)state;
+	write_attempts(600, commands, replies, logins, sizeof(commands));
+	parts[1].len = strlen(commands);
+	parts[2].len = strlen(replies);
+	kit_show_logins = true;
+	told = kit_run(&tcp, parts, 3, 0, SIZE_MAX);
+	assert_int_equal(count(told, "login - "), 600);
+	assert_int_equal(count(told, " unknown\n"), 600);
+	assert_int_equal(count(told, "\"command\":"), 1200);
+	assert_int_equal(count(told, "\"reply_received\":\"yes\""), 1);
+	kit_show_logins = false;
+}
+
+/* A name alone; a password twice; one that needs none, whose password is refused then. */
+static void test_logins(void **state)
+{
+	static const struct kit_part parts[] = { C("USER a\r\nUSER b\r\nPASS x\r\n"),
+		S("220 FTP\r\n331 p\r\n331 p\r\n"), S("530 no\r\n"), C("PASS y\r\n"),
+		S("530 no\r\n"), C("USER c\r\nPASS z\r\n"), S("230 in\r\n503 in\r\n"),
+		C("USER d\r\n"), S("331 p\r\n") };
+
+	(void)state;
+	kit_show_logins = true;
+	kit_check_lines(&tcp, parts, 9, "login ",
+		"login - a - - unknown\nlogin - b x - failure\nlogin - - y - failure\n"
+		"login - c z - success\nlogin - d - - unknown\n");
+	kit_show_logins = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +188,9 @@ int main(void)
 		cmocka_unit_test(test_passive_without_parentheses),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_data_connection_is_a_file),
+		cmocka_unit_test(test_many_commands),
+		cmocka_unit_test(test_too_many_commands),
+		cmocka_unit_test(test_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,29 +402,6 @@ static void ranges_are_told(void **state)
 	"\r\nContent-Length: " len "\r\n\r\n" text
 #define ASK(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
 
-/* Files with what they hold, however it comes in pieces. */
-static void check_files(const struct kit_part *parts, size_t n, const char *expected)
-{
-	static char text[KIT_TEXT];
-
-	kit_show_contents = true;
-	for (size_t piece = 0; piece < 8; piece++) {
-		struct out o = out_make(text, sizeof(text));
-
-		for (const char *told = kit_run(&tcp, parts, n, piece, SIZE_MAX); *told;) {
-			size_t len = strcspn(told, "\n") + 1;
-
-			if (strncmp(told, "file ", 5) == 0)
-				out_bytes(&o, told, len);
-			told += len;
-		}
-		assert_string_equal(text, expected);
-	}
-	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
-		kit_run(&tcp, parts, n, 0, limit);
-	kit_show_contents = false;
-}
-
 /* In order, twice, with those of another file between, of another edition; one that lacks its end, one its middle;
  * one that would be mostly hole. */
 static void parts_become_one_file(void **state)
@@ -443,10 +420,13 @@ static void parts_become_one_file(void **state)
 	};
 
 	(void)state;
-	check_files(parts, 2,
+	kit_show_contents = true;
+	kit_check_lines(&tcp, parts, 2, "file ",
 		"file /a 10 abcdefghij\nfile /d 1 z\n"
 		"file /b 5 cut odd AB\\x00DE\nfile /c 7 cut odd \\x00\\x00\\x00\\x00\\x0056\n");
-	check_files(changed, 2, "file /a 2 cut ab\nfile /a 4 cut odd \\x00\\x00CD\n");
+	kit_check_lines(
+		&tcp, changed, 2, "file ", "file /a 2 cut ab\nfile /a 4 cut odd \\x00\\x00CD\n");
+	kit_show_contents = false;
 }
 
 static size_t pack(const void *bytes, size_t len, int window, void *ret_packed, size_t room)

@@ -18,27 +18,13 @@ static const struct proto_flow_info smb = { .ip_proto = 6, .port = { 4000, 445 }
 /* What was told of logins alone: their place among the transactions is nobody's concern. */
 static const char *logins_of(const char *told)
 {
-	static char text[KIT_TEXT];
-	struct out o = out_make(text, sizeof(text));
-
-	while (*told) {
-		size_t len = strcspn(told, "\n") + 1;
-
-		if (strncmp(told, "login ", 6) == 0)
-			out_bytes(&o, told, len);
-		told += len;
-	}
-	return text;
+	return kit_lines(told, "login ");
 }
 
-/* Whole, and in pieces the same; a prefix must only be safe. */
 static void check_logins(const struct proto_flow_info *info, const struct kit_part *parts, size_t n,
 	const char *expected)
 {
-	for (size_t piece = 0; piece < 8; piece++)
-		assert_string_equal(logins_of(kit_run(info, parts, n, piece, SIZE_MAX)), expected);
-	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
-		kit_run(info, parts, n, 0, limit);
+	kit_check_lines(info, parts, n, "login ", expected);
 }
 
 static void test_http_basic(void **state)

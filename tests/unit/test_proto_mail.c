@@ -104,7 +104,7 @@ static void test_pop3_logins(void **state)
 			"login password u p - failure\n" },
 		{ "USER u\r\nPASS p\r\nUSER v\r\n", "+OK\r\n", "PASS q\r\n",
 			"-ERR no\r\n+OK\r\n+OK\r\n",
-			"login password u p - unknown\nlogin password v q - success\n" },
+			"login password u p - failure\nlogin password v q - success\n" },
 		{ "APOP u c4c9334bac560ecc\r\n", "+OK\r\n", "", "",
 			"login apop u - c4c9334bac560ecc success\n" },
 		{ "AUTH PLAIN\r\n", "+ \r\n", "AHUAcA==\r\n", "-ERR no\r\n",
@@ -118,8 +118,13 @@ static void test_pop3_logins(void **state)
 			"login password u p - unknown\n" },
 	};
 
+	static const struct attempt early[] = { { "CAPA\r\nUSER u\r\nPASS p\r\n",
+		"+OK hello\r\n+OK\r\nUSER\r\n.\r\n+OK\r\n-ERR no\r\n", "", "",
+		"login password u p - failure\n" } };
+
 	(void)state;
 	check_logins("+OK hello\r\n", attempts, N(attempts));
+	check_logins("", early, N(early));
 }
 
 static void test_imap_logins(void **state)
@@ -296,6 +301,39 @@ static void test_imap_many_commands(void **state)
 	proto_conn_free(conn);
 }
 
+/* Answers of POP3 come in order, some of them in several lines: that is kept of more than are told with theirs. */
+static void test_pop3_many_commands(void **state)
+{
+	static char client[65536], server[65536], logins[65536];
+	const struct kit_part parts[] = { S("+OK hi\r\n"), { 0, client, 0 }, { 1, server, 0 } };
+
+	(void)state;
+	kit_show_logins = true;
+	for (unsigned n = 160; n <= 1600; n *= 10) {
+		struct out c = out_make(client, sizeof(client)),
+			   s = out_make(server, sizeof(server));
+		struct out l = out_make(logins, sizeof(logins));
+		struct kit_part said[N(parts)];
+
+		for (unsigned i = 0; i < n; i++) {
+			out_fmt(&c, "USER u%u\r\nPASS p%u\r\nLIST\r\n", i, i);
+			out_fmt(&s, "+OK\r\n%s\r\n+OK\r\n-ERR 1\r\n.\r\n", i % 3 ? "-ERR" : "+OK");
+			out_fmt(&l, "login password u%u p%u - %s\n", i, i,
+				n > 160 ? "unknown"
+				: i % 3 ? "failure"
+					: "success");
+		}
+		memcpy(said, parts, sizeof(parts));
+		said[1].len = c.len;
+		said[2].len = s.len;
+		assert_true(out_ok(&c) && out_ok(&s) && out_ok(&l));
+		assert_string_equal(
+			kit_lines(kit_run(&tcp, said, N(parts), 1400, SIZE_MAX), "login "), logins);
+		assert_int_equal(strstr(kit_text, "\"data\":[\"-ERR 1\"]") != NULL, n == 160);
+	}
+	kit_show_logins = false;
+}
+
 static void test_gaps(void **state)
 {
 	static const char *const heads[] = { "* OK\r\n* 1 FETCH (BODY[] {500}\r\n", "+OK hi\r\n" };
@@ -346,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_who_begins),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_imap_many_commands),
+		cmocka_unit_test(test_pop3_many_commands),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_gap_in_a_command),
 	};
