@@ -171,7 +171,7 @@ static bool may_become(struct cur c, const char *word)
 	return memcmp(c.at, word, cur_left(&c) < n ? cur_left(&c) : n) == 0;
 }
 
-/* Any line can be a question: elsewhere than on its port only /W gives it away. */
+/* Any line can be a question: elsewhere than on its port only /W gives it away, or the answer. */
 static enum proto_guess finger_guess(
 	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
 {
@@ -188,9 +188,54 @@ static enum proto_guess finger_guess(
 								       : PROTO_IS_NOT;
 }
 
+/* How answers begin: the word, and what stands behind it in the same line. */
+static const struct {
+	const char *begin, *then;
+} answers[] = { { "Login: ", "Name: " }, { "Login name: ", "In real life: " }, { "Login ", "Tty " },
+	{ "Login ", "TTY " }, { "No one logged on", "" }, { "finger: ", ": no such user" } };
+
+static enum proto_guess look_at_answer(struct cur c, bool ended)
+{
+	bool whole = ended || (cur_left(&c) && memchr(c.at, '\n', cur_left(&c)));
+	struct cur line = text_until(&c, '\n');
+
+	if (!cur_left(&line))
+		return whole ? PROTO_IS_NOT : PROTO_MAY_BE;
+	for (unsigned i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		if (!may_become(line, answers[i].begin) || cur_left(&line) > FINGER_LINE_MAX)
+			continue;
+		if (!whole)
+			return PROTO_MAY_BE;
+		if (text_begins(line, answers[i].begin) && text_has(line, answers[i].then))
+			return PROTO_IS;
+	}
+	return PROTO_IS_NOT;
+}
+
+/* One line was asked, and answered as only finger does; another host's answer stands behind its name in brackets. */
+static enum proto_guess finger_claim(
+	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
+{
+	struct cur asked = unclaimed->said[0], answer = unclaimed->said[1], line;
+	bool whole;
+
+	(void)info;
+	if (!cur_left(&asked) || !first_line(asked, &line, &whole) ||
+		memchr(asked.at, '\n', cur_left(&asked) - 1))
+		return PROTO_IS_NOT;
+	if (!whole)
+		return unclaimed->ended[0] ? PROTO_IS_NOT : PROTO_MAY_BE;
+	if (cur_left(&answer) && *answer.at == '[' && memchr(answer.at, '\n', cur_left(&answer)))
+		text_until(&answer, '\n');
+	else if (cur_left(&answer) && *answer.at == '[' && cur_left(&answer) <= FINGER_LINE_MAX)
+		return unclaimed->ended[1] ? PROTO_IS_NOT : PROTO_MAY_BE;
+	return look_at_answer(answer, unclaimed->ended[1]);
+}
+
 const struct proto_parser proto_finger = { .id = PROTO_FINGER,
 	.ip_proto = IPPROTO_TCP,
 	.guess = finger_guess,
+	.claim = finger_claim,
 	.open = finger_open,
 	.close = finger_close,
 	.feed = finger_feed,

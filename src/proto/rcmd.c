@@ -4,8 +4,8 @@
  * what for.
  *
  * rsh and rexec look the same, but the second text is a user of the client here and a password
- * there. It is rsh if the port says so, or the client's port is one that only root gets: what may
- * be a password is not shown as a name.
+ * there. It is rsh if the port says so, or the port for stderr, or else the client's is one that
+ * only root gets: what may be a password is not shown as a name.
  */
 #include "proto/fields.h"
 #include "proto/shell.h"
@@ -62,13 +62,21 @@ static bool may_be_command(struct cur c, bool whole)
 }
 
 /* Where stderr goes; it may be empty. */
-static bool may_be_port(struct cur c)
+static bool read_port(struct cur c, unsigned *ret_port)
 {
 	unsigned port = 0, digits = 0;
 
 	while (cur_left(&c) && digits++ < 5 && isdigit(c.at[0]))
 		port = port * 10 + cur_u8(&c) - '0';
+	*ret_port = port;
 	return !cur_left(&c) && port <= UINT16_MAX;
+}
+
+static bool may_be_port(struct cur c)
+{
+	unsigned port;
+
+	return read_port(c, &port);
 }
 
 /* "xterm/38400" */
@@ -235,11 +243,15 @@ struct rsh {
 	uint8_t answer[ANSWER_SHOWN];
 };
 
-static bool is_rexec(const struct proto_flow_info *info)
+static bool is_rexec(const struct proto_flow_info *info, struct cur stderr_port)
 {
+	unsigned port;
+
 	if (info->port[1] == RCMD_PORT_EXEC || info->port[1] == RCMD_PORT_SHELL)
 		return info->port[1] == RCMD_PORT_EXEC;
-	return info->port[0] >= RCMD_RESERVED_PORT;
+	if (!read_port(stderr_port, &port) || !port)
+		port = info->port[0];
+	return port >= RCMD_RESERVED_PORT;
 }
 
 static void say(
@@ -261,14 +273,15 @@ static void say(
 /* Returns how many bytes it used; 0: they are not all here. */
 static size_t take_head(struct rsh *rsh, struct cur c)
 {
-	bool rexec = is_rexec(proto_conn_info(rsh->conn));
 	const size_t all = cur_left(&c);
 	struct cur text[4];
+	bool rexec;
 
 	for (unsigned i = 0; i < 4; i++)
 		if (!take_text(&c, &text[i]))
 			return all > RCMD_HEAD_MAX ? SIZE_MAX : 0;
 	rsh->begun = true;
+	rexec = is_rexec(proto_conn_info(rsh->conn), text[0]);
 	/* rexec: user, password; rsh: user there, user here */
 	proto_login_user(&rsh->login, text[rexec ? 1 : 2].at, cur_left(&text[rexec ? 1 : 2]));
 	if (rexec)

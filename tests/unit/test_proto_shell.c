@@ -328,6 +328,7 @@ static void test_rsh(void **state)
 	static const struct kit_part refused[] = { C("\0al\0root\0id\0"),
 		S("\1Permission denied.\n") };
 	static const struct kit_part alone[] = { C("0\0al\0root\0id\0") };
+	static const struct kit_part behind_nat[] = { C("1022\0al\0root\0id\0") };
 
 	(void)state;
 	CHECK(&shell, good,
@@ -338,6 +339,9 @@ static void test_rsh(void **state)
 		"login rhosts root - - failure\n"
 		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":"
 		"\"id\",\"answer\":\"Permission denied.\\n\"}\n");
+	CHECK(&any, behind_nat,
+		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n"
+		"login rhosts root - - unknown\n");
 	CHECK(&shell, alone,
 		"rsh \"rsh\":{\"client_user\":\"al\",\"server_user\":\"root\",\"command\":\"id\"}\n"
 		"login rhosts root - - unknown\n");
@@ -346,9 +350,14 @@ static void test_rsh(void **state)
 static void test_rexec(void **state)
 {
 	static const struct proto_flow_info exec = { .ip_proto = 6, .port = { 40000, 512 } };
+	static const struct proto_flow_info by_root = { .ip_proto = 6, .port = { 1023, 2000 } };
 	static const struct kit_part good[] = { C("0\0root\0toor\0id\0"), S("\0uid=0\n") };
+	static const struct kit_part stderr_too[] = { C("40001\0root\0toor\0id\0") };
 
 	(void)state;
+	CHECK(&by_root, stderr_too,
+		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\"}\n"
+		"login password root toor - unknown\n");
 	CHECK(&exec, good,
 		"login password root toor - success\n"
 		"rsh \"rsh\":{\"server_user\":\"root\",\"command\":\"id\",\"answer\":"

@@ -142,6 +142,39 @@ static void test_finger(void **state)
 	assert_string_equal(kit_run(&other, PARTS(asks), 0, SIZE_MAX), "");
 }
 
+/* On another port the answer says what was asked for. */
+static void test_finger_any_port(void **state)
+{
+	static const struct proto_flow_info other = { .ip_proto = 6, .port = { 4000, 4001 } };
+	static const struct kit_part user[] = { C("bob\r\n"),
+		S("Login: bob           \t\t\tName: Bob\r\nNo Plan.\r\n") };
+	static const struct kit_part list[] = { C("\r\n"),
+		S("Login     Name       Tty      Idle  Login Time\r\nbob\r\n") };
+	static const struct kit_part nobody[] = { C("x@h\r\n"),
+		S("[h]\r\nfinger: x: no such user.\r\n") };
+	static const struct kit_part no[][2] = { { C("bob\r\n"),
+							 S("Login: bob\r\nPassword: \r\n") },
+		{ C("bob\r\nal\r\n"), S("No one logged on\r\n") },
+		{ C("bob"), S("No one logged on\r\n") }, { C("bob\r\n"), S("[No one logged on") } };
+
+	(void)state;
+	/* In smaller pieces it may begin like a prompt. */
+	assert_string_equal(kit_run(&other, PARTS(user), 16, SIZE_MAX),
+		FINGER("\"query\":\"bob\",\"long\":false,\"user\":\"bob\",\"answer\":\"Login: bob  "
+		       "  "
+		       "       \\t\\t\\tName: Bob\\r\\nNo Plan.\\r\\n\",\"answer_bytes\":45"));
+	kit_check(&other, PARTS(list),
+		FINGER("\"query\":\"\",\"long\":false,\"user\":\"\",\"answer\":\"Login     Name    "
+		       "   "
+		       "Tty      Idle  Login Time\\r\\nbob\\r\\n\",\"answer_bytes\":53"));
+	kit_check(&other, PARTS(nobody),
+		FINGER("\"query\":\"x@h\",\"long\":false,\"user\":\"x\",\"hosts\":[\"h\"],"
+		       "\"answer\":\"[h]\\r\\nfinger: x: no such "
+		       "user.\\r\\n\",\"answer_bytes\":31"));
+	for (unsigned i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_null(strstr(kit_run(&other, no[i], 2, 0, SIZE_MAX), "finger"));
+}
+
 /* Of a long answer the beginning is kept, of one with a gap what was before it. */
 static void test_finger_long(void **state)
 {
@@ -178,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_llmnr),
 		cmocka_unit_test(test_finger),
+		cmocka_unit_test(test_finger_any_port),
 		cmocka_unit_test(test_finger_long),
 	};
 
