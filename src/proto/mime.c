@@ -115,19 +115,27 @@ static void set_boundary(struct mime *m, struct cur value)
 	cur_copy(&value, m->boundary, len);
 }
 
+/* No more than has room, and no piece of a character. */
+static size_t words(struct cur value, char *ret_text, size_t size)
+{
+	struct out o = out_make(ret_text, size);
+
+	mime_words(value, &o);
+	return o.full ? o.len - out_utf8_open(ret_text, o.len) : o.len;
+}
+
 static void set_name(struct mime *m, struct cur value)
 {
-	size_t len = cur_left(&value);
+	char name[FIELDS_NAME_MAX + 1];
+	size_t len = words(value, name, sizeof(name));
 
-	if (len > FIELDS_NAME_MAX) {
+	if (cur_left(&value) > FIELDS_NAME_MAX)
 		event(m, "smtp.mime_long_filename");
-		len = FIELDS_NAME_MAX;
-	}
 	if (!len)
 		return;
 	m->has_name = true;
 	m->name_len = (uint32_t)len;
-	cur_copy(&value, m->name, len);
+	memcpy(m->name, name, len);
 }
 
 static int hex_value(uint8_t c)
@@ -244,14 +252,12 @@ static void add_list(struct mime *m, enum proto_buffer_id id, struct cur value)
 static void name_whole(struct mime *m, struct cur subject)
 {
 	char name[FIELDS_NAME_MAX];
-	struct out o = out_make(name, sizeof(name));
+	size_t len = words(subject, name, sizeof(name) - strlen(suffix));
 
-	cur_limit(&subject, sizeof(name) - sizeof(suffix));
-	if (!m->whole || !cur_left(&subject))
+	if (!m->whole || !len)
 		return;
-	out_bytes(&o, (const char *)subject.at, cur_left(&subject));
-	out_str(&o, suffix);
-	proto_fields_file_name(m->whole, name, o.len);
+	memcpy(name + len, suffix, strlen(suffix));
+	proto_fields_file_name(m->whole, name, len + strlen(suffix));
 }
 
 static void known_header(struct mime *m, struct cur name, struct cur value)
@@ -610,6 +616,16 @@ void mime_end(struct mime *m, bool cut)
 	proto_fields_add_text(m->tx->data, BUFFER_EMAIL_STATUS, "PARSE_DONE");
 }
 
+static void json_words(
+	struct out *o, const char *name, const struct proto_fields *f, enum proto_buffer_id id)
+{
+	char text[2 * MIME_HEADER_MAX];
+	struct proto_bytes bytes;
+
+	if (proto_fields_get(f, id, 0, &bytes))
+		json_text(o, name, text, words(cur_make(bytes.at, bytes.len), text, sizeof(text)));
+}
+
 void mime_json(const struct proto_fields *f, struct out *o)
 {
 	struct proto_bytes status;
@@ -618,10 +634,10 @@ void mime_json(const struct proto_fields *f, struct out *o)
 		return;
 	json_open(o, "email", '{');
 	json_field(o, "status", f, BUFFER_EMAIL_STATUS);
-	json_field(o, "from", f, BUFFER_EMAIL_FROM);
+	json_words(o, "from", f, BUFFER_EMAIL_FROM);
 	json_fields(o, "to", f, BUFFER_EMAIL_TO, MIME_LIST_JSON);
 	json_fields(o, "cc", f, BUFFER_EMAIL_CC, MIME_LIST_JSON);
-	json_field(o, "subject", f, BUFFER_EMAIL_SUBJECT);
+	json_words(o, "subject", f, BUFFER_EMAIL_SUBJECT);
 	json_field(o, "date", f, BUFFER_EMAIL_DATE);
 	json_field(o, "message_id", f, BUFFER_EMAIL_MESSAGE_ID);
 	json_field(o, "x_mailer", f, BUFFER_EMAIL_X_MAILER);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mime - a message (RFC 5322, 2045 to 2047), line by line: headers that people ask for become
- * fields of the transaction; the message as it is becomes a file, named by its subject, and so do
- * parts with a file name, decoded; links are found in the text. Private to src/proto.
+ * fields of the transaction, as they are; the message as it is becomes a file, named by its
+ * subject, and so do parts with a file name, decoded; links are found in the text. Names and
+ * records are without encoded words. Private to src/proto.
  */
 #pragma once
 
@@ -63,4 +64,6 @@ void mime_end(struct mime *mime, bool cut);
 void mime_json(const struct proto_fields *fields, struct out *o);
 /* For `json` of a parser: the fields' own object, then that one. */
 bool mime_tx_json(struct proto_tx *tx, struct out *o);
+/* mime_word.c: a header's text, with the encoded words in it decoded; what has no room is cut off. */
+void mime_words(struct cur text, struct out *o);
 int mime_base64_value(uint8_t c); /* 0 to 63; -1: it is none */

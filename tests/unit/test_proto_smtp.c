@@ -73,6 +73,34 @@ static void test_names_of_files(void **state)
 		kit_text, "\"attachment\":[\"long.exe\",\"a/b%2\",\"A\",\"old.com\",\"half\"]"));
 }
 
+/* Words of two charsets, side by side, with a language; what is no word or cannot be read stays as it is, and so does
+ * what rules see. */
+static void test_encoded_words(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE, C("DATA\r\n"), S("354 go\r\n"),
+		C("From: =?iso-8859-1?q?J=F6rg_B?= <a@b>\r\nSubject: re: =?UTF-8?B?cGF5?=\r\n"
+		  " =?utf-8*en?Q?m=65nt?= now =?koi8-r?B?8A==?= =?x?Z?y?= =?utf-8?B?a\r\n"
+		  "Content-Type: multipart/mixed; boundary=cut\r\n\r\n--cut\r\n"
+		  "Content-Disposition: attachment; filename=\"=?utf-8?B?w6QuZXhl?=\"\r\n\r\n"
+		  "MZ\r\n--cut\r\nContent-Type: image/png; name==?gb2312?Q?a=2Escr?=\r\n\r\nM\r\n"
+		  "--cut--\r\n.\r\n"),
+		S("250 queued\r\n") };
+	const size_t n = sizeof(parts) / sizeof(parts[0]);
+
+	(void)state;
+	kit_check(&tcp, parts, n,
+		"file \\xc3\\xa4.exe 2\nfile a.scr 1\n"
+		"file re: payment now =?koi8-r?B?8A==?= =?x?Z?y?= =?utf-8?B?a.eml 337\n"
+		"smtp " SMTP
+		",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"J\xc3\xb6rg B <a@b>\","
+		"\"subject\":\"re: payment now =?koi8-r?B?8A==?= =?x?Z?y?= =?utf-8?B?a\","
+		"\"attachment\":[\"\xc3\xa4.exe\",\"a.scr\"]}\n");
+	assert_true(
+		kit_has(&tcp, parts, n, "email.subject=re: =?UTF-8?B?cGF5?==?utf-8*en?Q?m=65nt?="));
+	assert_true(kit_has(&tcp, parts, n, "file.name=\\xc3\\xa4.exe\n"));
+	kit_spoil(&tcp, parts, n);
+}
+
 static void test_chunks_and_pipelining(void **state)
 {
 	static const struct kit_part parts[] = { ENVELOPE,
@@ -191,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_mail_with_files),
 		cmocka_unit_test(test_names_of_files),
+		cmocka_unit_test(test_encoded_words),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
