@@ -29,8 +29,9 @@ struct paste {
 	bool input_cut; /* more was typed than is kept */
 	uint8_t quote;  /* that `line` leaves open */
 	uint64_t next_id;
-	size_t all;    /* bytes that it holds */
-	uint64_t read; /* of files, by commands */
+	size_t all;     /* bytes that it holds */
+	uint64_t read;  /* of files, by commands */
+	unsigned depth; /* of lines that are run in lines */
 	uint8_t end[PASTE_END_MAX];
 	uint32_t end_len;
 	struct bytes line;     /* a command whose quote goes on */
@@ -515,8 +516,104 @@ static enum stage_result run_tee(struct run *r, const struct stage *s, unsigned 
 static bool is_shell(struct cur name)
 {
 	return text_is(name, "sh") || text_is(name, "bash") || text_is(name, "ash") ||
-	       text_is(name, "dash") || text_is(name, "python") || text_is(name, "python3") ||
-	       text_is(name, "perl");
+	       text_is(name, "dash") || text_is(name, "su");
+}
+
+static void run_line(struct paste *p, struct cur c, const struct cur *input);
+
+/* sh -c 'line', su -c 'line' */
+static enum stage_result run_shell(struct run *r, const struct stage *s)
+{
+	struct cur line = option_value(s, "-c");
+
+	if (cur_left(&line))
+		run_line(r->p, line, NULL);
+	else if (r->piped && r->decoded)
+		write_whole(r->p, (struct cur){ 0 }, r->data, false);
+	r->decoded = false;
+	return STAGE_UNKNOWN;
+}
+
+static void write_by_code(void *context, struct cur name, bool append, struct cur data)
+{
+	struct run *r = context;
+
+	if (cur_left(&name))
+		write_file(r->p, name, append, data, false);
+	else
+		write_whole(r->p, name, data, false);
+}
+
+/* python -c, perl -e, php -r; or what is piped or typed into them. */
+static enum stage_result run_code(
+	struct run *r, const struct stage *s, enum paste_language language)
+{
+	static const char *const options[] = {
+		[PASTE_PYTHON] = "-c", [PASTE_PERL] = "-e", [PASTE_PHP] = "-r"
+	};
+	const struct paste_code code = {
+		.language = language, .write = write_by_code, .context = r
+	};
+	struct cur text = option_value(s, options[language]);
+	enum stage_result result = STAGE_SAYS;
+
+	if (!cur_left(&text) && r->piped && r->decoded)
+		return run_shell(r, s);
+	if (!cur_left(&text))
+		result = s->has_here || s->here_text || r->piped ? read_input(r, s, &text)
+								 : STAGE_UNKNOWN;
+	r->decoded = false;
+	if (result == STAGE_SAYS)
+		paste_code(&code, text, r->said);
+	return result == STAGE_SAYS && !r->said->len ? STAGE_UNKNOWN : result;
+}
+
+/* Where it puts it, unless it is not at the beginning or not all. */
+static enum stage_result run_dd(struct run *r, const struct stage *s, unsigned n)
+{
+	static const char *const parts[] = {
+		"seek=", "skip=", "count=", "conv=", "oflag=", "iflag="
+	};
+	struct cur to = { 0 }, from = { 0 }, data;
+	enum stage_result result;
+
+	for (n++; n < s->n; n++) {
+		struct cur value = s->word[n];
+
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+			if (text_begins(value, parts[i]))
+				return STAGE_UNKNOWN;
+		cur_skip(&value, cur_left(&value) < 3 ? cur_left(&value) : 3);
+		if (text_begins(s->word[n], "of="))
+			to = value;
+		else if (text_begins(s->word[n], "if="))
+			from = value;
+	}
+	result = read_operand(r, s, from, &data);
+	if (result != STAGE_SAYS)
+		return result;
+	if (!cur_left(&to)) {
+		say(r, data);
+		return STAGE_SAYS;
+	}
+	write_file(r->p, to, false, data, false);
+	r->decoded = false;
+	return STAGE_SAYS;
+}
+
+/* Those that run other lines. */
+static enum stage_result run_other(struct run *r, const struct stage *s, struct cur name)
+{
+	if (text_begins(name, "python"))
+		return run_code(r, s, PASTE_PYTHON);
+	if (text_begins(name, "perl"))
+		return run_code(r, s, PASTE_PERL);
+	if (text_begins(name, "php"))
+		return run_code(r, s, PASTE_PHP);
+	if (is_shell(name))
+		return run_shell(r, s);
+	r->decoded = false;
+	return STAGE_UNKNOWN;
 }
 
 static enum stage_result run_stage(struct run *r, const struct stage *s)
@@ -550,10 +647,9 @@ static enum stage_result run_stage(struct run *r, const struct stage *s)
 	if (text_is(name, "gunzip") || text_is(name, "zcat") ||
 		(text_is(name, "gzip") && (has_option(s, "-d") || has_option(s, "-dc"))))
 		return run_gunzip(r, s, n);
-	if (is_shell(name) && r->piped && r->decoded)
-		write_whole(r->p, (struct cur){ 0 }, r->data, false);
-	r->decoded = false;
-	return STAGE_UNKNOWN;
+	if (text_is(name, "dd"))
+		return run_dd(r, s, n);
+	return run_other(r, s, name);
 }
 
 /* ---- lines ---- */
@@ -679,7 +775,12 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 	struct room room = { .size = len < PASTE_ALL_MAX ? len : PASTE_ALL_MAX };
 	size_t words_size = cur_left(&c) + 1;
 	bool grows = text_has(c, "zip") || text_has(c, "zcat");
-	char *words = proto_alloc(p->conn, words_size);
+	char *words;
+
+	if (p->depth == PASTE_DEPTH_MAX)
+		return;
+	p->depth++;
+	words = proto_alloc(p->conn, words_size);
 
 	if (grows && room.size < PASTE_GROWN_MAX)
 		room.size = PASTE_GROWN_MAX;
@@ -694,19 +795,27 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 	proto_free(p->conn, room.at[0], room.size);
 	proto_free(p->conn, room.at[1], room.size);
 	proto_free(p->conn, words, words_size);
+	p->depth--;
+}
+
+static bool is_code(struct cur c)
+{
+	return text_has(c, "python") || text_has(c, "perl") || text_has(c, "php");
 }
 
 /* Most lines write no file. */
 static bool is_of_interest(struct cur c)
 {
 	return text_has(c, ">") || text_has(c, "base64") || text_has(c, "uudecode") ||
-	       text_has(c, "<<") || text_has(c, "xxd") || text_has(c, "tee ");
+	       text_has(c, "<<") || text_has(c, "xxd") || text_has(c, "tee ") ||
+	       text_has(c, "of=") || is_code(c);
 }
 
 /* Only what says bytes is worth to wait for the end of its quote. */
 static bool may_go_on(struct cur c)
 {
-	return text_has(c, "echo") || text_has(c, "printf");
+	return text_has(c, "echo") || text_has(c, "printf") ||
+	       (is_code(c) && (text_has(c, " -c") || text_has(c, " -e") || text_has(c, " -r")));
 }
 
 static void begin_uu(struct paste *p, struct cur name, bool base64)

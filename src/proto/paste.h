@@ -2,8 +2,8 @@
 /*
  * paste - files that are typed into a shell: what `echo` and `printf` write into files, perhaps in many lines
  * (the loaders of bots), here documents, what is typed into cat(1); Base64, uuencode (POSIX, uuencode) and hex that
- * is undone on the other side. It knows as much of the shell's language as this takes: words, quotes, pipes,
- * redirections, `;`, `&&`, `||`, `&`. What it does not understand writes no file.
+ * is undone on the other side; lines of Python, Perl and PHP. It knows as much of the shell's language as this takes:
+ * words, quotes, pipes, redirections, `;`, `&&`, `||`, `&`, sh -c. What it does not understand writes no file.
  *
  * A file is put together by its name as it was typed, and told when it is whole, or when the connection ends.
  */
@@ -19,6 +19,7 @@
 #define PASTE_GROWN_MAX (128u << 10) /* of what gunzip makes of them */
 #define PASTE_LINE_MAX  (64u << 10)  /* of lines that a quote holds together */
 #define PASTE_WORDS_MAX 64           /* of one command */
+#define PASTE_DEPTH_MAX 3            /* of lines in lines */
 #define PASTE_READ_MAX \
 	(4u << 20) /* bytes of files that the commands of a connection read: few bytes typed make many */
 
@@ -54,6 +55,17 @@ enum paste_token paste_next(struct cur *c, struct out *o, unsigned *ret_fd);
 /* Whether a quote, or a backslash, holds this line and the next together. *quote: what began the one that is open
  * where the line begins, then where it ends; 0: none. */
 bool paste_goes_on(struct cur line, uint8_t *quote);
+
+/* ---- lines of other languages (paste_code.c) ---- */
+
+struct paste_code {
+	enum paste_language { PASTE_PYTHON, PASTE_PERL, PASTE_PHP } language;
+	/* Into a file; without a name: it was hidden, and is run. */
+	void (*write)(void *context, struct cur name, bool append, struct cur data);
+	void *context;
+};
+/* What it says goes to `o`. */
+void paste_code(const struct paste_code *code, struct cur text, struct out *o);
 
 /* ---- what hides bytes (paste_decode.c); each writes to `o`, as much as has room ---- */
 

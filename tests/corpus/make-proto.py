@@ -16,7 +16,7 @@ BODY = b'what was compressed, and what was compressed' * 3
 ASK = b'GET /a/../b%63?q=1 HTTP/1.1\r\nHost: H.example\r\nCookie: a=1\r\n\r\n'
 
 
-PORT_80 = 9  # its number in fuzz_proto.c
+PORT_21, PORT_80 = 3, 9  # its number in fuzz_proto.c
 SERVER, END, GAP = 1, 14 << 1, 15 << 1
 
 
@@ -55,6 +55,11 @@ def http():
              b'--b\r\n\r\nfield\r\n--b--\r\n')
     post = b'POST /u HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n'
     conversation('http-multipart', (0, post % len(parts) + parts), (1, response(b'')))
+    form = b'user=a%20b&x&pass=%zz+%4'
+    post = b'POST /u HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n'
+    conversation('http-form', (0, post % len(form) + form), (1, response(b'')))
+    part = b'HTTP/1.1 206 P\r\nContent-Length: 3\r\nContent-Range: bytes %d-%d/9\r\n\r\nabc'
+    conversation('http-parts', (0, ASK * 4), *((1, part % (at, at + 2)) for at in (0, 2, 7, 5)))
     conversation('http-connect', (0, b'CONNECT h:443 HTTP/1.1\r\n\r\n'), (1, b'HTTP/1.1 200 Yes\r\n\r\n'),
                  (0, ASK), (1, response(b'inner')))
     conversation('http-continue', (0, b'PUT /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n'),
@@ -220,6 +225,10 @@ def shell():
     conversation('shell-rlogin', (0, b'\0al\0root\0xterm/38400\0'), (1, b'\0\x80Password: '),
                  (0, b'\xff\xffss\0\x18\0\x50\0\0\0\0pw\r'), (1, b'\r\n# '), (0, b'ls\r'), (1, b'ls\r\nf\r\n# '))
     conversation('shell-rsh', (0, b'1022\0'), (0, b'al\0root\0id\0in'), (1, b'\0uid=0\n'))
+    conversation('shell-code', (1, b'\xff\xfd\x18# '), (0, b'''python -c "exec(__import__('base64').b64decode('YQ=='))"\r\n'''),
+                 (0, b'''python3 - << EOF\r\nwith open("k", 'ab') as f:\r\n  f.write(b"\\x41" + bytes([66, 0x43]))\r\nEOF\r\n'''),
+                 (0, b'''perl -e 'open(F,">k");print F pack("H*","4142");print {$f} "a"."b";' | dd of=d\r\n'''),
+                 (0, b'''sh -c 'php -r "file_put_contents(\\"p\\", hex2bin(\\"41\\"), FILE_APPEND);"'\r\n'''))
     conversation('shell-rexec', (0, b'\0root\0pw\0id\0'), (1, b'\1no\n'))
 
 
@@ -230,6 +239,10 @@ MAIL = (b'From: a\r\nTo: b, c\r\nContent-Type: multipart/mixed; boundary=x\r\n\r
 def mail():
     conversation('pop3-mail', (1, b'+OK hi <1@h>\r\n'), (0, b'USER u\r\n'), (1, b'+OK\r\n'), (0, b'PASS p\r\n'), (1, b'+OK\r\n'),
                  (0, b'LIST\r\nRETR 1\r\n'), (1, b'+OK\r\n1 9\r\n.\r\n+OK\r\n' + MAIL + b'.\r\n'), (0, b'QUIT\r\n'))
+    conversation('pop3-many', (0, b'CAPA\r\n' + b'USER u\r\nPASS p\r\nLIST\r\n' * 40), (1, b'+OK hi\r\n' + b'+OK\r\nx\r\n.\r\n-ERR\r\n' * 40))
+    conversation('ftp-many', (0, b'USER u\r\nPASS p\r\n' * 60), (1, b'220 FTP\r\n' + b'331-p\r\n331 p\r\n530 no\r\n' * 60), port=PORT_21)
+    conversation('smtp-words', (1, b'220 ESMTP\r\n'), (0, b'MAIL FROM:<a>\r\nDATA\r\n'), (1, b'250\r\n354\r\n'),
+                 (0, b'Subject: =?utf-8?B?w6Q=?= =?latin1*x?Q?=E4_=?= =?x?B?gA==?=\r\n\r\n.\r\n'), (1, b'250\r\n'))
     conversation('pop3-auth', (1, b'+OK hi\r\n'), (0, b'AUTH\r\nAUTH LOGIN\r\n'), (1, b'-ERR\r\n+ x\r\n'), (0, b'dQ==\r\n'),
                  (1, b'+ y\r\n'), (0, b'cA==\r\n'), (1, b'-ERR no\r\n'), (0, b'APOP u 0af1\r\nAUTH PLAIN AHUAcA==\r\n'),
                  (1, b'-ERR no\r\n+OK\r\n'), (0, b'STLS\r\n'), (1, b'+OK\r\n'), (0, ASK))
@@ -504,6 +517,7 @@ def backorifice():
 def finger():
     conversation('finger', (0, b'/W al@in.example@out.example\r\n'), (1, b'[out.example]\r\n'), (GAP | SERVER, b'xx'),
                  (1, b'more'), (END | SERVER, b''), port=PORT_79)
+    conversation('finger-elsewhere', (0, b'al\r\n'), (1, b'[h]\r\n'), (1, b'Login: al'), (1, b'\t\t\tName: A\r\n'))
 
 
 def dhcpv6():

