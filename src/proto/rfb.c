@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RFB, which VNC speaks (RFC 6143, chapter 7), up to the first picture: versions, security, VNC
- * authentication, and what the screen is called. Each side waits for its turn; a connection is one
- * transaction.
+ * authentication, VeNCrypt (version 0.2) with a password in clear or up to its TLS, and what the
+ * screen is called. Each side waits for its turn; a connection is one transaction.
  */
 #include "proto/fields.h"
 
@@ -12,8 +12,12 @@
 #define RFB_VERSION_LEN 12
 #define RFB_TEXT_MAX    256u /* of a reason, of a name; the rest is cut */
 #define RFB_SECRET_LEN  16
+#define RFB_PLAIN_MAX   1024u /* bytes of a user, of a password */
 
-enum security { SECURITY_INVALID, SECURITY_NONE, SECURITY_VNC };
+enum security { SECURITY_INVALID, SECURITY_NONE, SECURITY_VNC, SECURITY_VENCRYPT = 19 };
+
+/* What VeNCrypt goes on with; all behind Plain is in TLS. */
+enum vencrypt { VENCRYPT_PLAIN = 256, VENCRYPT_TLS_LAST = 262 };
 
 /* The message that comes next. */
 enum rfb_turn {
@@ -24,6 +28,12 @@ enum rfb_turn {
 	CHOICE,
 	CHALLENGE,
 	RESPONSE,
+	VENCRYPT_VERSION,
+	VENCRYPT_CLIENT_VERSION,
+	VENCRYPT_TYPES,
+	VENCRYPT_CHOICE,
+	VENCRYPT_PASSWORD,
+	VENCRYPT_TLS,
 	RESULT,
 	REASON,
 	CLIENT_INIT,
@@ -43,8 +53,10 @@ struct rfb {
 	struct proto_login login;
 	char version[2][8]; /* "003.008" */
 	unsigned minor;     /* that both speak: 3, 7, 8 */
-	bool has_type, has_challenge, has_response, has_result, has_shared, has_screen, bad;
-	uint32_t type, result;
+	bool over;          /* TLS begins */
+	bool has_type, has_vencrypt, has_challenge, has_response, has_result, has_shared,
+		has_screen, bad;
+	uint32_t type, vencrypt, result;
 	uint8_t challenge[RFB_SECRET_LEN], response[RFB_SECRET_LEN];
 	uint8_t shared;
 	struct rfb_text reason, name;
@@ -103,6 +115,8 @@ static void set_type(struct rfb *rfb, uint32_t type)
 		rfb->turn = CHALLENGE;
 	else if (type == SECURITY_NONE)
 		rfb->turn = rfb->minor == 8 ? RESULT : CLIENT_INIT;
+	else if (type == SECURITY_VENCRYPT)
+		rfb->turn = VENCRYPT_VERSION;
 	else
 		rfb->turn = type == SECURITY_INVALID ? REASON : NOTHING;
 }
@@ -156,6 +170,66 @@ static bool take_response(struct rfb *rfb, struct cur *c)
 	out_hex(&o, rfb->response, RFB_SECRET_LEN);
 	rfb->login.method = "vnc";
 	proto_login_hash(&rfb->login, (const uint8_t *)text, o.len);
+	return true;
+}
+
+static bool take_vencrypt_version(struct rfb *rfb, struct cur *c)
+{
+	rfb->turn = cur_be16(c) == 2 ? VENCRYPT_CLIENT_VERSION : NOTHING;
+	return cur_ok(c);
+}
+
+static bool take_vencrypt_client_version(struct rfb *rfb, struct cur *c)
+{
+	rfb->turn = cur_be16(c) == 2 ? VENCRYPT_TYPES : NOTHING;
+	return cur_ok(c);
+}
+
+/* Behind a zero, which says that the version is fine. */
+static bool take_vencrypt_types(struct rfb *rfb, struct cur *c)
+{
+	bool fine = cur_u8(c) == 0;
+
+	cur_skip(c, 4 * (fine ? cur_u8(c) : 0));
+	rfb->turn = fine ? VENCRYPT_CHOICE : NOTHING;
+	return cur_ok(c);
+}
+
+static bool take_vencrypt_choice(struct rfb *rfb, struct cur *c)
+{
+	rfb->vencrypt = cur_be32(c);
+	rfb->has_vencrypt = cur_ok(c);
+	rfb->turn = rfb->vencrypt == VENCRYPT_PLAIN ? VENCRYPT_PASSWORD
+		    : rfb->vencrypt > VENCRYPT_PLAIN && rfb->vencrypt <= VENCRYPT_TLS_LAST
+			    ? VENCRYPT_TLS
+			    : NOTHING;
+	return cur_ok(c);
+}
+
+static bool take_vencrypt_password(struct rfb *rfb, struct cur *c)
+{
+	uint32_t user_len = cur_be32(c), password_len = cur_be32(c);
+	struct cur user, password;
+
+	if (user_len > RFB_PLAIN_MAX || password_len > RFB_PLAIN_MAX) {
+		rfb->turn = NOTHING;
+		return true;
+	}
+	user = cur_sub(c, user_len);
+	password = cur_sub(c, password_len);
+	if (!cur_ok(c))
+		return false;
+	rfb->login.method = "plain";
+	proto_login_user(&rfb->login, user.at, user_len);
+	proto_login_password(&rfb->login, password.at, password_len);
+	rfb->turn = RESULT;
+	return true;
+}
+
+static bool take_vencrypt_tls(struct rfb *rfb, struct cur *c)
+{
+	rfb->over = cur_u8(c) == 1;
+	rfb->turn = NOTHING;
 	return true;
 }
 
@@ -228,6 +302,12 @@ static const struct {
 	[CHOICE] = { 0, take_choice },
 	[CHALLENGE] = { 1, take_challenge },
 	[RESPONSE] = { 0, take_response },
+	[VENCRYPT_VERSION] = { 1, take_vencrypt_version },
+	[VENCRYPT_CLIENT_VERSION] = { 0, take_vencrypt_client_version },
+	[VENCRYPT_TYPES] = { 1, take_vencrypt_types },
+	[VENCRYPT_CHOICE] = { 0, take_vencrypt_choice },
+	[VENCRYPT_PASSWORD] = { 0, take_vencrypt_password },
+	[VENCRYPT_TLS] = { 1, take_vencrypt_tls },
 	[RESULT] = { 1, take_result },
 	[REASON] = { 1, take_reason },
 	[CLIENT_INIT] = { 0, take_client_init },
@@ -273,7 +353,10 @@ static size_t rfb_feed(struct proto_conn *conn, void *state, unsigned side, cons
 		return SIZE_MAX;
 	if (rfb->turn == NOTHING) {
 		finish(rfb);
-		return len;
+		if (!rfb->over)
+			return len;
+		proto_conn_start_over(conn);
+		return len - cur_left(&c);
 	}
 	if (turns[rfb->turn].side != side)
 		proto_conn_wait(conn, side);
@@ -360,6 +443,8 @@ static void say_authentication(const struct rfb *rfb, struct out *o)
 	json_open(o, "authentication", '{');
 	if (rfb->has_type)
 		json_u64(o, "security_type", rfb->type);
+	if (rfb->has_vencrypt)
+		json_u64(o, "vencrypt_type", rfb->vencrypt);
 	if (rfb->has_challenge) {
 		json_open(o, "vnc", '{');
 		json_hex(o, "challenge", rfb->challenge, RFB_SECRET_LEN, 0);

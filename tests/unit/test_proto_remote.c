@@ -97,6 +97,51 @@ static void test_rfb_other(void **state)
 	kit_check(&tcp, bad, N(bad), NULL);
 }
 
+#define VENCRYPT                                                                                \
+	S("RFB 003.008\n"), C("RFB 003.008\n"), S("\2\x13\2"), C("\x13"), S("\0\2"), C("\0\2"), \
+		S("\0\3\0\0\1\2\0\0\1\1\0\0\1\0")
+#define SAID_VENCRYPT "\"authentication\":{\"security_type\":19,\"vencrypt_type\":"
+
+/* A password in clear, or TLS, in which something else begins; what is refused; names longer than there are. */
+static void test_rfb_vencrypt(void **state)
+{
+	static const struct kit_part plain[] = { VENCRYPT, C("\0\0\1\0"),
+		C("\0\0\0\4\0\0\0\4roottoor"), S("\0\0\0\0"), C("\1"), S(SCREEN) };
+	static const struct kit_part wrong[] = { VENCRYPT, C("\0\0\1\0\0\0\0\1\0\0\0\0a"),
+		S("\0\0\0\1\0\0\0\2no") };
+	static const struct kit_part tls[] = { VENCRYPT, C("\0\0\1\2"), S("\1"), C(INNER),
+		S(INNER_ANSWER) };
+	static const struct kit_part no_tls[] = { VENCRYPT, C("\0\0\1\2"), S("\0"), C(INNER) };
+	static const struct kit_part refused[] = { S("RFB 003.008\n"), C("RFB 003.008\n"),
+		S("\1\x13"), C("\x13"), S("\0\2"), C("\0\2"), S("\1") };
+	static const struct kit_part old[] = { S("RFB 003.008\n"), C("RFB 003.008\n"), S("\1\x13"),
+		C("\x13"), S("\0\1") };
+	static const struct kit_part endless[] = { VENCRYPT,
+		C("\0\0\1\0\xff\xff\xff\xff\0\0\0\4ro") };
+	static const struct kit_part unknown[] = { VENCRYPT, C("\0\0\1\7") };
+
+	(void)state;
+	kit_check(&tcp, plain, N(plain),
+		"login plain root toor - success\nrfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT
+		"256,\"security_result\":\"OK\"}," SAID_SCREEN);
+	kit_check(&tcp, wrong, N(wrong),
+		"login plain a - - failure\nrfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT
+		"256,\"security_result\":\"FAIL\"},\"server_security_failure_reason\":\"no\"}\n");
+	kit_check(&tcp, tls, N(tls),
+		"rfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT "258}}\n" SAID_INNER);
+	kit_check(&tcp, no_tls, N(no_tls), "rfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT "258}}\n");
+	kit_check(&tcp, refused, N(refused),
+		"rfb \"rfb\":{" VERSIONS("008") "\"authentication\":{\"security_type\":19}}\n");
+	kit_check(&tcp, old, N(old),
+		"rfb \"rfb\":{" VERSIONS("008") "\"authentication\":{\"security_type\":19}}\n");
+	kit_check(
+		&tcp, endless, N(endless), "rfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT "256}}\n");
+	kit_check(
+		&tcp, unknown, N(unknown), "rfb \"rfb\":{" VERSIONS("008") SAID_VENCRYPT "263}}\n");
+	kit_spoil(&tcp, plain, N(plain));
+	kit_spoil(&tcp, tls, N(tls));
+}
+
 static void test_socks_5(void **state)
 {
 	static const struct kit_part parts[] = { C("\5\2\0\2"), S("\5\2"), C("\1\3joe\4pass"),
@@ -260,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_rfb_success),
 		cmocka_unit_test(test_rfb_failure),
 		cmocka_unit_test(test_rfb_other),
+		cmocka_unit_test(test_rfb_vencrypt),
 		cmocka_unit_test(test_socks_5),
 		cmocka_unit_test(test_socks_5_at_once),
 		cmocka_unit_test(test_socks_5_refused),
