@@ -103,7 +103,7 @@ static void take_challenge(struct mysql *m, struct cur first, struct cur second)
 	}
 }
 
-/* "$mysql$CHALLENGE*RESPONSE", both in hex. */
+/* "$mysqlna$CHALLENGE*RESPONSE", both in hex, as crackers know native passwords; of others they know none. */
 static void take_hash(struct mysql *m, struct cur response)
 {
 	char text[PROTO_LOGIN_MAX + 1];
@@ -114,7 +114,7 @@ static void take_hash(struct mysql *m, struct cur response)
 	if (!m->challenge_len || !cur_left(&response))
 		return;
 	cur_limit(&response, MYSQL_RESPONSE_MAX);
-	out_str(&o, "$mysql$");
+	out_str(&o, m->login.method == plugins[NATIVE_PASSWORD] ? "$mysqlna$" : "$mysql$");
 	out_hex(&o, m->challenge, len);
 	out_char(&o, '*');
 	out_hex(&o, response.at, cur_left(&response));

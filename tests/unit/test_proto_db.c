@@ -30,8 +30,8 @@ static int show_logins(void **state)
 	"U\0\0\1\r\xa2\x08\0\0\0\0\1!" MYSQL_ZEROS "root\0" MYSQL_RESPONSE \
 	"shop\0mysql_native_password\0"
 #define MYSQL_DENIED "\xff\x15\4#28000Access denied"
-#define MYSQL_HASH                                         \
-	"$mysql$6162636465666768696a6b6c6d6e6f7071727374*" \
+#define MYSQL_HASH                                           \
+	"$mysqlna$6162636465666768696a6b6c6d6e6f7071727374*" \
 	"a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3"
 #define MYSQL_SAYS "mysql \"mysql\":{\"version\":\"8.0.30\",\"thread_id\":8,"
 #define MYSQL_ERROR                                                                    \
