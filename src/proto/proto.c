@@ -311,6 +311,8 @@ static const struct proto_parser *recognise(
 
 	if (parser)
 		side->id = parser->id;
+	else if (!len && conn->before)
+		return NULL; /* it has said what it was, and nothing since */
 	else if (!may || end || len >= PROTO_GUESS_MAX || conn->info.ip_proto != IPPROTO_TCP)
 		side->id = PROTO_FAILED;
 	return parser;
@@ -491,6 +493,12 @@ static const struct proto_parser *claim_if_nobody_else(
 	return parser;
 }
 
+/* A side that has ended may have said nothing since the connection started over. */
+static bool is_nobodys(const struct conn_side *side)
+{
+	return side->id == PROTO_FAILED || (!side->id && side->ended);
+}
+
 static void find_parser(
 	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
 {
@@ -513,7 +521,7 @@ static void find_parser(
 	if (parser) {
 		if (set_parser(conn, parser))
 			catch_up(conn);
-	} else if (conn->side[0].id == PROTO_FAILED && conn->side[1].id == PROTO_FAILED && !may) {
+	} else if (is_nobodys(&conn->side[0]) && is_nobodys(&conn->side[1]) && !may) {
 		turns_tell(conn);
 		turns_drop(conn);
 		lose_all(conn);

@@ -62,3 +62,10 @@ def test_ethertypes(tmp_path):
 
 def test_known_is_not_unknown(tmp_path):
     assert not replay(tmp_path, 'raw', [(n, packet) for n, (_, packet) in enumerate(p.tcp_talk(ATTACKER, HONEYPOT, 4000, 80))])
+
+
+def test_not_what_ends_before_tls(tmp_path):
+    """The client asked for it, the server agreed, and nothing came of it: what was said is known."""
+    request = b'\3\0\0\x27\x22\xe0\0\0\0\0\0Cookie: mstshash=administr\r\n'
+    frames = talk([(0, request), (1, b'\3\0\0\x13\x0e\xd0\0\0\x12\x34\0\2\1\x08\0\1\0\0\0')], 4000, 3389)
+    assert not replay(tmp_path, 'raw', list(enumerate(frames)))
