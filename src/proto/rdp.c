@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RDP ([MS-RDPBCGR] 2.2.1.1 and 2.2.1.2): the connection request and its confirmation, in TPKT
- * (RFC 1006) and X.224. Each is a transaction. When the server chooses a security that is TLS, that
- * begins behind them; else the rest is left alone.
+ * RDP ([MS-RDPBCGR] 2.2.1.1 to 2.2.1.3): the connection request and its confirmation, in TPKT
+ * (RFC 1006) and X.224, and what the client says of itself then. Each is a transaction. When the
+ * server chooses a security that is TLS, that begins behind the first two; else the rest is left
+ * alone.
  */
-#include "proto/fields.h"
+#include "proto/rdp.h"
 
 #define RDP_HEADER_LEN 11u  /* TPKT, and X.224 up to its class */
 #define RDP_LEN_MAX    260u /* of a message, whose X.224 header counts to 255 */
@@ -15,7 +16,7 @@ enum { NEG_REQUEST = 1, NEG_RESPONSE, NEG_FAILURE };
 
 struct rdp {
 	struct proto_conn *conn;
-	bool said[2], over;
+	bool said[2], connected, over;
 };
 
 static bool is_type(unsigned side, uint8_t byte)
@@ -184,6 +185,47 @@ static void take_message(struct rdp *rdp, unsigned side, struct cur c)
 		proto_conn_start_over(rdp->conn);
 }
 
+static void tell_connect(struct rdp *rdp, const struct out *said)
+{
+	struct proto_tx *tx = proto_fields_tx(rdp->conn, "rdp");
+	char text[32];
+	struct out o = out_make(text, sizeof(text));
+
+	if (!tx)
+		return;
+	json_u64(&o, "tx_id", tx->state.id);
+	out_char(&o, ',');
+	proto_fields_say(tx->data, &o);
+	proto_fields_say(tx->data, said);
+	tx->state.done[1] = true;
+	proto_tx_done(tx, 0);
+}
+
+/* Of an X.224 that carries data the header has no more than three bytes. */
+static size_t take_connect(struct rdp *rdp, struct cur c)
+{
+	static const uint8_t data[] = { 2, 0xf0, 0x80 };
+	char text[4096];
+	struct out o = out_make(text, sizeof(text));
+	struct cur begin = c;
+	uint16_t version = cur_be16(&begin), size = cur_be16(&begin);
+
+	if (cur_left(&c) < 4)
+		return 0;
+	if (version != 0x300 || size > RDP_CONNECT_MAX || size < 4)
+		return SIZE_MAX;
+	if (cur_left(&c) < size)
+		return 0;
+	rdp->connected = true;
+	cur_limit(&begin, size - 4u);
+	if (cur_left(&begin) < sizeof(data) || memcmp(begin.at, data, sizeof(data)) != 0)
+		return SIZE_MAX;
+	cur_skip(&begin, sizeof(data));
+	if (rdp_say_connect(&o, begin))
+		tell_connect(rdp, &o);
+	return size;
+}
+
 static size_t rdp_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -197,6 +239,8 @@ static size_t rdp_feed(struct proto_conn *conn, void *state, unsigned side, cons
 		proto_conn_wait(conn, 0);
 		return 0;
 	}
+	if (side == 0 && rdp->said[0] && !rdp->connected)
+		return len ? take_connect(rdp, c) : 0;
 	if (rdp->said[side] || guess == PROTO_IS_NOT)
 		return SIZE_MAX;
 	cur_skip(&c, 2);

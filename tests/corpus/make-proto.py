@@ -214,6 +214,17 @@ def remote():
                  (1, b'\3\0\0\x13\x0e\xd0\0\0\x12\x34\0\2\1\x08\0\2\0\0\0'), (0, ASK))
     conversation('rdp-plain', (0, b'\3\0\0\x0b\6\xe0\0\0\0\0\0'), (1, b'\3\0\0\x0b\6\xd0\0\0\x12\x34\0'),
                  (0, b'\3\0\0\x0c\2\xf0\x80\4\1\0\1\0'))
+    core = struct.pack('<HHIHHIII', 0xc001, 216, 0x80004, 800, 600, 0xaa03ca01, 0x409, 2600) + b'P\0'.ljust(32, b'\0')
+    core = (core + struct.pack('<III', 4, 0, 12) + bytes(64) + struct.pack('<HHIHHH', 0xca01, 1, 0, 24, 7, 0x57)).ljust(216, b'\0')
+    blocks = core + struct.pack('<HHI8sI', 0xc003, 20, 1, b'rdpdr', 0)
+    blocks = b'\0\5\0\x14\x7c\0\1\x81\6\0\x08\0\x10\0\1\xc0\0Duca' + struct.pack('>H', 0x8000 | len(blocks)) + blocks
+    body = b'\4\1\1\4\1\1\1\1\xff\x30\0\x30\0\x30\0\4\x82' + struct.pack('>H', len(blocks)) + blocks
+    body = b'\2\xf0\x80\x7f\x65\x82' + struct.pack('>H', len(body)) + body
+    conversation('rdp-connect', (0, b'\3\0\0\x0b\6\xe0\0\0\0\0\0'), (1, b'\3\0\0\x0b\6\xd0\0\0\x12\x34\0'),
+                 (0, b'\3\0' + struct.pack('>H', len(body) + 4) + body))
+    choice = (1, b'RFB 003.008\n'), (0, b'RFB 003.008\n'), (1, b'\1\x13'), (0, b'\x13'), (1, b'\0\2'), (0, b'\0\2'), (1, b'\0\2\0\0\1\0\0\0\1\2')
+    conversation('rfb-plain', *choice, (0, b'\0\0\1\0\0\0\0\1\0\0\0\2upw'), (1, b'\0\0\0\1\0\0\0\2no'))
+    conversation('rfb-tls', *choice, (0, b'\0\0\1\2'), (1, b'\1'), (0, ASK))
 def shell():
     conversation('shell-telnet', (1, b'\xff\xfd\x18\xff\xfb\x01login: '), (0, b'\xff\xfa\x1f\0\x50\0\x18\xff\xf0ro\xff\xfd\x03t\bot\r\0'),
                  (1, b'root\r\nPassword: '), (0, b'x\x15pw\r\0'), (1, b'\r\nLogin incorrect\r\nlogin: '), (0, b'a\r\nb\r\n'),

@@ -35,7 +35,8 @@ def test_rdp():
     found = replay(os.path.join(SV, 'rdp-protocol', 'RDP-003.pcap'), 'rdp', '--ignore-checksums')
     assert bodies(found, 'login') == [{'method': 'rdp-cookie', 'user': 'A70067', 'result': 'unknown'}]
     assert [(rdp['event_type'], rdp.get('cookie')) for rdp in bodies(found, 'rdp')] == [
-        ('initial_request', 'A70067'), ('initial_response', None)]
+        ('initial_request', 'A70067'), ('initial_response', None), ('connect_request', None)]
+    assert bodies(found, 'rdp')[-1]['client']['client_name'] == 'ISD2-KM84178'
 
 
 def test_socks_reverse():

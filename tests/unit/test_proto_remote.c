@@ -246,6 +246,45 @@ static void test_socks_or_not(void **state)
 		assert_null(strstr(kit_run(&tcp, &others[i], 1, 0, SIZE_MAX), "socks"));
 }
 
+#define ZEROS_4  "\0\0\0\0"
+#define ZEROS_28 ZEROS_4 ZEROS_4 ZEROS_4 ZEROS_4 ZEROS_4 ZEROS_4 ZEROS_4
+#define ZEROS_60 ZEROS_28 ZEROS_28 ZEROS_4
+#define RDP_ASK  C("\3\0\0\x0b\6\xe0\0\0\0\0\0"), S("\3\0\0\x0b\6\xd0\0\0\x12\x34\0")
+#define RDP_ASKED                                                        \
+	"rdp \"rdp\":{\"tx_id\":0,\"event_type\":\"initial_request\"}\n" \
+	"rdp \"rdp\":{\"tx_id\":1,\"event_type\":\"initial_response\"}\n"
+#define RDP_CORE                                                                               \
+	"\1\xc0\xd8\0\4\0\x08\0\0\4\0\3\1\xca\3\xaa\x19\4\1\0\x28\x0a\0\0P\0C\0" ZEROS_28      \
+	"\4\0\0\0" ZEROS_4 "\x0c\0\0\0" ZEROS_60 ZEROS_4 "\1\xca\1\0" ZEROS_4 "\x10\0\7\0\1\0" \
+	"4\0"                                                                                  \
+	"2\0" ZEROS_60 "\0\0" ZEROS_4
+#define RDP_NET "\3\xc0\x20\0\2\0\0\0rdpdr\0\0\0" ZEROS_4 "cliprdr\0" ZEROS_4
+#define MCS_CONNECT                                                                    \
+	"\3\0\1\x2e\2\xf0\x80\x7f\x65\x82\1\x22\4\1\1\4\1\1\1\1\xff\x30\0\x30\0\x30\0" \
+	"\4\x82\1\x0f\0\5\0\x14\x7c\0\1\x81\6\0\x08\0\x10\0\1\xc0\0Duca\x80\xf8"
+
+/* Without TLS the client says who it is; what is not whole, or something else, says nothing. */
+static void test_rdp_connect(void **state)
+{
+	static const struct kit_part parts[] = { RDP_ASK, C(MCS_CONNECT RDP_CORE RDP_NET),
+		S("more"), C("more") };
+	static const struct kit_part large[] = { RDP_ASK, C("\3\0\xff\xff\2\xf0\x80\x7f\x65") };
+	static const struct kit_part other[] = { RDP_ASK, C("\3\0\0\x0c\2\xf0\x80\4\1\0\1\0") };
+
+	(void)state;
+	kit_check(&tcp, parts, N(parts),
+		RDP_ASKED
+		"rdp \"rdp\":{\"tx_id\":2,\"event_type\":\"connect_request\",\"client\":{"
+		"\"version\":\"v5\",\"desktop_width\":1024,\"desktop_height\":768,"
+		"\"keyboard_layout\":\"ru-RU\",\"build\":\"Windows XP\",\"client_name\":\"PC\","
+		"\"keyboard_type\":\"enhanced\",\"function_keys\":12,\"color_depth\":16,"
+		"\"capabilities\":[\"support_errinfo_pdf\"],\"id\":\"42\"},"
+		"\"channels\":[\"rdpdr\",\"cliprdr\"]}\n");
+	kit_check(&tcp, large, N(large), RDP_ASKED);
+	kit_check(&tcp, other, N(other), RDP_ASKED);
+	kit_spoil(&tcp, parts, N(parts));
+}
+
 static void test_rdp(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -313,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_socks_reverse),
 		cmocka_unit_test(test_socks_or_not),
 		cmocka_unit_test(test_rdp),
+		cmocka_unit_test(test_rdp_connect),
 		cmocka_unit_test(test_rdp_without),
 	};
 
