@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Microsoft SQL Server: Tabular Data Stream 7.x ([MS-TDS]). A transaction is a message of the client
- * and the beginning of the answer. TLS, which is inside of PRELOGIN messages (2.2.6.5), is left
- * alone.
+ * Microsoft SQL Server: Tabular Data Stream 7.x ([MS-TDS]), and what came before it and Sybase still
+ * speaks, 4.2 and 5.0, as those log in who try many passwords. A transaction is a message of the
+ * client and the beginning of the answer. TLS, which is inside of PRELOGIN messages (2.2.6.5), is
+ * left alone.
  */
 #include "proto/talk.h"
 
@@ -16,6 +17,7 @@
 
 enum {
 	TDS_BATCH = 1,
+	TDS_OLD_LOGIN,
 	TDS_RPC = 3,
 	TDS_ANSWER,
 	TDS_ATTENTION = 6,
@@ -46,6 +48,13 @@ enum {
 	LOGIN_DATABASE = 68
 };
 
+/* Where the login of 4.2 and 5.0 has what: names of fixed size, with their length behind them. */
+enum { OLD_HOST = 0, OLD_USER = 31, OLD_PASSWORD = 62, OLD_APP = 140, OLD_SERVER = 171 };
+#define OLD_NAME_LEN 30u
+
+/* What LOGINACK of 5.0 has for an interface. */
+#define OLD_REFUSED 6u
+
 struct mssql {
 	struct proto_conn *conn;
 	struct talk_queue queue;
@@ -53,16 +62,22 @@ struct mssql {
 	uint64_t skip[2];
 	bool goes_on[2]; /* the next packet belongs to the same message */
 	bool prelogin;   /* and the answer to it has no tokens */
+	bool narrow;     /* a character is a byte: 4.2, 5.0 */
 	bool unreadable;
 };
 
-static void say_wide(struct out *o, const char *name, struct cur c)
+static void say_text(const struct mssql *m, struct out *o, const char *name, struct cur c)
 {
 	char text[3 * TALK_KEEP_MAX];
 	struct out wide = out_make(text, sizeof(text));
 
-	text_wide(&wide, c, true);
+	text_wide(&wide, c, !m->narrow);
 	json_text(o, name, text, wide.len);
+}
+
+static size_t bytes_of(const struct mssql *m, unsigned chars)
+{
+	return m->narrow ? chars : 2 * (size_t)chars;
 }
 
 static struct cur login_field(struct cur whole, unsigned place)
@@ -123,11 +138,49 @@ static void take_login(struct mssql *m, struct out *o, struct cur c)
 		struct cur field = login_field(c, fields[i].place);
 
 		if (cur_left(&field))
-			say_wide(o, fields[i].name, field);
+			say_text(m, o, fields[i].name, field);
 	}
 	m->login.method = cur_left(&user) ? "password" : "sspi";
 	take_user(m, user);
 	take_password(m, login_field(c, LOGIN_PASSWORD));
+}
+
+/* False: it cannot be one, it is too long, or not followed by zeros. */
+static bool old_field(struct cur whole, unsigned place, struct cur *ret_name)
+{
+	struct cur name;
+	uint8_t len;
+
+	cur_skip(&whole, place);
+	name = cur_sub(&whole, OLD_NAME_LEN);
+	len = cur_u8(&whole);
+	if (!cur_ok(&whole) || len > OLD_NAME_LEN)
+		return false;
+	*ret_name = cur_sub(&name, len);
+	while (cur_left(&name))
+		if (cur_u8(&name))
+			return false;
+	return true;
+}
+
+static void take_old_login(struct mssql *m, struct out *o, struct cur c)
+{
+	static const struct {
+		unsigned place;
+		const char *name;
+	} fields[] = { { OLD_HOST, "hostname" }, { OLD_USER, "user" }, { OLD_APP, "app_name" },
+		{ OLD_SERVER, "server" } };
+	struct cur field;
+
+	m->narrow = true;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (old_field(c, fields[i].place, &field) && cur_left(&field))
+			say_text(m, o, fields[i].name, field);
+	m->login.method = "password";
+	if (old_field(c, OLD_USER, &field))
+		proto_login_user(&m->login, field.at, cur_left(&field));
+	if (old_field(c, OLD_PASSWORD, &field))
+		proto_login_password(&m->login, field.at, cur_left(&field));
 }
 
 /* PRELOGIN (2.2.6.5): of each option where it is; 0 is the version, 1 encryption, 2 the name. */
@@ -166,14 +219,14 @@ static void skip_headers(struct cur *c)
 		cur_skip(c, n);
 }
 
-static void say_procedure(struct out *o, struct cur c)
+static void say_procedure(const struct mssql *m, struct out *o, struct cur c)
 {
 	uint16_t chars = cur_le16(&c);
 
 	if (chars == 0xffff)
 		json_u64(o, "procedure_id", cur_le16(&c));
 	else
-		say_wide(o, "procedure", cur_sub(&c, 2 * (size_t)chars));
+		say_text(m, o, "procedure", cur_sub(&c, bytes_of(m, chars)));
 }
 
 static void say_request(struct mssql *m, struct out *o, uint8_t type, struct cur c)
@@ -181,17 +234,22 @@ static void say_request(struct mssql *m, struct out *o, uint8_t type, struct cur
 	switch (type) {
 	case TDS_BATCH:
 		json_str(o, "command", "batch");
-		skip_headers(&c);
-		say_wide(o, "query", c);
+		if (!m->narrow)
+			skip_headers(&c);
+		say_text(m, o, "query", c);
 		break;
 	case TDS_RPC:
 		json_str(o, "command", "rpc");
 		skip_headers(&c);
-		say_procedure(o, c);
+		say_procedure(m, o, c);
 		break;
 	case TDS_LOGIN:
 		json_str(o, "command", "login");
 		take_login(m, o, c);
+		break;
+	case TDS_OLD_LOGIN:
+		json_str(o, "command", "login");
+		take_old_login(m, o, c);
 		break;
 	case TDS_PRELOGIN:
 		json_str(o, "command", "prelogin");
@@ -238,20 +296,25 @@ static bool next_token(struct cur *c, uint8_t *ret_type, struct cur *ret_body)
 	return cur_ok(ret_body);
 }
 
-static void say_error(struct out *o, struct cur c)
+static void say_error(const struct mssql *m, struct out *o, struct cur c)
 {
 	json_str(o, "response", "error");
 	json_u64(o, "error_code", cur_le32(&c));
 	cur_skip(&c, 1);
 	json_u64(o, "severity", cur_u8(&c));
-	say_wide(o, "error", cur_sub(&c, 2 * (size_t)cur_le16(&c)));
+	say_text(m, o, "error", cur_sub(&c, bytes_of(m, cur_le16(&c))));
 }
 
 /* LOGINACK: interface, version, name of the server's program. */
-static void say_program(struct out *o, struct cur c)
+static void say_program(const struct mssql *m, struct out *o, struct cur c)
 {
 	cur_skip(&c, 1 + 4);
-	say_wide(o, "program", cur_sub(&c, 2 * (size_t)cur_u8(&c)));
+	say_text(m, o, "program", cur_sub(&c, bytes_of(m, cur_u8(&c))));
+}
+
+static bool refuses(const struct mssql *m, struct cur ack)
+{
+	return m->narrow && cur_ahead(ack, 0) == OLD_REFUSED;
 }
 
 static void take_tokens(struct mssql *m, struct out *o, struct cur c)
@@ -262,11 +325,11 @@ static void take_tokens(struct mssql *m, struct out *o, struct cur c)
 
 	for (unsigned n = 0; n < TDS_TOKENS_MAX && next_token(&c, &type, &body); n++) {
 		if (type == TOKEN_ERROR && !failed)
-			say_error(o, body);
+			say_error(m, o, body);
 		if (type == TOKEN_LOGINACK && !let_in)
-			say_program(o, body);
-		failed |= type == TOKEN_ERROR;
-		let_in |= type == TOKEN_LOGINACK;
+			say_program(m, o, body);
+		failed |= type == TOKEN_ERROR || (type == TOKEN_LOGINACK && refuses(m, body));
+		let_in |= type == TOKEN_LOGINACK && !refuses(m, body);
 		challenged |= type == TOKEN_SSPI;
 	}
 	if (!failed)
@@ -381,6 +444,20 @@ static enum proto_guess guess_login(struct cur c, size_t size)
 	return len >= 86 && size <= len && version >> 28 == 7 ? PROTO_IS : PROTO_IS_NOT;
 }
 
+static enum proto_guess guess_old_login(struct cur c)
+{
+	static const unsigned places[] = { OLD_HOST, OLD_USER, OLD_PASSWORD };
+	struct cur name = { .at = NULL };
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (cur_left(&c) < places[i] + OLD_NAME_LEN + 1)
+			return PROTO_MAY_BE;
+		if (!old_field(c, places[i], &name) || (places[i] == OLD_USER && !cur_left(&name)))
+			return PROTO_IS_NOT;
+	}
+	return PROTO_IS;
+}
+
 /* The first option is the version, of six bytes. */
 static enum proto_guess guess_options(struct cur c)
 {
@@ -402,7 +479,8 @@ static enum proto_guess mssql_guess(
 	uint16_t size = cur_be16(&c);
 
 	(void)info;
-	if (side ? type != TDS_ANSWER : type != TDS_PRELOGIN && type != TDS_LOGIN)
+	if (side ? type != TDS_ANSWER
+		 : type != TDS_PRELOGIN && type != TDS_LOGIN && type != TDS_OLD_LOGIN)
 		return PROTO_IS_NOT;
 	if (status > TDS_END_OF_MESSAGE)
 		return PROTO_IS_NOT;
@@ -411,6 +489,8 @@ static enum proto_guess mssql_guess(
 		return PROTO_MAY_BE;
 	if (size <= TDS_HEAD)
 		return PROTO_IS_NOT;
+	if (type == TDS_OLD_LOGIN && side == 0)
+		return guess_old_login(c);
 	return type == TDS_LOGIN ? guess_login(c, size - TDS_HEAD) : guess_options(c);
 }
 

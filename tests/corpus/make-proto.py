@@ -443,6 +443,11 @@ def mssql():
                  (0, tds(3, TDS_HEADERS + b'\xff\xff\x0a\0\0\0')), (1, tds(4, b'\x81\0\0', 0) + tds(4, TDS_DONE)))
     conversation('mssql-denied', *TDS_OPENING, (0, tds_login('pc', 'sa', 'sa', 'app', 'srv', 'ODBC', '')),
                  (1, tds(4, tds_error(18456, "Login failed for user 'sa'.") + TDS_DONE)))
+    names = {0: b'pc', 31: b'sa', 62: b'pw', 140: b'app', 171: b'srv'}
+    old = bytearray(504)
+    for at, name in names.items():
+        old[at:at + len(name)], old[at + 30] = name, len(name)
+    conversation('mssql-old', (0, tds(2, bytes(old), 0)), (1, tds(4, b'\xad\x0d\0\6\5\0\0\0\3ASE\0\0\0\0' + TDS_DONE)))
     conversation('mssql-tls', (0, tds(18, tds_options(1))), (1, tds(4, tds_options(1))),
                  (0, tds(18, b'\x16\3\1\0\5\1\0\0\1\0')), (1, tds(18, b'\x16\3\1\0\5\2\0\0\1\0')))
 

@@ -324,6 +324,51 @@ static void test_mssql_other(void **state)
 		"login sspi - - - unknown\n");
 }
 
+static void put_old_name(char *packet, size_t place, const char *name)
+{
+	memcpy(packet + 8 + place, name, strlen(name));
+	packet[8 + place + 30] = (char)strlen(name);
+}
+
+/* Before 7.0, in clear, as those log in who try passwords: what is said then is of one byte a character. */
+static void test_mssql_old(void **state)
+{
+	static char packet[512] = "\2\0\2\0\0\0\2";
+	const struct kit_part ask = { 0, packet, sizeof(packet) };
+	const struct kit_part good[] = { ask, C("\2\1\0\x09\0\0\0\0x"),
+		S("\4\1\0%\0\0\0\0\xad\x0d\0\1\4\2\0\0\3SQL\0\0\0\0" TDS_DONE),
+		C("\1\1\0\x10\0\0\0\0select 1"), S("\4\1\0\x15\0\0\0\0" TDS_DONE) };
+	const struct kit_part wrong[] = { ask,
+		S("\4\1\0&\0\0\0\0\xaa\x0e\0\x18H\0\0\1\x0e\2\0no\0\0\1\0" TDS_DONE) };
+	const struct kit_part refused[] = { ask,
+		S("\4\1\0%\0\0\0\0\xad\x0d\0\6\5\0\0\0\3ASE\0\0\0\0" TDS_DONE) };
+
+	(void)state;
+	put_old_name(packet, 0, "pc");
+	put_old_name(packet, 31, "sa");
+	put_old_name(packet, 62, "geheim");
+	put_old_name(packet, 140, "squelda 1.0");
+	kit_check(&tcp, PARTS(good),
+		"login password sa geheim - success\n"
+		"mssql \"mssql\":{\"command\":\"login\",\"hostname\":\"pc\",\"user\":\"sa\","
+		"\"app_name\":\"squelda 1.0\",\"program\":\"SQL\",\"response\":\"ok\"}\n"
+		"mssql \"mssql\":{\"command\":\"batch\",\"query\":\"select "
+		"1\",\"response\":\"ok\"}\n");
+	kit_check(&tcp, PARTS(wrong),
+		"login password sa geheim - failure\n"
+		"mssql \"mssql\":{\"command\":\"login\",\"hostname\":\"pc\",\"user\":\"sa\","
+		"\"app_name\":\"squelda 1.0\",\"response\":\"error\",\"error_code\":18456,"
+		"\"severity\":14,\"error\":\"no\"}\n");
+	kit_check(&tcp, PARTS(refused), NULL);
+	assert_true(kit_has(&tcp, PARTS(refused), "login password sa geheim - failure\n"));
+	kit_spoil(&tcp, PARTS(wrong));
+	packet[8 + 31 + 5] = 'x'; /* behind the user's name */
+	assert_string_equal(kit_run(&tcp, PARTS(wrong), 0, SIZE_MAX), "");
+	packet[8 + 31 + 5] = 0;
+	packet[8 + 61] = 31;
+	assert_string_equal(kit_run(&tcp, PARTS(wrong), 0, SIZE_MAX), "");
+}
+
 static void test_redis(void **state)
 {
 	static const struct kit_part parts[] = { C("*2\r\n$4\r\nAUTH\r\n$8\r\nfoobared\r\n"),
@@ -471,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_mssql),
 		cmocka_unit_test(test_mssql_denied),
 		cmocka_unit_test(test_mssql_other),
+		cmocka_unit_test(test_mssql_old),
 		cmocka_unit_test(test_redis),
 		cmocka_unit_test(test_redis_3),
 		cmocka_unit_test(test_redis_plain),
