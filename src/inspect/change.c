@@ -183,6 +183,12 @@ static void replace(struct inspect *in, const struct rules_unit *unit, const str
 		stop(in, INSPECT_DROP, REASON_RULE_DROP, hit->rule);
 }
 
+void change_undecided(struct inspect *in)
+{
+	in->counts.undecided++;
+	stop(in, INSPECT_DROP, REASON_RULE_UNDECIDED, UINT32_MAX);
+}
+
 void change_by_hit(struct inspect *in, const struct rules_unit *unit, const struct rules_hit *hit,
 	struct inspect_hit *told)
 {

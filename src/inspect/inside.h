@@ -57,8 +57,9 @@ struct talk {
 	struct talk *before, *after; /* of those inside the same one */
 	uint8_t first_end;           /* of one inside a tunnel: which end of its key began */
 	bool seen, established, followed, midstream;
-	bool asked, may_stop;     /* the rules: whether one of them may stop what leaves of it */
-	enum direction direction; /* of what side 0 sends */
+	bool asked, may_stop; /* the rules: whether one of them may stop what leaves of it */
+	bool asked_unread, must_read;         /* the same of those about what its protocol says */
+	enum direction direction;             /* of what side 0 sends */
 	int64_t start_ns, wall_ns, steady_ns; /* of the first, of the last frame */
 	uint64_t packet;
 	struct rules_flow *marks;
@@ -172,6 +173,9 @@ uint32_t look_tail(struct inspect *in);
 /* change.c: what a hit does to what leaves; fills in *told. */
 void change_by_hit(struct inspect *in, const struct rules_unit *unit, const struct rules_hit *hit,
 	struct inspect_hit *told);
+
+/* Whether a rule matches what leaves cannot be known. */
+void change_undecided(struct inspect *in);
 
 /* tcp.c */
 uint32_t tcp_data_seq(const struct frame_packet *packet);

@@ -64,7 +64,7 @@ void inspect_set_rules(struct inspect *in, struct rules *rules)
 		struct talk *t = &in->talk[i];
 
 		t->marks = rules_flow_free(t->marks);
-		t->asked = false;
+		t->asked = t->asked_unread = false;
 		for (unsigned side = 0; side < 2 && !rules; side++)
 			guard_flush(in, &t->side[side]);
 	}

@@ -206,6 +206,20 @@ void look_link(struct inspect *in)
 	proto_conn_free(conn);
 }
 
+/* What a limit keeps from being read may be what a rule is there to stop. */
+static bool must_read(struct inspect *in)
+{
+	struct talk *t = in->now.talk;
+	struct rules_unit unit;
+
+	if (!t->asked_unread) {
+		set_unit(in, RULES_PACKET, &unit);
+		t->must_read = rules_may_stop_tx(in->setup.rules, &unit);
+		t->asked_unread = true;
+	}
+	return t->must_read;
+}
+
 void look_feed(struct inspect *in, const uint8_t *bytes, size_t len)
 {
 	const struct now *now = &in->now;
@@ -217,6 +231,8 @@ void look_feed(struct inspect *in, const uint8_t *bytes, size_t len)
 		n = datagram || len - at < FEED_MAX ? len - at : FEED_MAX;
 		proto_feed(now->talk->conn, now->side, bytes + at, n, now->frame->wall_ns);
 	}
+	if (now->may_stop && proto_conn_limited(now->talk->conn) && must_read(in))
+		change_undecided(in);
 }
 
 /* Whether the packet that was looked at has the new bytes of the stream, and no others. */

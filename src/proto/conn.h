@@ -39,6 +39,7 @@ struct proto_conn {
 	enum proto_id next;                /* what it starts over as; PROTO_NONE: a guess */
 	uint8_t role;                      /* for the parser that claimed it */
 	bool overrun, start_over;
+	bool limited; /* a limit was reached: something is not read */
 	bool swap;    /* when it starts over, the sides change places */
 	bool swapped; /* they have: side 0 of the parsers is side 1 of the caller */
 	struct conn_side side[2];

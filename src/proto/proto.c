@@ -252,6 +252,7 @@ static void pending_keep(struct proto_conn *conn, unsigned n, const uint8_t *byt
 	struct conn_side *side = &conn->side[n];
 
 	if (len > PROTO_PENDING_MAX) {
+		conn->limited = true;
 		lose(conn, n);
 	} else if (side->pending && len) {
 		memmove(side->pending, bytes, len);
@@ -695,6 +696,11 @@ enum proto_id proto_conn_before(const struct proto_conn *conn)
 bool proto_conn_overrun(const struct proto_conn *conn)
 {
 	return conn->overrun;
+}
+
+bool proto_conn_limited(const struct proto_conn *conn)
+{
+	return conn->overrun || conn->limited;
 }
 
 size_t proto_conn_bytes(const struct proto_conn *conn)

@@ -240,6 +240,8 @@ enum proto_id proto_conn_app(const struct proto_conn *conn);
 /* What it was before another protocol began in it (STARTTLS); PROTO_NONE. */
 enum proto_id proto_conn_before(const struct proto_conn *conn);
 bool proto_conn_overrun(const struct proto_conn *conn);
+/* A limit was reached: of what has come, or comes, rules do not see all. */
+bool proto_conn_limited(const struct proto_conn *conn);
 size_t proto_conn_bytes(const struct proto_conn *conn); /* memory it holds */
 
 struct proto_tx_state proto_tx_state(const struct proto_tx *tx);

@@ -104,6 +104,9 @@ size_t rules_look(struct rules *rules, const struct rules_unit *unit,
  * side sends. False is certain: only headers are asked about. */
 bool rules_may_stop(struct rules *rules, const struct rules_unit *unit);
 
+/* The same of rules that look at transactions of the protocol that the unit's flow is of. */
+bool rules_may_stop_tx(struct rules *rules, const struct rules_unit *unit);
+
 /* Whether the last bytes of a stream may be the beginning of a content that a rule would replace: returns how
  * many of the last bytes, 0: none. Asked about streams only that such a rule's header fits. */
 uint32_t rules_tail(struct rules *rules, const struct rules_unit *unit);

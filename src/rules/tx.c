@@ -362,3 +362,16 @@ size_t tx_look(struct rules *rules, const struct rules_unit *unit, struct rules_
 	}
 	return n;
 }
+
+bool rules_may_stop_tx(struct rules *rules, const struct rules_unit *unit)
+{
+	head_new_unit(rules);
+	for (uint32_t i = 0; i < rules->n_stoppers; i++) {
+		const struct image_rule *rule = &rules->rule[rules->stopper[i]];
+
+		if (rule->where == IMAGE_TX && (!rule->app || app_fits(rule->app, unit->app)) &&
+			head_may_fit(rules, unit, rule))
+			return true;
+	}
+	return false;
+}

@@ -70,6 +70,11 @@ bool rules_may_stop(struct rules *rules, const struct rules_unit *unit)
 	return unit->packet && !rules->only_tells;
 }
 
+bool rules_may_stop_tx(struct rules *rules, const struct rules_unit *unit)
+{
+	return unit->packet && !rules->only_tells;
+}
+
 uint32_t rules_tail(struct rules *rules, const struct rules_unit *unit)
 {
 	uint32_t len = (uint32_t)strlen(rules->text) - 1;

@@ -234,6 +234,37 @@ static void test_drop(void **state)
 	}
 }
 
+/* More requests than are followed, and then the one: what can no longer be read does not leave where a rule might
+ * have had to stop it, and leaves where none might. */
+static void test_beyond_limits(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool stops;
+	} cases[] = {
+		{ "drop http $HONEYNET any -> any 53 (http.uri; content:\"/evil\"; sid:1;)", true },
+		{ "drop dns $HONEYNET any -> any 53 (dns.query; content:\"evil\"; sid:1;)", false },
+		{ "alert http $HONEYNET any -> any 53 (http.uri; content:\"/evil\"; sid:1;)",
+			false },
+	};
+	static const char request[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+			  last[] = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
+	const uint32_t len = sizeof(request) - 1, n = PROTO_TX_MAX + 8;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		load(cases[i].rule);
+		begin();
+		for (uint32_t k = 0; k < n; k++)
+			send_data(k * len, ACK, request, len);
+		assert_int_equal(send_data(n * len, ACK, last, sizeof(last) - 1),
+			cases[i].stops ? INSPECT_DROP : INSPECT_PASS);
+		assert_int_equal(got.dropped > 0, cases[i].stops);
+		assert_int_equal(b.told.hits, 0);
+		unload();
+	}
+}
+
 static uint64_t seed;
 static uint32_t dice(uint32_t sides)
 {
@@ -279,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_beyond_limits),
 		cmocka_unit_test(test_random),
 	};
 

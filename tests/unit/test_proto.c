@@ -293,6 +293,7 @@ static void limits_hold(void **state)
 	for (unsigned i = 0; i < PROTO_PENDING_MAX; i++)
 		say(conn, 0, "x");
 	assert_int_equal(proto_conn_bytes(conn), sizeof(struct toy));
+	assert_true(proto_conn_limited(conn));
 	say(conn, 0, "\n");
 	assert_int_equal(heard.news, 0);
 	finish(conn);
