@@ -127,7 +127,8 @@ static bool read_name(struct dns_message *m, struct cur *c, struct dns_name *ret
 
 		if (!cur_ok(&at))
 			break;
-		if (len == 0) {
+		/* Where it ends is known behind a pointer: what is too long costs no more than is told. */
+		if (len == 0 || (jumped && ret_name->cut)) {
 			if (!jumped)
 				*c = at;
 			if (ret_name->cut)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -164,6 +165,34 @@ static void test_a_message_that_grows(void **state)
 	assert_true(strlen(text) < 40000);
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* 400 records whose names are 28,000 labels and begin again at their end: no more of a name is read than is told. */
+static void test_long_names_that_begin_again(void **state)
+{
+	static uint8_t bytes[65000];
+	const size_t behind = sizeof(bytes) - 400 * 16;
+	const struct kit_part part = { 1, bytes, sizeof(bytes) };
+	double from = seconds();
+	size_t at = 12;
+
+	(void)state;
+	memcpy(bytes, "\0\1\x81\x80\0\0\1\x91\0\0\0\0", 12);
+	for (; at + 2 + 12 <= behind; at += 2)
+		memcpy(bytes + at, "\1a", 2);
+	memcpy(bytes + at, "\xc0\x0c\0\1\0\1\0\0\0\0\0\0", 12);
+	for (at += 12; at + 16 <= sizeof(bytes); at += 16)
+		memcpy(bytes + at, "\1b\xc0\x0c\0\5\0\1\0\0\0\0\0\2\xc0\x0c", 16);
+	assert_non_null(strstr(kit_run(&udp, &part, 1, 0, SIZE_MAX), "!dns.name_too_long"));
+	assert_true(seconds() - from < 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_a_loop_of_pointers_ends),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_a_message_that_grows),
+		cmocka_unit_test(test_long_names_that_begin_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
