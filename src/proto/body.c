@@ -114,6 +114,8 @@ void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, con
 	}
 	drop = body->len + cur_left(&from) > body->room ? body->len + cur_left(&from) - body->room
 							: 0;
+	if (drop || cur_left(&from) < len)
+		proto_conn_limit(conn);
 	if (drop)
 		memmove(body->at, body->at + drop, body->len - drop);
 	body->len -= (uint32_t)drop;

@@ -200,6 +200,8 @@ struct proto_fields_file *proto_fields_file(
 
 	if (f->n_files < FIELDS_FILES_MAX)
 		file = proto_alloc(f->conn, sizeof(*file));
+	else
+		proto_conn_limit(f->conn);
 	if (!file)
 		return NULL;
 	*file = (struct proto_fields_file){ .side = (uint8_t)side, .number = f->n_files++ };

@@ -88,8 +88,11 @@ static bool take_header(struct http2 *http2, struct http2_side *s, const nghttp2
 	if (!has_room(s, nv->namelen + nv->valuelen) || !nv->namelen ||
 		nv->namelen > HTTP2_NAME_MAX) {
 		proto_tx_add_event(tx->tx, "http2.extra_header_data");
+		proto_conn_limit(http2->http.conn);
 		return true;
 	}
+	if (nv->valuelen > HTTP2_VALUE_MAX)
+		proto_conn_limit(http2->http.conn);
 	cur_limit(&value, HTTP2_VALUE_MAX);
 	return http2_stream_header(tx, s->block_side, name, value);
 }

@@ -28,6 +28,7 @@ struct http_tx *http2_stream_new(struct http2 *http2, uint32_t id)
 
 	if (http2->n_streams == HTTP2_STREAMS_MAX) {
 		proto_tx_add_event(http2->http.txs->tx, "http2.too_many_streams");
+		proto_conn_limit(conn);
 		return NULL;
 	}
 	if (!proto_charge(conn, HTTP2_STREAM_COST))

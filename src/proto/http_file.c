@@ -21,8 +21,10 @@ struct http_file *http_file_open(
 {
 	struct http_file *file;
 
-	if (tx->n_files == HTTP_FILES_MAX)
+	if (tx->n_files == HTTP_FILES_MAX) {
+		proto_conn_limit(tx->http->conn);
 		return NULL;
+	}
 	file = proto_alloc(tx->http->conn, sizeof(*file));
 	if (!file)
 		return NULL;

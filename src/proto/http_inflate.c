@@ -186,6 +186,7 @@ bool http_inflate_start(struct http_tx *tx, unsigned side)
 	n = count_layers(tx, side, cur_make(list.at, list.len));
 	if (n && tx->http->inflates + cost_of(n) > HTTP_INFLATES_MAX) {
 		note(tx, side, "http.too_many_compressed_bodies"); /* it is taken as it is */
+		proto_conn_limit(tx->http->conn);
 		return true;
 	}
 	if (n)

@@ -108,6 +108,8 @@ struct cur proto_conn_left(const struct proto_conn *conn, unsigned side);
 void proto_conn_lose(struct proto_conn *conn, unsigned side);
 /* The parser would have to spend more than its limits allow: the connection is overrun. */
 void proto_conn_give_up(struct proto_conn *conn);
+/* Something of it goes unread by such a limit, and the rest is read on. */
+void proto_conn_limit(struct proto_conn *conn);
 
 /* What was typed or shown (proto_setup.on_text). */
 void proto_conn_text(struct proto_conn *conn, unsigned side, enum proto_text_kind kind,

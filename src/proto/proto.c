@@ -93,6 +93,11 @@ void proto_conn_give_up(struct proto_conn *conn)
 	conn->overrun = true;
 }
 
+void proto_conn_limit(struct proto_conn *conn)
+{
+	conn->limited = true;
+}
+
 static void pending_drop(struct proto_conn *conn, struct conn_side *side)
 {
 	proto_free(conn, side->pending, side->room);

@@ -183,6 +183,8 @@ static void tell(struct quic *quic, unsigned side, struct proto_fields *f)
 	bool few = quic->n_hellos++ < QUIC_HELLOS_MAX;
 	struct proto_tx *tx = few ? proto_tx_new(quic->conn, f) : NULL;
 
+	if (!few)
+		proto_conn_limit(quic->conn);
 	if (!tx) {
 		proto_fields_free(f);
 		return;
@@ -304,8 +306,10 @@ static bool try_to_open(struct quic *quic, const struct quic_keys *keys, struct 
 {
 	packet->len = cur_left(&bytes);
 	packet->number_at = h->number_at;
-	if (packet->len > QUIC_PACKET_MAX || quic->n_tries == QUIC_TRIES_MAX)
+	if (packet->len > QUIC_PACKET_MAX || quic->n_tries == QUIC_TRIES_MAX) {
+		proto_conn_limit(quic->conn);
 		return false;
+	}
 	quic->n_tries++;
 	cur_copy(&bytes, packet->at, packet->len);
 	return quic_keys_open(keys, packet, ret_payload);
@@ -317,8 +321,10 @@ static bool open_anew(struct quic *quic, struct cur bytes, const struct header *
 {
 	struct quic_keys keys[2];
 
-	if (quic->n_keys == QUIC_KEYS_MAX)
+	if (quic->n_keys == QUIC_KEYS_MAX) {
+		proto_conn_limit(quic->conn);
 		return false;
+	}
 	quic->n_keys++;
 	if (!quic_keys_make(h->version, h->id, 0, &keys[0]) ||
 		!quic_keys_make(h->version, h->id, 1, &keys[1]) ||

@@ -265,6 +265,44 @@ static void test_beyond_limits(void **state)
 	}
 }
 
+static void put_frame(struct bytes *to, unsigned type, unsigned flags, unsigned stream,
+	const char *payload, unsigned len)
+{
+	put8(to, 0);
+	put16(to, len);
+	put8(to, type);
+	put8(to, flags);
+	put32(to, stream);
+	put(to, payload, len);
+}
+
+/* The same within a connection that goes on: more streams of HTTP/2 are open than are followed. */
+static void test_beyond_streams(void **state)
+{
+	enum { HEADERS = 1, END_HEADERS = 4 };
+	static const char plain[] = "\x83\x84", evil[] = "\x83\4\5/evil"; /* RFC 7541: POST / */
+	static struct bytes out;
+	uint32_t first;
+
+	(void)state;
+	for (unsigned streams = 8; streams <= 120; streams += 112) {
+		load("drop http $HONEYNET any -> any 53 (http.uri; content:\"/evil\"; sid:1;)");
+		begin();
+		out.len = 0;
+		put(&out, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+		for (unsigned i = 0; i < streams; i++)
+			put_frame(&out, HEADERS, END_HEADERS, 2 * i + 1, plain, 2);
+		first = out.len;
+		send_data(0, ACK, (const char *)out.at, first);
+		put_frame(&out, HEADERS, END_HEADERS, 2 * streams + 1, evil, sizeof(evil) - 1);
+		assert_int_equal(
+			send_data(first, ACK, (const char *)out.at + first, out.len - first),
+			INSPECT_DROP);
+		assert_int_equal(b.told.hits, streams == 8);
+		unload();
+	}
+}
+
 static uint64_t seed;
 static uint32_t dice(uint32_t sides)
 {
@@ -311,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_beyond_limits),
+		cmocka_unit_test(test_beyond_streams),
 		cmocka_unit_test(test_random),
 	};
 

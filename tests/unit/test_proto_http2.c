@@ -340,6 +340,7 @@ static void test_streams_are_bounded(void **state)
 		feed_client(conn);
 	}
 	assert_false(proto_conn_overrun(conn));
+	assert_true(proto_conn_limited(conn));
 	close_conn(conn);
 	assert_non_null(strstr(kit_text, "!http2.too_many_streams"));
 }
@@ -368,6 +369,7 @@ static void test_header_bombs_are_bounded(void **state)
 		feed_client(conn);
 	}
 	assert_false(proto_conn_overrun(conn));
+	assert_true(proto_conn_limited(conn));
 	close_conn(conn);
 	assert_non_null(strstr(kit_text, "!http2.extra_header_data"));
 }
@@ -446,6 +448,7 @@ static void test_compressed_bodies_are_bounded(void **state)
 		feed_client(conn);
 	}
 	assert_false(proto_conn_overrun(conn));
+	assert_true(proto_conn_limited(conn));
 	for (unsigned i = 0; i < 40; i++) {
 		put_frame(&client, DATA, END_STREAM, 2 * i + 1, "", 0);
 		feed_client(conn);

@@ -171,6 +171,7 @@ static void test_tries_are_bounded(void **state)
 	put_initial(&datagram[1], 1, ID, 0, 1, &frames);
 	kit_feed(conn, 0, datagram[1].at, datagram[1].len);
 	assert_in_range(proto_conn_bytes(conn), 1, 64 << 10);
+	assert_true(proto_conn_limited(conn));
 	proto_end(conn, 0);
 	proto_end(conn, 1);
 	proto_conn_free(conn);
