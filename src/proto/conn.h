@@ -16,7 +16,7 @@ struct conn_side {
 };
 
 /* A piece of what was said while nobody knew what it is. */
-#define CONN_TURNS_MAX 512 /* then later pieces join the last one of their side */
+#define CONN_TURNS_MAX 512 /* then pieces of a side that follow each other become one */
 struct conn_turn {
 	int64_t time_ns;
 	uint32_t len;

@@ -166,6 +166,30 @@ static bool turns_grow(struct proto_conn *conn)
 	return true;
 }
 
+/* Two that follow each other become one, at the time of the first. False: the sides take turns. */
+static bool turns_join(struct proto_conn *conn)
+{
+	for (uint32_t i = conn->n_turns - 1; i > 0; i--) {
+		struct conn_turn *turn = &conn->turn[i - 1];
+
+		if (turn[0].side != turn[1].side || turn[0].told != turn[1].told)
+			continue;
+		turn[0].len += turn[1].len;
+		conn->n_turns--;
+		memmove(turn + 1, turn + 2, (conn->n_turns - i) * sizeof(*turn));
+		return true;
+	}
+	return false;
+}
+
+/* The last one of the side: where they take turns there is one. */
+static struct conn_turn *last_turn(struct proto_conn *conn, unsigned side)
+{
+	struct conn_turn *turn = &conn->turn[conn->n_turns - 1];
+
+	return turn->side == side ? turn : turn - 1;
+}
+
 static bool turn_add(struct proto_conn *conn, unsigned side, size_t len, bool told)
 {
 	struct conn_turn *last = conn->n_turns ? &conn->turn[conn->n_turns - 1] : NULL;
@@ -174,13 +198,9 @@ static bool turn_add(struct proto_conn *conn, unsigned side, size_t len, bool to
 		last->len += (uint32_t)len;
 		return true;
 	}
-	if (conn->n_turns == CONN_TURNS_MAX) {
-		for (uint32_t i = conn->n_turns; i > 0; i--)
-			if (conn->turn[i - 1].side == side) {
-				conn->turn[i - 1].len += (uint32_t)len;
-				return true;
-			}
-		return false;
+	if (conn->n_turns == CONN_TURNS_MAX && !turns_join(conn)) {
+		last_turn(conn, side)->len += (uint32_t)len;
+		return true;
 	}
 	if (conn->n_turns == conn->turns_room && !turns_grow(conn))
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Telnet, rlogin, rsh and rexec. */
+/* Telnet, rlogin, rsh and rexec; shells over bare TCP. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -389,6 +389,29 @@ static void test_not_rcmd(void **state)
 	assert_string_equal(kit_text, "");
 }
 
+/* Key by key, and more keys than pieces are told apart, before the shell answers. */
+static void test_raw_shell_key_by_key(void **state)
+{
+	static const char answer[] = "uid=0(root) gid=0(root)\n# ";
+	char keys[2000];
+	struct proto_conn *conn = kit_open(&any);
+	int64_t time_ns = 0;
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	memset(keys, ' ', sizeof(keys));
+	memcpy(keys, "id", 2);
+	keys[sizeof(keys) - 1] = '\n';
+	for (size_t i = 0; i < sizeof(keys); i++)
+		proto_feed(conn, 0, (const uint8_t *)keys + i, 1, ++time_ns);
+	proto_feed(conn, 1, (const uint8_t *)answer, sizeof(answer) - 1, ++time_ns);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	assert_non_null(strstr(kit_text, "shell \"shell\":{\"command\":\"id "));
+	assert_non_null(strstr(kit_text, "\"output\":\"uid=0(root) gid=0(root)"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_rsh),
 		cmocka_unit_test(test_rexec),
 		cmocka_unit_test(test_not_rcmd),
+		cmocka_unit_test(test_raw_shell_key_by_key),
 	};
 
 	return cmocka_run_group_tests(tests, show_logins, NULL);
