@@ -24,9 +24,10 @@ struct conn_turn {
 	bool told; /* as text: another parser has had it */
 };
 
-/* Claims look at all that was said: after so many of them only when so much more is there, or a side has ended. */
-#define CONN_CLAIMS_MAX   128
-#define CONN_CLAIMS_BYTES 128
+/* Claims look at all that was said. Once all of them have looked at so many bytes together, it is looked at again only
+ * when it has grown by a fourth, or a side has ended. */
+#define CONN_CLAIMS_BYTES (32u << 10)
+#define CONN_CLAIMS_PART  4
 
 struct proto_conn {
 	struct proto_setup setup;
@@ -45,8 +46,8 @@ struct proto_conn {
 	struct conn_side side[2];
 	struct conn_turn *turn; /* what is pending, as it came, while nothing is known */
 	uint32_t n_turns, turns_room;
-	uint32_t n_claims,
-		claimed_bytes; /* how often that was looked at, and how much the last time */
+	uint32_t claims_bytes,
+		claimed_bytes;           /* of that, looked at by all claims, by the last one */
 	struct proto_tx *txs, **last_tx; /* the oldest first */
 	unsigned n_txs;
 	uint64_t next_id;

@@ -497,10 +497,10 @@ static bool is_claim_due(struct proto_conn *conn, bool end)
 {
 	uint32_t bytes = (uint32_t)(conn->side[0].len + conn->side[1].len);
 
-	if (!end && conn->n_claims >= CONN_CLAIMS_MAX &&
-		bytes < conn->claimed_bytes + CONN_CLAIMS_BYTES)
+	if (!end && conn->claims_bytes >= CONN_CLAIMS_BYTES &&
+		bytes < conn->claimed_bytes + conn->claimed_bytes / CONN_CLAIMS_PART)
 		return false;
-	conn->n_claims++;
+	conn->claims_bytes += bytes;
 	conn->claimed_bytes = bytes;
 	return true;
 }
@@ -593,7 +593,7 @@ static void start_over(struct proto_conn *conn)
 	conn_tell(conn);
 	conn->before = conn->parser->id;
 	conn->next_id = 0; /* as Suricata counts: anew */
-	conn->n_claims = conn->claimed_bytes = 0;
+	conn->claims_bytes = conn->claimed_bytes = 0;
 	conn->parser->close(conn->state);
 	conn->parser = NULL;
 	conn->state = NULL;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -412,6 +413,34 @@ static void test_raw_shell_key_by_key(void **state)
 	assert_non_null(strstr(kit_text, "\"output\":\"uid=0(root) gid=0(root)"));
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* What may be a shell for long, a byte at a time: it is not looked at anew with each. */
+static void test_raw_shell_in_doubt(void **state)
+{
+	static char lines[8000];
+	double from = seconds();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines); i += 2)
+		memcpy(lines + i, "x\r", 2);
+	for (unsigned run = 0; run < 8; run++) {
+		struct proto_conn *conn = kit_open(&any);
+
+		proto_feed(conn, 0, (const uint8_t *)lines, sizeof(lines), 1);
+		for (unsigned i = 0; i < 180; i++)
+			proto_feed(conn, 1, (const uint8_t *)"x", 1, i);
+		proto_conn_free(conn);
+	}
+	assert_true(seconds() - from < 0.7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_rexec),
 		cmocka_unit_test(test_not_rcmd),
 		cmocka_unit_test(test_raw_shell_key_by_key),
+		cmocka_unit_test(test_raw_shell_in_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, show_logins, NULL);
