@@ -24,6 +24,8 @@ struct conn_turn {
 	bool told; /* as text: another parser has had it */
 };
 
+#define CONN_DATAGRAMS_BYTES 4096u /* of datagrams that nobody knows, until another one is known */
+
 /* Claims look at all that was said. Once all of them have looked at so many bytes together, it is looked at again only
  * when it has grown by a fourth, or a side has ended. */
 #define CONN_CLAIMS_BYTES (32u << 10)

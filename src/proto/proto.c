@@ -194,7 +194,8 @@ static bool turn_add(struct proto_conn *conn, unsigned side, size_t len, bool to
 {
 	struct conn_turn *last = conn->n_turns ? &conn->turn[conn->n_turns - 1] : NULL;
 
-	if (last && last->side == side && last->time_ns == conn->time_ns && last->told == told) {
+	if (conn->info.ip_proto == IPPROTO_TCP && last && last->side == side &&
+		last->time_ns == conn->time_ns && last->told == told) {
 		last->len += (uint32_t)len;
 		return true;
 	}
@@ -525,6 +526,34 @@ static bool is_nobodys(const struct conn_side *side)
 	return side->id == PROTO_FAILED || (!side->id && side->ended);
 }
 
+/* What was said is of nobody. */
+static void forget_unclaimed(struct proto_conn *conn)
+{
+	turns_tell(conn);
+	turns_drop(conn);
+	pending_drop(conn, &conn->side[0]);
+	pending_drop(conn, &conn->side[1]);
+}
+
+/* Each datagram may be the first of a protocol: what is in front of it its receiver has left out. What the sides said
+ * before is its parser's, too, if it is little. */
+static void find_parser_of_datagram(
+	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len)
+{
+	const struct proto_parser *parser = recognise(conn, n, bytes, len, false);
+	bool failed = conn->side[0].id == PROTO_FAILED && conn->side[1].id == PROTO_FAILED;
+
+	if (conn->side[0].len + conn->side[1].len > CONN_DATAGRAMS_BYTES ||
+		conn->n_turns == CONN_TURNS_MAX)
+		forget_unclaimed(conn);
+	if (!pending_add(conn, &conn->side[n], bytes, len) || !turn_add(conn, n, len, false))
+		lose_all(conn);
+	else if (parser && set_parser(conn, parser))
+		catch_up(conn);
+	else if (!parser && failed)
+		forget_unclaimed(conn);
+}
+
 static void find_parser(
 	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
 {
@@ -619,6 +648,10 @@ static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size
 {
 	struct conn_side *side = &conn->side[n];
 
+	if (!conn->parser && len && conn->info.ip_proto != IPPROTO_TCP) {
+		find_parser_of_datagram(conn, n, bytes, len);
+		return;
+	}
 	if (!conn->parser) {
 		find_parser(conn, n, bytes, len, end);
 		return;

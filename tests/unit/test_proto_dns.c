@@ -107,6 +107,28 @@ static void test_any_port(void **state)
 	assert_int_not_equal(id_of(&odd_tcp, 0, stream, sizeof(stream)), PROTO_DNS);
 }
 
+/* A resolver leaves out what is none and hears the next one: so do we. */
+static void test_behind_other_datagrams(void **state)
+{
+	struct proto_conn *conn = kit_open(&udp);
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	for (unsigned i = 0; i < 300; i++) {
+		kit_feed(conn, 0, (const uint8_t *)"nothing", 7);
+		if (i == 200)
+			kit_feed(conn, 1, (const uint8_t *)"nothing", 7);
+		assert_in_range(proto_conn_bytes(conn), 0, 16 << 10);
+	}
+	assert_int_equal(proto_conn_app(conn), PROTO_FAILED);
+	kit_feed(conn, 0, (const uint8_t *)question, sizeof(question) - 1);
+	assert_int_equal(proto_conn_app(conn), PROTO_DNS);
+	kit_feed(conn, 1, (const uint8_t *)answer, sizeof(answer) - 1);
+	proto_conn_free(conn);
+	assert_non_null(strstr(kit_text, "\"type\":\"request\",\"tx_id\":0"));
+	assert_non_null(strstr(kit_text, "\"type\":\"response\",\"tx_id\":1"));
+}
+
 static void test_a_loop_of_pointers_ends(void **state)
 {
 	static const char loop[] = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1"
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_question_and_answer),
 		cmocka_unit_test(test_tcp_has_lengths),
 		cmocka_unit_test(test_any_port),
+		cmocka_unit_test(test_behind_other_datagrams),
 		cmocka_unit_test(test_a_loop_of_pointers_ends),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_a_message_that_grows),

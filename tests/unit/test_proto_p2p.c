@@ -65,9 +65,11 @@ static void test_utp(void **state)
 	kit_check(&udp, &parts[2], 2, SAID("utp") SAID_B "," SAID_C "}\n");
 	kit_spoil(&udp, PARTS(parts));
 	for (size_t i = 0; i < sizeof(are_not) / sizeof(are_not[0]); i++) {
-		const struct kit_part two[] = { are_not[i], are_not[i], parts[2] };
+		struct proto_conn *conn = kit_open(&udp);
 
-		assert_string_equal(kit_run(&udp, two, 3, 0, SIZE_MAX), "");
+		kit_feed(conn, 0, are_not[i].bytes, are_not[i].len);
+		assert_int_equal(proto_conn_id(conn, 0), PROTO_FAILED);
+		proto_conn_free(conn);
 	}
 }
 
