@@ -9,11 +9,12 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define REDIS_LINE_MAX      4096u     /* of a command as a line, of a reply */
+#define REDIS_LINE_MAX      4096u /* of a command as a line, the rest of which is left out; of a reply */
 #define REDIS_ARGUMENTS_MAX 64        /* of a command, its name among them, that are kept */
 #define REDIS_KEEP_MAX      4096u     /* bytes of all of them */
 #define REDIS_REPLY_MAX     1024u     /* bytes of a reply that are kept */
 #define REDIS_FILE_MIN      512u      /* bytes of an argument that is a file, too */
+#define REDIS_LOGINS_MAX    16        /* attempts without a reply; the oldest gets none */
 #define REDIS_COUNT_MAX     (1 << 20) /* arguments, elements still to come; as of the server */
 
 /* A file whose bytes come. */
@@ -23,11 +24,18 @@ struct carried {
 	uint64_t left;
 };
 
+/* An attempt to log in. */
+struct attempt {
+	struct proto_login login;
+	const struct proto_tx *tx; /* whose reply says whether it was good; NULL: none will */
+};
+
 struct redis {
 	struct proto_conn *conn;
 	struct talk_queue queue;
-	struct proto_login login;
-	const struct proto_tx *auth; /* whose reply says whether the login was good */
+	struct attempt *attempt; /* REDIS_LOGINS_MAX, the oldest first; NULL: there was none */
+	unsigned n_attempts;
+	bool cut_line; /* the rest of a line is left out */
 	uint64_t skip[2];
 	struct carried carried[2];
 	const struct proto_tx *sync; /* SYNC or PSYNC: all that the master has is in the reply */
@@ -71,6 +79,19 @@ static bool read_line(struct cur *c, struct cur *ret_line)
 	return true;
 }
 
+/* The same of what announces strings: as the server reads it, up to a carriage return and any byte behind it. */
+static bool read_head(struct cur *c, struct cur *ret_line)
+{
+	struct cur rest = *c, line = text_until(&rest, '\r');
+
+	if (!cur_left(&rest)) /* not the end, or not what is behind it */
+		return false;
+	*ret_line = line;
+	cur_skip(&rest, 1);
+	*c = rest;
+	return true;
+}
+
 static struct cur argument(const struct redis *r, unsigned n)
 {
 	struct cur c = cur_make(r->kept, sizeof(r->kept));
@@ -100,10 +121,26 @@ static void add_argument(struct redis *r, struct cur c)
 		memcpy(&r->kept[at], c.at, cur_left(&c));
 }
 
+/* Another one; if there are too many, the first gets no reply. NULL: no room. */
+static struct proto_login *new_attempt(struct redis *r, const struct proto_tx *tx)
+{
+	if (!r->attempt)
+		r->attempt = proto_alloc(r->conn, REDIS_LOGINS_MAX * sizeof(r->attempt[0]));
+	if (!r->attempt)
+		return NULL;
+	if (r->n_attempts == REDIS_LOGINS_MAX) {
+		proto_login_end(r->conn, &r->attempt[0].login, PROTO_LOGIN_UNKNOWN);
+		memmove(r->attempt, r->attempt + 1, --r->n_attempts * sizeof(r->attempt[0]));
+	}
+	r->attempt[r->n_attempts] = (struct attempt){ .tx = tx };
+	return &r->attempt[r->n_attempts++].login;
+}
+
 /* AUTH [user] password; HELLO version AUTH user password ... */
-static bool take_login(struct redis *r)
+static bool take_login(struct redis *r, const struct proto_tx *tx)
 {
 	struct cur command = argument(r, 0), user = cur_make(NULL, 0), password;
+	struct proto_login *login;
 	unsigned first = 1;
 
 	if (text_is(command, "HELLO"))
@@ -112,12 +149,14 @@ static bool take_login(struct redis *r)
 		first = 0;
 	if (!first || r->n_arguments <= first)
 		return false;
-	proto_login_end(r->conn, &r->login, PROTO_LOGIN_UNKNOWN); /* another one did not wait */
+	login = new_attempt(r, tx);
+	if (!login)
+		return true;
 	if (r->n_arguments > first + 1)
 		user = argument(r, first++);
 	password = argument(r, first);
-	proto_login_user(&r->login, user.at, cur_left(&user));
-	proto_login_password(&r->login, password.at, cur_left(&password));
+	proto_login_user(login, user.at, cur_left(&user));
+	proto_login_password(login, password.at, cur_left(&password));
 	return true;
 }
 
@@ -147,7 +186,7 @@ static void take_command(struct redis *r)
 	struct out o = out_make(json, sizeof(json));
 	struct proto_tx *tx = command_tx(r);
 	struct cur command = argument(r, 0);
-	bool login = take_login(r);
+	bool login = take_login(r, tx);
 
 	if (tx) {
 		talk_queue_add(&r->queue, tx);
@@ -155,26 +194,52 @@ static void take_command(struct redis *r)
 		talk_say(tx->data, &o);
 		proto_tx_done(tx, 0);
 	}
-	if (login)
-		r->auth = tx;
 	if (text_is(command, "SYNC") || text_is(command, "PSYNC"))
 		r->sync = tx;
 	r->tx = NULL;
 	r->n_arguments = r->n_dropped = 0;
 }
 
-static bool take_plain(struct redis *r, struct cur line)
+enum took { TOOK, WAITS, CANNOT };
+
+static struct cur next_word(struct cur *line)
 {
-	if (cur_left(&line) > REDIS_LINE_MAX)
-		return false;
+	struct cur word = *line, rest = *line;
+
+	while (cur_left(&rest) && !isspace(rest.at[0]))
+		cur_skip(&rest, 1);
+	word.end = rest.at;
+	cur_skip(&rest, 1);
+	*line = rest;
+	return word;
+}
+
+static void take_plain(struct redis *r, struct cur line)
+{
+	cur_limit(&line, REDIS_LINE_MAX);
 	while (cur_left(&line)) {
-		struct cur word = text_until(&line, ' ');
+		struct cur word = next_word(&line);
 
 		if (cur_left(&word))
 			add_argument(r, word);
 	}
 	take_command(r);
-	return true;
+}
+
+/* A command in a line. */
+static enum took take_line(struct redis *r, struct cur *c)
+{
+	struct cur line = *c;
+	bool whole = read_line(c, &line);
+
+	if (!whole && !r->cut_line && cur_left(c) <= REDIS_LINE_MAX)
+		return WAITS;
+	if (!whole)
+		cur_skip(c, cur_left(c));
+	if (!r->cut_line)
+		take_plain(r, line);
+	r->cut_line = !whole;
+	return TOOK;
 }
 
 static void begin_file(
@@ -236,8 +301,6 @@ static bool take_argument(struct redis *r, struct cur *c, size_t len)
 	return true;
 }
 
-enum took { TOOK, WAITS, CANNOT };
-
 /* A command's head, one of its arguments, or all of it in a line. */
 static enum took take_client(struct redis *r, struct cur *c)
 {
@@ -245,12 +308,10 @@ static enum took take_client(struct redis *r, struct cur *c)
 	int64_t n;
 	uint8_t type = cur_ahead(*c, 0);
 
-	if (!read_line(&rest, &line))
+	if (r->cut_line || (!r->arguments_left && type != '*'))
+		return take_line(r, c);
+	if (!read_head(&rest, &line))
 		return cur_left(c) > REDIS_LINE_MAX ? CANNOT : WAITS;
-	if (!r->arguments_left && type != '*') {
-		*c = rest;
-		return take_plain(r, line) ? TOOK : CANNOT;
-	}
 	cur_skip(&line, cur_left(&line) ? 1 : 0);
 	n = number_of(line);
 	if (r->arguments_left) {
@@ -281,6 +342,20 @@ static void say_reply(struct redis *r, const char *name, struct cur text)
 	talk_say(tx->data, &o);
 }
 
+static void login_answered(struct redis *r, const struct proto_tx *tx, bool good)
+{
+	unsigned n = 0;
+
+	while (n < r->n_attempts && r->attempt[n].tx != tx)
+		n++;
+	if (n == r->n_attempts)
+		return;
+	proto_login_end(
+		r->conn, &r->attempt[n].login, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	r->n_attempts--;
+	memmove(r->attempt + n, r->attempt + n + 1, (r->n_attempts - n) * sizeof(r->attempt[0]));
+}
+
 /* The reply to a command has begun: its first byte says whether it was good. */
 static void begin_reply(struct redis *r, uint8_t type)
 {
@@ -288,11 +363,8 @@ static void begin_reply(struct redis *r, uint8_t type)
 
 	r->elements_left = 1;
 	r->answers = type != '>'; /* nobody asked */
-	if (!r->answers || !tx || tx != r->auth)
-		return;
-	proto_login_end(r->conn, &r->login,
-		type == '-' || type == '!' ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
-	r->auth = NULL;
+	if (r->answers && tx)
+		login_answered(r, tx, type != '-' && type != '!');
 }
 
 /* How many elements follow that one of this type has. */
@@ -403,7 +475,9 @@ static void redis_close(void *state)
 {
 	struct redis *r = state;
 
-	proto_login_end(r->conn, &r->login, PROTO_LOGIN_UNKNOWN);
+	for (unsigned i = 0; i < r->n_attempts; i++)
+		proto_login_end(r->conn, &r->attempt[i].login, PROTO_LOGIN_UNKNOWN);
+	proto_free(r->conn, r->attempt, REDIS_LOGINS_MAX * sizeof(r->attempt[0]));
 	proto_free(r->conn, r, sizeof(*r));
 }
 
@@ -411,8 +485,9 @@ static void redis_free_tx(void *data)
 {
 	struct redis *r = proto_conn_state(((struct proto_fields *)data)->conn);
 
-	if (r->auth && r->auth->data == data)
-		r->auth = NULL;
+	for (unsigned i = 0; i < r->n_attempts; i++)
+		if (r->attempt[i].tx && r->attempt[i].tx->data == data)
+			r->attempt[i].tx = NULL;
 	if (r->sync && r->sync->data == data)
 		r->sync = NULL;
 	if (r->tx && r->tx->data == data)
@@ -424,30 +499,48 @@ static void redis_free_tx(void *data)
 	proto_fields_free(data);
 }
 
+static void skip_blanks(struct cur *c)
+{
+	while (cur_left(c) && isspace(c->at[0]))
+		cur_skip(c, 1);
+}
+
+/* The head of an array; *ret_empty: of no strings, which is no command. */
+static enum proto_guess guess_head(struct cur *c, bool *ret_empty)
+{
+	unsigned digits = 0;
+
+	cur_skip(c, 1);
+	*ret_empty = cur_ahead(*c, 0) == '-';
+	cur_skip(c, *ret_empty);
+	for (uint8_t digit; isdigit(digit = cur_ahead(*c, 0)); digits++) {
+		*ret_empty |= digit == '0' && !digits;
+		cur_skip(c, 1);
+	}
+	if (digits > 10 || (cur_left(c) && (!digits || c->at[0] != '\r')))
+		return PROTO_IS_NOT;
+	if (cur_left(c) < 2)
+		return PROTO_MAY_BE;
+	cur_skip(c, 2);
+	return PROTO_IS;
+}
+
 /* "*3\r\n$": an array of strings. */
 static enum proto_guess guess_array(struct cur c)
 {
-	struct cur line;
+	bool empty;
 
-	cur_skip(&c, 1);
-	for (struct cur digits = c; cur_left(&digits);) {
-		uint8_t digit = cur_u8(&digits);
+	do {
+		enum proto_guess head = guess_head(&c, &empty);
 
-		if (digit == '\r')
-			break;
-		if (!isdigit(digit))
-			return PROTO_IS_NOT;
-	}
-	if (cur_left(&c) > 12)
-		cur_limit(&c, 12);
-	else if (!cur_left(&c) || !memchr(c.at, '\n', cur_left(&c)))
-		return PROTO_MAY_BE;
-	line = text_until(&c, '\n');
-	if (cur_left(&line) < 2)
-		return PROTO_IS_NOT;
+		if (head != PROTO_IS)
+			return head;
+		if (empty)
+			skip_blanks(&c);
+	} while (empty && cur_ahead(c, 0) == '*');
 	if (!cur_left(&c))
 		return PROTO_MAY_BE;
-	return cur_u8(&c) == '$' ? PROTO_IS : PROTO_IS_NOT;
+	return !empty && c.at[0] == '$' ? PROTO_IS : PROTO_IS_NOT;
 }
 
 /* Words of other protocols, too, are believed on its own port. */
@@ -471,28 +564,48 @@ static enum proto_guess guess_plain(struct cur c, bool port)
 	return best;
 }
 
-/* A server speaks second: this only gives its side the name. */
-static enum proto_guess guess_server(struct cur c)
+/* ":5", "$5": a line that is a number, as those of others that begin so are not. */
+static enum proto_guess guess_number(struct cur c)
 {
-	static const char *const first[] = { "-NOAUTH ", "-WRONGPASS ", "+PONG\r\n", "$", ":" };
+	unsigned digits = 0;
+
+	cur_skip(&c, cur_ahead(c, 1) == '-' ? 2 : 1);
+	for (; isdigit(cur_ahead(c, 0)); digits++)
+		cur_skip(&c, 1);
+	if (cur_left(&c) < 2)
+		return !cur_left(&c) || (digits && c.at[0] == '\r') ? PROTO_MAY_BE : PROTO_IS_NOT;
+	return digits && c.at[0] == '\r' && cur_ahead(c, 1) == '\n' ? PROTO_IS : PROTO_IS_NOT;
+}
+
+/* A server speaks second: on its own port it is known by how it answers what nobody knows, elsewhere by some answers. */
+static enum proto_guess guess_server(struct cur c, bool port)
+{
+	static const char *const first[] = { "-NOAUTH ", "-WRONGPASS ", "+PONG\r\n",
+		"-ERR unknown command " };
 
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		if (cur_left(&c) >= strlen(first[i]) &&
 			memcmp(c.at, first[i], strlen(first[i])) == 0)
-			return i < 3 || isdigit(cur_ahead(c, 1)) ? PROTO_IS : PROTO_MAY_BE;
-	return cur_ahead(c, 0) && strchr("+-$:*", cur_ahead(c, 0)) ? PROTO_MAY_BE : PROTO_IS_NOT;
+			return PROTO_IS;
+	if (cur_ahead(c, 0) == '$' || cur_ahead(c, 0) == ':')
+		return guess_number(c);
+	if (!cur_ahead(c, 0) || !strchr("+-*", cur_ahead(c, 0)))
+		return PROTO_IS_NOT;
+	return port && memchr(c.at, '\n', cur_left(&c)) ? PROTO_IS : PROTO_MAY_BE;
 }
 
 static enum proto_guess redis_guess(
 	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
 {
 	struct cur c = cur_make(bytes, len);
+	bool port = info->port[1] == 6379;
 
 	if (side)
-		return guess_server(c);
-	if (!len)
+		return guess_server(c, port);
+	skip_blanks(&c);
+	if (!cur_left(&c))
 		return PROTO_MAY_BE;
-	return cur_ahead(c, 0) == '*' ? guess_array(c) : guess_plain(c, info->port[1] == 6379);
+	return c.at[0] == '*' ? guess_array(c) : guess_plain(c, port);
 }
 
 const struct proto_parser proto_redis = { .id = PROTO_REDIS,

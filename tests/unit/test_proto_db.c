@@ -420,11 +420,78 @@ static void test_redis_plain(void **state)
 
 	(void)state;
 	kit_check(&own, PARTS(parts),
-		"login - - one - unknown\n"
+		"login - - one - failure\n"
 		"redis \"redis\":{\"command\":\"AUTH\",\"reply\":\"ERR invalid password\"}\n"
 		"login - - two - success\n"
 		"redis \"redis\":{\"command\":\"AUTH\",\"reply\":\"OK\"}\n"
 		"redis \"redis\":{\"command\":\"INFO\",\"reply\":\"abc\"}\n");
+}
+
+/* More attempts than are kept before the first answer: the oldest stay unknown, the others have each its own. */
+static void test_redis_logins_ahead(void **state)
+{
+	static char asks[1024], answers[512];
+	struct out a = out_make(asks, sizeof(asks)), b = out_make(answers, sizeof(answers));
+	const char *said;
+	char line[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		out_fmt(&a, "*2\r\n$4\r\nAUTH\r\n$3\r\np%02u\r\n", i);
+		out_str(&b, i == 13 ? "+OK\r\n" : "-ERR invalid password\r\n");
+	}
+	said = kit_run(&tcp, (struct kit_part[]){ { 0, asks, a.len }, { 1, answers, b.len } }, 2, 0,
+		SIZE_MAX);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(line, sizeof(line), "login - - p%02u - %s\n", i,
+			i < 4     ? "unknown"
+			: i == 13 ? "success"
+				  : "failure");
+		assert_non_null(strstr(said, line));
+	}
+}
+
+/* What a server takes, and a client that hides says: lines that are none, words between any white space, heads that end
+ * with any byte behind a carriage return, numbers of nothing. */
+static void test_redis_odd(void **state)
+{
+	static const struct proto_flow_info own = { .ip_proto = 6, .port = { 4000, 6379 } };
+	static const struct kit_part unknown[] = { C("X\r\n"), S("-ERR unknown command 'X'\r\n"),
+		C("*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n"), S("+OK\r\n") };
+	static const struct kit_part blank[] = { C("\r\n\n*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n"),
+		S("+OK\r\n") };
+	static const struct kit_part tabs[] = { C(" AUTH\tp\r\n"), S("+OK\r\n") };
+	static const struct kit_part heads[] = { C("*2\rx$4\r\0AUTH\rx$1\r\rp\r\n"), S("+OK\r\n") };
+	static const struct kit_part nothing[] = {
+		C("*0\r\n*-1\r\n*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n"), S("+OK\r\n")
+	};
+	static char line[9000];
+	static const struct kit_part others[] = { S(":1"), S(":10.0.0.1 001"), S("$1"), S("$5 a") };
+
+	(void)state;
+	kit_check(&tcp, PARTS(unknown),
+		"redis \"redis\":{\"command\":\"X\",\"reply\":\"ERR unknown command 'X'\"}\n"
+		"login - - p - success\nredis \"redis\":{\"command\":\"AUTH\",\"reply\":\"OK\"}\n");
+#define AUTH "login - - p - success\nredis \"redis\":{\"command\":\"AUTH\",\"reply\":\"OK\"}\n"
+	kit_check(&tcp, PARTS(blank), AUTH);
+	kit_check(&own, PARTS(tabs), AUTH);
+	kit_check(&tcp, PARTS(heads), AUTH);
+	kit_check(&own, PARTS(nothing), AUTH);
+	memset(line, 'x', sizeof(line));
+	memcpy(line + sizeof(line) - 9, "\r\nAUTH p\n", 9);
+	for (size_t piece = 0; piece < 3000; piece += 1300) {
+		kit_run(&own,
+			(struct kit_part[]){ { 0, line, sizeof(line) }, S("-ERR\r\n+OK\r\n") }, 2,
+			piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "login - - p - success\n"));
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct proto_conn *conn = kit_open(&tcp);
+
+		kit_feed(conn, 1, others[i].bytes, others[i].len);
+		assert_int_not_equal(proto_conn_id(conn, 1), PROTO_REDIS);
+		proto_conn_free(conn);
+	}
 }
 
 /* A key that is set to a program, and a rogue master that sends one. */
@@ -520,6 +587,8 @@ int main(void)
 		cmocka_unit_test(test_redis),
 		cmocka_unit_test(test_redis_3),
 		cmocka_unit_test(test_redis_plain),
+		cmocka_unit_test(test_redis_logins_ahead),
+		cmocka_unit_test(test_redis_odd),
 		cmocka_unit_test(test_redis_files),
 		cmocka_unit_test(test_redis_hostile),
 	};
