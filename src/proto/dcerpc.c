@@ -120,6 +120,8 @@ static enum proto_guess dcerpc_guess(
 	(void)info;
 	if ((len > 0 && cur_ahead(c, 0) != 5) || cur_ahead(c, 1) > 1 || cur_ahead(c, 2) > 20)
 		return PROTO_IS_NOT;
+	if (side && (cur_ahead(c, 6) || cur_ahead(c, 7))) /* reserved: SOCKS answers alike */
+		return PROTO_IS_NOT;
 	if (len < DCE_HEADER)
 		return PROTO_MAY_BE;
 	if (!dce_header_read(c, &h) || dce_is_request(h.type) != (side == 0))

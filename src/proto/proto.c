@@ -623,6 +623,7 @@ static void start_over(struct proto_conn *conn)
 	conn->before = conn->parser->id;
 	conn->next_id = 0; /* as Suricata counts: anew */
 	conn->claims_bytes = conn->claimed_bytes = 0;
+	conn->role = 0;
 	conn->parser->close(conn->state);
 	conn->parser = NULL;
 	conn->state = NULL;

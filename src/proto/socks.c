@@ -345,15 +345,14 @@ static enum proto_guess guess_5(struct cur c)
 	return !cur_left(&c) || c.at[0] == 5 || c.at[0] == 1 ? PROTO_IS : PROTO_IS_NOT;
 }
 
-/* An answer alone proves nothing. */
+/* An answer alone proves nothing; of version 5 it is claimed with its greeting. */
 static bool may_be_answer(struct cur c)
 {
 	uint8_t version = cur_u8(&c), status = cur_u8(&c);
 
 	if (!cur_ok(&c))
 		return true;
-	return version == 5 ? status <= USER_METHOD || status == 255
-			    : !version && status >= GRANTED_4 && status <= OTHER_USER_4;
+	return !version && status >= GRANTED_4 && status <= OTHER_USER_4;
 }
 
 static enum proto_guess guess_asker(struct cur c)
@@ -373,6 +372,44 @@ static enum proto_guess socks_guess(
 	return guess == PROTO_IS_NOT && side && may_be_answer(c) ? PROTO_MAY_BE : guess;
 }
 
+/* A greeting with any methods, and the choice of one of them. */
+static enum proto_guess claim_of(struct cur greeting, struct cur choice)
+{
+	struct cur methods;
+	uint8_t version = cur_u8(&greeting), method;
+
+	methods = cur_sub(&greeting, cur_u8(&greeting));
+	if (version != 5 || (cur_left(&choice) && choice.at[0] != 5))
+		return PROTO_IS_NOT;
+	cur_skip(&choice, 1);
+	method = cur_u8(&choice);
+	if (!cur_ok(&methods) || !cur_ok(&choice))
+		return PROTO_MAY_BE;
+	return (method == NO_METHOD || method == USER_METHOD) && cur_left(&methods) &&
+			       memchr(methods.at, method, cur_left(&methods))
+		       ? PROTO_IS
+		       : PROTO_IS_NOT;
+}
+
+/* Role 1 or 2: the client or the server asks. */
+static enum proto_guess socks_claim(
+	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
+{
+	enum proto_guess best = PROTO_IS_NOT;
+
+	(void)info;
+	for (unsigned side = 0; side < 2 && best != PROTO_IS; side++) {
+		bool ended = unclaimed->ended[0] && unclaimed->ended[1];
+		enum proto_guess answer = claim_of(unclaimed->said[side], unclaimed->said[!side]);
+
+		if (answer == PROTO_IS)
+			unclaimed->role = (uint8_t)(1 + side);
+		if (answer > best && (answer == PROTO_IS || !ended))
+			best = answer;
+	}
+	return best;
+}
+
 /* What is missing of a message comes later: then all of it is read anew. */
 static bool take_message(struct socks *socks, struct cur *c)
 {
@@ -387,15 +424,20 @@ static bool take_message(struct socks *socks, struct cur *c)
 	return !socks->bad && !socks->over;
 }
 
+static void begin(struct socks *socks, unsigned asker)
+{
+	socks->begun = true;
+	socks->asker = asker;
+	socks->login.side = (uint8_t)asker;
+}
+
 /* Whether this side asks. What the other says before that is left out. */
 static bool find_asker(struct socks *socks, unsigned side, struct cur *c)
 {
 	enum proto_guess guess = guess_asker(*c);
 
 	if (guess == PROTO_IS) {
-		socks->begun = true;
-		socks->asker = side;
-		socks->login.side = (uint8_t)side;
+		begin(socks, side);
 	} else if (guess == PROTO_IS_NOT) {
 		cur_skip(c, cur_left(c));
 	}
@@ -428,8 +470,11 @@ static void *socks_open(struct proto_conn *conn)
 {
 	struct socks *socks = proto_alloc(conn, sizeof(*socks));
 
-	if (socks)
-		socks->conn = conn;
+	if (!socks)
+		return NULL;
+	socks->conn = conn;
+	if (proto_conn_role(conn))
+		begin(socks, proto_conn_role(conn) - 1);
 	return socks;
 }
 
@@ -454,6 +499,7 @@ static void socks_free_tx(void *data)
 const struct proto_parser proto_socks = { .id = PROTO_SOCKS,
 	.ip_proto = 6,
 	.guess = socks_guess,
+	.claim = socks_claim,
 	.open = socks_open,
 	.close = socks_close,
 	.feed = socks_feed,

@@ -193,6 +193,33 @@ static void test_socks_5_refused(void **state)
 	kit_check(&tcp, bad, N(bad), "");
 }
 
+#define MANY "\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2\2"
+#define SAID_SOCKS                                                                     \
+	"socks \"socks\":{\"version\":5,\"command\":\"connect\",\"host\":\"h.local\"," \
+	"\"port\":80,\"status\":\"succeeded\"}\n"
+
+/* Methods that nobody has given a number, or more of them than anybody has: a server takes what it knows. */
+static void test_socks_5_odd(void **state)
+{
+	static const struct kit_part odd[] = { C("\5\2\x55\0"), S("\5\0"),
+		C("\5\1\0\3\7h.local\0\x50"), S("\5\0\0\1\1\2\3\4\0\x50"), C(INNER),
+		S(INNER_ANSWER) };
+	static const struct kit_part many[] = { C("\5\x28" MANY "\0"), S("\5\0"),
+		C("\5\1\0\3\7h.local\0\x50"), S("\5\0\0\1\1\2\3\4\0\x50"), C(INNER),
+		S(INNER_ANSWER) };
+	static const struct kit_part turned[] = { S("\5\2\x55\0"), C("\5\0"),
+		S("\5\1\0\3\7h.local\0\x50"), C("\5\0\0\1\1\2\3\4\0\x50"), S(INNER),
+		C(INNER_ANSWER) };
+	static const struct kit_part other[] = { C("\5\2\x55\0"), S("\5\1"), C("\5\1\0\1"),
+		S("\5\0") };
+
+	(void)state;
+	kit_check(&tcp, odd, N(odd), SAID_SOCKS SAID_INNER);
+	kit_check(&tcp, many, N(many), SAID_SOCKS SAID_INNER);
+	kit_check(&tcp, turned, N(turned), SAID_SOCKS SAID_INNER);
+	kit_check(&tcp, other, N(other), "");
+}
+
 static void test_socks_4(void **state)
 {
 	static const struct kit_part named[] = { C("\4\1\0\x50\0\0\0\1me\0h.local\0"),
@@ -348,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_socks_5),
 		cmocka_unit_test(test_socks_5_at_once),
 		cmocka_unit_test(test_socks_5_refused),
+		cmocka_unit_test(test_socks_5_odd),
 		cmocka_unit_test(test_socks_4),
 		cmocka_unit_test(test_socks_reverse),
 		cmocka_unit_test(test_socks_or_not),
