@@ -13,7 +13,7 @@
 #define IMAP_LINE_MAX   8192       /* without literals; a longer one is cut */
 #define IMAP_TEXT_MAX   4096       /* a longer line of a mail is taken in pieces */
 #define IMAP_ARG_MAX    1024       /* of an argument in quotes or a literal; the rest is left out */
-#define IMAP_TAG_MAX    32         /* what has a longer one is not looked at */
+#define IMAP_TAG_MAX    32         /* bytes of a tag that are kept, and shown */
 #define IMAP_WORD_MAX   20         /* the same for the word of a command */
 #define IMAP_QUEUE_MAX  192        /* commands without an answer; the oldest ones get none */
 #define IMAP_JSON_MAX   (8u << 10) /* of a command, of untagged answers; more is left out */
@@ -32,7 +32,7 @@ struct asked {
 	struct proto_login
 		*login; /* while another one is being read; NULL: it is the connection's, or none */
 	enum command command;
-	uint8_t tag_len;
+	uint16_t tag_len; /* of all of it */
 	char tag[IMAP_TAG_MAX];
 };
 
@@ -272,7 +272,7 @@ static bool begin_command(struct imap *m, struct cur *line)
 	struct cur tag = text_until(line, ' '), word = text_until(line, ' ');
 	struct asked asked = { .command = C_OTHER };
 
-	if (!is_name(tag, IMAP_TAG_MAX) || !is_name(word, IMAP_WORD_MAX))
+	if (!is_name(tag, IMAP_LINE_MAX) || !is_name(word, IMAP_WORD_MAX))
 		return false;
 	make_room(m);
 	asked.tx = proto_fields_tx(m->conn, "imap");
@@ -283,9 +283,10 @@ static bool begin_command(struct imap *m, struct cur *line)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (text_is(word, words[i].word))
 			asked.command = words[i].command;
-	asked.tag_len = (uint8_t)cur_left(&tag);
+	asked.tag_len = (uint16_t)cur_left(&tag);
+	cur_limit(&tag, IMAP_TAG_MAX);
 	begin_request(m, tag, word, line);
-	cur_copy(&tag, asked.tag, asked.tag_len);
+	cur_copy(&tag, asked.tag, cur_left(&tag));
 	m->queue[m->n++] = asked;
 	m->n_args = 0;
 	begin_login(m, &asked, *line);
@@ -426,8 +427,11 @@ static void refuse_literal(struct imap *m)
 
 static struct asked *find_asked(struct imap *m, struct cur tag)
 {
+	const size_t len = cur_left(&tag);
+
+	cur_limit(&tag, IMAP_TAG_MAX);
 	for (unsigned i = 0; i < m->n; i++)
-		if (m->queue[i].tag_len == cur_left(&tag) &&
+		if (m->queue[i].tag_len == len &&
 			memcmp(m->queue[i].tag, tag.at, cur_left(&tag)) == 0)
 			return &m->queue[i];
 	return NULL;

@@ -156,6 +156,24 @@ static void test_imap_logins(void **state)
 	check_logins("* OK hello\r\n", attempts, N(attempts));
 }
 
+/* A tag is as long as a server takes it: of a long one the beginning is kept, and how long it is. */
+static void test_imap_long_tags(void **state)
+{
+#define LONG "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd"
+	static const struct kit_part parts[] = { S("* OK hi\r\n"),
+		C(LONG "1 LOGIN u p\r\n" LONG "22 LOGIN u q\r\n"),
+		S(LONG "1 NO x\r\n" LONG "22 OK y\r\n") };
+
+	(void)state;
+	kit_show_logins = true;
+	for (size_t piece = 0; piece < 64; piece++) {
+		kit_run(&tcp, parts, N(parts), piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "login password u p - failure\n"));
+		assert_non_null(strstr(kit_text, "login password u q - success\n"));
+	}
+	kit_show_logins = false;
+}
+
 static void test_imap(void **state)
 {
 	static const struct kit_part parts[] = { S("* OK [X] ready\r\n"),
@@ -378,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pop3),
 		cmocka_unit_test(test_pop3_logins),
+		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
 		cmocka_unit_test(test_imap_logins),
 		cmocka_unit_test(test_another_protocol_begins),
