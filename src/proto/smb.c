@@ -206,6 +206,12 @@ static void take_message(struct smb *smb, unsigned side, struct cur here, uint32
 		smb1_take(smb, side, here, len);
 }
 
+/* One of another kind. */
+static void skip_frame(struct smb *smb, unsigned side, struct cur here, uint32_t len)
+{
+	smb->rest[side] = (struct smb_rest){ .left = len - (uint32_t)cur_left(&here) };
+}
+
 /* How many bytes of a message of `len` are taken; 0: more are waited for. */
 static size_t enough(uint32_t len, size_t here)
 {
@@ -231,7 +237,7 @@ static bool take_frame(struct smb *smb, unsigned side, struct cur *c)
 	if (type == 0)
 		take_message(smb, side, cur_sub(&at, here), len, false);
 	else
-		cur_skip(&at, here);
+		skip_frame(smb, side, cur_sub(&at, here), len);
 	*c = at;
 	return true;
 }

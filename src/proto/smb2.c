@@ -28,7 +28,6 @@ enum {
 
 #define HEADER          64
 #define PIPE_TRANSCEIVE 0x0011c017u
-#define SMB2_CHAIN_MAX  32u
 
 static const char *const commands[] = { "SMB2_COMMAND_NEGOTIATE_PROTOCOL",
 	"SMB2_COMMAND_SESSION_SETUP", "SMB2_COMMAND_SESSION_LOGOFF", "SMB2_COMMAND_TREE_CONNECT",
@@ -535,13 +534,13 @@ static void take_one(struct smb2 *m, bool first)
 }
 
 /* Messages may be chained: each says where the next one begins. What follows data that is still to come is taken
- * once it is there. */
+ * once it is there. Each has a header at least, and so is some of the frame. */
 void smb2_take(struct smb *smb, unsigned side, struct cur message, uint32_t len, bool more)
 {
 	struct smb2 m = { .smb = smb, .side = side };
 	uint32_t here;
 
-	for (unsigned n = 0; n < SMB2_CHAIN_MAX && cur_left(&message) >= HEADER; n++) {
+	for (unsigned n = 0; cur_left(&message) >= HEADER; n++) {
 		here = (uint32_t)cur_left(&message);
 		m.message = message;
 		m.cut = len - here;

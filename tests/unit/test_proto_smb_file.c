@@ -356,6 +356,61 @@ static void test_compound(void **state)
 	check_files("file chained 4 data\nfile chained 4 cut data\n");
 }
 
+/* A chain is as long as its frame has room. */
+static void test_long_chain(void **state)
+{
+	enum { ECHO = 13, ECHOES = 600 };
+	static uint8_t frame[4 + 72 * ECHOES + 256];
+	size_t len = 4;
+	struct bytes one;
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i <= ECHOES; i++) {
+		one.len = 0;
+		put_message(&one, 0, i < ECHOES ? ECHO : CREATE, i, 0, 0);
+		if (i < ECHOES) {
+			put_zero(&one, 4);
+			chain(&one);
+		} else {
+			ask_create(&one, "evil");
+		}
+		memcpy(frame + len, one.at, one.len);
+		len += one.len;
+	}
+	frame[1] = (uint8_t)((len - 4) >> 16);
+	frame[2] = (uint8_t)((len - 4) >> 8);
+	frame[3] = (uint8_t)(len - 4);
+	put_raw(0, frame, len);
+	kit_run(&info, parts, n_parts, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "\"filename\":\"evil\""));
+}
+
+/* A server leaves out frames of other kinds than messages, as long as they are. */
+static void test_other_frames(void **state)
+{
+	enum { LEN = 70000, FIRST = 30000 };
+	static uint8_t other[4 + LEN + 4 + sizeof(((struct bytes *)NULL)->at)];
+	struct bytes ask = { 0 };
+
+	(void)state;
+	begin();
+	do_create("one", 1, 0);
+	put_message(&ask, 0, CREATE, 99, 0, 0);
+	ask_create(&ask, "two");
+	memset(other, 0xff, sizeof(other));
+	memcpy(other, "\x85\1\x11\x70", 4);
+	memcpy(other + 4 + LEN, "\0\0\0", 3);
+	other[4 + LEN + 3] = (uint8_t)ask.len;
+	memcpy(other + 4 + LEN + 4, ask.at, ask.len);
+	put_raw(0, other, FIRST);
+	put_raw(0, other + FIRST, 4 + LEN + 4 + ask.len - FIRST);
+	for (size_t piece = 0; piece < 4000; piece += 1300) {
+		kit_run(&info, parts, n_parts, piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "\"filename\":\"two\""));
+	}
+}
+
 /* Cancelling has the number of what is cancelled, and no answer. */
 static void test_ends(void **state)
 {
@@ -752,6 +807,8 @@ int main(void)
 		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_much_too_early),
 		cmocka_unit_test(test_compound),
+		cmocka_unit_test(test_long_chain),
+		cmocka_unit_test(test_other_frames),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_directory),
