@@ -41,7 +41,6 @@ enum {
 };
 
 #define HEADER         32
-#define SMB1_CHAIN_MAX 8u          /* commands of one message */
 #define SMB1_CHAIN_BIT 48          /* of a call's number: its place in the chain */
 #define SMB1_LM_LEN    24u         /* of what is said in place of a password */
 #define SMB1_JSON_MAX  (14u << 10) /* of a message: seven names, six bytes for each of theirs */
@@ -909,6 +908,18 @@ static void take_one(struct smb1 *m)
 		take_request(m, name);
 }
 
+/* An answer ends where a command of its chain failed: those behind it get none. */
+static void end_chain(struct smb *smb, uint64_t id, unsigned place)
+{
+	for (unsigned i = 0; i < SMB_CALLS_MAX; i++) {
+		struct smb_call *call = &smb->call[i];
+
+		if (call->used && call->id >> SMB1_CHAIN_BIT >= place &&
+			(call->id & ((UINT64_C(1) << SMB1_CHAIN_BIT) - 1)) == id)
+			smb_call_done(smb, call);
+	}
+}
+
 /* Each chained command says which one follows it and where. Those that an answer leaves out were not done. */
 void smb1_take(struct smb *smb, unsigned side, struct cur message, uint32_t len)
 {
@@ -929,16 +940,12 @@ void smb1_take(struct smb *smb, unsigned side, struct cur message, uint32_t len)
 		m.id = id + ((uint64_t)m.place << SMB1_CHAIN_BIT);
 		take_one(&m);
 		next = m.words;
-		more = m.kind & ANDX && cur_left(&next) >= 4 && ++m.place < SMB1_CHAIN_MAX;
+		more = m.kind & ANDX && cur_left(&next) >= 4 && ++m.place;
 		m.command = cur_u8(&next);
 		cur_skip(&next, 1);
 		more = more && m.command != 0xff && cur_ahead(next, 1) * 256u + next.at[0] > at;
 		at = more ? cur_le16(&next) : 0;
 	} while (more && read_body(&m, at));
-	for (unsigned i = m.place; m.flags & 0x80 && i && i < SMB1_CHAIN_MAX; i++) {
-		struct smb_call *left = smb_call_find(smb, id + ((uint64_t)i << SMB1_CHAIN_BIT));
-
-		if (left)
-			smb_call_done(smb, left);
-	}
+	if (m.flags & 0x80 && m.place)
+		end_chain(smb, id, m.place);
 }

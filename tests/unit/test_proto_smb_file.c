@@ -675,6 +675,27 @@ static void test_old_chains(void **state)
 }
 
 /* DOS's way to look into a directory, and to name things. */
+/* As long as the message has room. */
+static void test_old_long_chain(void **state)
+{
+	struct bytes b = { 0 };
+
+	(void)state;
+	begin();
+	put_old(&b, 0, 0x24, ++next_id, 0);
+	for (unsigned i = 0; i < 150; i++) { /* LOCKING_ANDX */
+		put8(&b, 2);
+		put8(&b, i < 149 ? 0x24 : 0xa2);
+		put8(&b, 0);
+		le16(&b, b.len + 4);
+		le16(&b, 0);
+	}
+	put_body(&b, WORDS("\xff\0\0\0"), "nt.txt", 7);
+	put_frame(0, &b, 0);
+	kit_run(&info, parts, n_parts, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "\"filename\":\"nt.txt\""));
+}
+
 static void test_old_names(void **state)
 {
 	static uint8_t found[3 + 2 * 43] = { 5, 86, 0 };
@@ -814,6 +835,7 @@ int main(void)
 		cmocka_unit_test(test_directory),
 		cmocka_unit_test(test_old_files),
 		cmocka_unit_test(test_old_chains),
+		cmocka_unit_test(test_old_long_chain),
 		cmocka_unit_test(test_old_names),
 		cmocka_unit_test(test_accounts),
 		cmocka_unit_test(test_lan_manager),
