@@ -4,6 +4,8 @@
 
 #include "base/cur.h"
 
+#define BER_LENGTH_MAX 8u /* bytes of a length, as servers take it: zeros may stand in front */
+
 struct ber {
 	uint8_t tag;
 	struct cur body;
@@ -19,7 +21,7 @@ static inline bool ber_next(struct cur *c, struct ber *ret_element)
 		unsigned n = len & 0x7f;
 
 		len = 0;
-		if (n == 0 || n > 4)
+		if (n == 0 || n > BER_LENGTH_MAX)
 			cur_fail(c);
 		while (n-- && cur_ok(c))
 			len = len << 8 | cur_u8(c);
@@ -51,10 +53,12 @@ static inline size_t ber_size(const uint8_t *bytes, size_t len)
 	size = cur_u8(&c);
 	if (size & 0x80) {
 		n = size & 0x7f;
-		if (cur_ok(&c) && (n == 0 || n > 4))
+		if (cur_ok(&c) && (n == 0 || n > BER_LENGTH_MAX))
 			return SIZE_MAX;
 		for (size = 0; n; n--)
 			size = size << 8 | cur_u8(&c);
 	}
+	if (size > SIZE_MAX / 2)
+		return SIZE_MAX;
 	return cur_ok(&c) ? size + len - cur_left(&c) : 0;
 }

@@ -6,10 +6,13 @@
 #include "proto/krb5.h"
 #include "proto/ntlm.h"
 #include "proto/sasl.h"
+#include "proto/talk.h"
 
-#define LDAP_CALLS_MAX 64   /* requests without their last answer */
-#define LDAP_GUESS_MAX 8192 /* bytes of a first message on a port that is not its own */
-#define LDAP_LIST_MAX  64   /* attributes, changes, values that are shown */
+#define LDAP_CALLS_MAX 64          /* requests without their last answer */
+#define LDAP_SIZE_MAX  (64u << 20) /* bytes of a message; no server takes one so long */
+#define LDAP_WHOLE_MAX (60u << 10) /* bytes of one that is read; a longer one is left out */
+#define LDAP_GUESS_MAX 8192        /* bytes of a first message on a port that is not its own */
+#define LDAP_LIST_MAX  64          /* attributes, changes, values that are shown */
 
 enum {
 	BIND_REQUEST = 0x60,
@@ -44,6 +47,7 @@ struct ldap {
 	struct ntlm ntlm;
 	struct proto_login login; /* a bind ... */
 	int64_t login_id;         /* ... in this message */
+	uint64_t skip[2];         /* bytes of a message that is left out */
 	bool knows_asker, over;
 	uint8_t asker; /* the side that asks: what it answers is no answer */
 };
@@ -492,14 +496,20 @@ static size_t ldap_feed(struct proto_conn *conn, void *state, unsigned side, con
 {
 	struct ldap *l = state;
 	struct cur c = cur_make(bytes, len);
+	bool tcp = proto_conn_info(conn)->ip_proto == IPPROTO_TCP;
 
-	(void)conn;
 	(void)end;
-	while (cur_left(&c) && !l->over) {
+	for (talk_skip(&l->skip[side], &c); cur_left(&c) && !l->over;
+		talk_skip(&l->skip[side], &c)) {
 		size_t size = ber_size(c.at, cur_left(&c));
 
-		if (size == SIZE_MAX)
+		if (size > LDAP_SIZE_MAX)
 			return SIZE_MAX;
+		if (size > LDAP_WHOLE_MAX && tcp) {
+			proto_conn_limit(conn);
+			l->skip[side] = size;
+			continue;
+		}
 		if (!size || size > cur_left(&c))
 			break;
 		if (!take_message(l, side, cur_sub(&c, size)))

@@ -73,6 +73,26 @@ static void test_ldap_any_port(void **state)
 		kit_check(&tcp, &others[i], 1, "");
 }
 
+/* More than is kept of a message: servers take some megabytes. What follows is read, with zeros in front of its
+ * length, too. */
+static void test_ldap_long(void **state)
+{
+	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 389 } };
+	static char bytes[100000 + 6];
+	const struct kit_part parts[] = { C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"),
+		{ 0, bytes, sizeof(bytes) }, S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"),
+		C("\x30\x88\0\0\0\0\0\0\0\x0e\2\1\3\x60\x09\2\1\3\4\1u\x80\1p"),
+		S("\x30\x0c\2\1\3\x61\7\x0a\1\0\4\0\4\0"), C("\x30\5\2\1\3\x42\0") };
+
+	(void)state;
+	memcpy(bytes, "\x30\x84\0\1\x86\xa0\2\1\2\x63", 10);
+	for (size_t piece = 0; piece < 4000; piece += 1300) {
+		kit_run(&tcp, parts, 6, piece, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "\"version\":3,\"name\":\"u\"}},\"responses\":["));
+		assert_non_null(strstr(kit_text, "\"operation\":\"unbind_request\""));
+	}
+}
+
 static void test_sip(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 5060 } };
@@ -208,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_ldap_any_port),
+		cmocka_unit_test(test_ldap_long),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_llmnr),
 		cmocka_unit_test(test_finger),
