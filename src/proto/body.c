@@ -4,8 +4,6 @@
 
 #include "proto/conn.h"
 
-/* Room beyond what is kept, so that a small piece does not move everything. */
-#define BODY_ROOM_MAX (PROTO_BODY_KEEP + PROTO_BODY_KEEP / 2)
 #define BODY_ROOM_MIN 1024u
 
 bool proto_charge(struct proto_conn *conn, int64_t bytes)
@@ -40,13 +38,14 @@ void proto_free(struct proto_conn *conn, void *memory, size_t size)
 	free(memory);
 }
 
-/* Drops the oldest bytes, so that `len` more leave the last PROTO_BODY_KEEP. */
+/* Drops the oldest bytes, so that `len` more leave the last PROTO_BODY_KEEP; not with each small piece, which would move
+ * everything. */
 static void make_place(struct proto_body *body, uint32_t len)
 {
 	uint32_t keep = PROTO_BODY_KEEP - len;
 	uint32_t drop = body->len > keep ? body->len - keep : 0;
 
-	if (body->len + len <= BODY_ROOM_MAX || drop == 0)
+	if (body->len + len <= PROTO_BODY_ROOM_MAX || drop == 0)
 		return;
 	memmove(body->at, body->at + drop, body->len - drop);
 	body->len -= drop;
@@ -62,8 +61,8 @@ static bool grow(struct proto_conn *conn, struct proto_body *body, uint32_t need
 		return true;
 	while (room < need)
 		room *= 2;
-	if (room > BODY_ROOM_MAX)
-		room = BODY_ROOM_MAX;
+	if (room > PROTO_BODY_ROOM_MAX)
+		room = PROTO_BODY_ROOM_MAX;
 	more = proto_alloc(conn, room);
 	if (!more)
 		return false;

@@ -30,6 +30,7 @@ struct out;
 #define PROTO_TX_MAX         256 /* transactions of one connection at a time; then it is overrun */
 #define PROTO_TX_EVENTS_MAX  16
 #define PROTO_BODY_KEEP      (128u << 10) /* the last bytes of a body or file: what rules see */
+#define PROTO_BODY_ROOM_MAX  (PROTO_BODY_KEEP / 2 * 3) /* at times there are more of them */
 
 enum proto_id {
 	PROTO_NONE,

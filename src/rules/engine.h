@@ -14,7 +14,7 @@
 #include "rules/image.h"
 #include "rules/rules.h"
 
-#define LOOK_SCRATCH   (PROTO_BODY_KEEP + 1024) /* bytes a transform or Base64 may make */
+#define LOOK_SCRATCH   (PROTO_BODY_ROOM_MAX + 1024) /* bytes a transform or Base64 may make */
 #define LOOK_INSTANCES 64 /* of one buffer in one transaction that are looked at */
 #define LOOK_PCRE_STEPS \
 	20 /* what running an expression counts among RULES_STEPS_MAX, beside its bytes */

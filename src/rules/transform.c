@@ -135,13 +135,13 @@ static void from_base64(struct making *m, const struct image_transform *transfor
 }
 
 /* The first group of an expression; all of it without a group. */
-static void pcrexform(
-	struct making *m, const struct rules *rules, const struct image_transform *transform)
+static void pcrexform(struct making *m, struct look *look, const struct image_transform *transform)
 {
+	const struct rules *rules = look->rules;
 	int error;
 	PCRE2_SIZE at, *place;
 	pcre2_code *code = pcre2_compile(image_bytes(rules, transform->pattern),
-		transform->pattern.len, 0, &error, &at, rules->pcre_compile);
+		transform->pattern.len, PCRE2_AUTO_CALLOUT, &error, &at, rules->pcre_compile);
 	unsigned group;
 	int found;
 
@@ -149,6 +149,7 @@ static void pcrexform(
 		return;
 	found = pcre2_match(code, m->in, m->len, 0, 0, rules->pcre_data, rules->pcre_match);
 	pcre2_code_free(code);
+	look->tired |= found < 0 && found != PCRE2_ERROR_NOMATCH;
 	if (found < 1)
 		return;
 	group = found > 1 ? 1 : 0;
@@ -157,8 +158,7 @@ static void pcrexform(
 		put(m, m->in[i]);
 }
 
-static void apply(
-	struct making *m, const struct rules *rules, const struct image_transform *transform)
+static void apply(struct making *m, struct look *look, const struct image_transform *transform)
 {
 	switch (transform->how) {
 	case RULE_TO_LOWERCASE:
@@ -212,7 +212,7 @@ static void apply(
 		from_base64(m, transform);
 		break;
 	case RULE_PCREXFORM:
-		pcrexform(m, rules, transform);
+		pcrexform(m, look, transform);
 		break;
 	}
 }
@@ -226,7 +226,7 @@ bool transform_area(struct look *look, const struct image_section *section, stru
 			.len = area->len,
 			.out = rules->made[i % 2] };
 
-		apply(&m, rules, &rules->transform[section->transforms.at + i]);
+		apply(&m, look, &rules->transform[section->transforms.at + i]);
 		area->at = m.out;
 		area->len = m.made;
 	}

@@ -633,6 +633,31 @@ static void test_transactions(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* All of a body that is kept is transformed, and what an expression cannot decide within its limits is undecided. */
+static void test_transforms_of_much(void **state)
+{
+	enum { LEN = 170000 };
+	static char post[LEN + 128],
+		doubt[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60\r\n\r\n"
+			  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+	int head = snprintf(post, sizeof(post),
+		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %u\r\n\r\n", LEN);
+
+	(void)state;
+	memset(post + head, '.', LEN);
+	memcpy(post + head + 165000, "EVIL", 4);
+	open_rules("drop http any any -> any any (http.request_body; to_lowercase; "
+		   "content:\"evil\"; sid:1;)\n"
+		   "drop http any any -> any any (http.request_body; pcrexform:\"((x+x+)+[yz])\"; "
+		   "content:\"x\"; sid:2;)\n");
+	converse(&(struct tx_case){ .request = post, .response = "" }, 16384);
+	expect("much", "1");
+	kit_restart(&kit);
+	converse(&(struct tx_case){ .request = doubt, .response = "" }, 16384);
+	expect("doubt", "t2 t2"); /* as it came, and at its end */
+	kit_close(&kit);
+}
+
 /* A rule that names no direction is told of an operation and of its answer. */
 static void test_each_side(void **state)
 {
@@ -897,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_transactions),
+		cmocka_unit_test(test_transforms_of_much),
 		cmocka_unit_test(test_each_side),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_depth_far_behind),
