@@ -13,7 +13,7 @@
 #define FIELDS_JSON_MAX (32u << 10) /* JSON text of one transaction */
 
 #define FIELDS_HOLE_MAX  (16u << 20) /* bytes that a connection may miss in a file; then it is cut */
-#define FIELDS_FILES_MAX 17          /* of one transaction; more are not looked at */
+#define FIELDS_FILES_MAX 65          /* of one transaction; more are not looked at */
 #define FIELDS_NAME_MAX  255         /* of a file's name */
 /* Of the connection's memory; beyond it, what files need for rules is not given more: many may be carried at a time. */
 #define FIELDS_FILES_BYTES (PROTO_CONN_BYTES_MAX / 2)

@@ -101,6 +101,35 @@ static void test_encoded_words(void **state)
 	kit_spoil(&tcp, parts, n);
 }
 
+/* The last of many files is one, too; what is more is not looked at, and that is known. */
+static void test_many_files(void **state)
+{
+	static char text[64 << 10];
+
+	(void)state;
+	for (unsigned files = 60; files <= 100; files += 40) {
+		struct out o = out_make(text, sizeof(text));
+		const struct kit_part parts[] = { ENVELOPE, C("DATA\r\n"), S("354 go\r\n"),
+			{ 0, text, 0 } };
+		struct proto_conn *conn = kit_open(&tcp);
+		char last[64];
+
+		kit_out = out_make(kit_text, sizeof(kit_text));
+		out_str(&o, "Content-Type: multipart/mixed; boundary=c\r\n\r\n");
+		for (unsigned i = 0; i < files; i++)
+			out_fmt(&o, "--c\r\nContent-Type: application/zip; name=f%u\r\n\r\nabc\r\n",
+				i);
+		out_str(&o, "--c--\r\n.\r\n");
+		for (size_t i = 0; i + 1 < sizeof(parts) / sizeof(parts[0]); i++)
+			kit_feed(conn, parts[i].side, parts[i].bytes, parts[i].len);
+		kit_feed(conn, 0, (const uint8_t *)text, o.len);
+		snprintf(last, sizeof(last), "file f%u 3\n", files - 1);
+		assert_int_equal(strstr(kit_text, last) != NULL, files == 60);
+		assert_int_equal(proto_conn_limited(conn), files != 60);
+		proto_conn_free(conn);
+	}
+}
+
 static void test_chunks_and_pipelining(void **state)
 {
 	static const struct kit_part parts[] = { ENVELOPE,
@@ -220,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_a_mail_with_files),
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_encoded_words),
+		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
