@@ -645,6 +645,21 @@ static void start_over(struct proto_conn *conn)
 			find_parser(conn, n, NULL, 0, false);
 }
 
+/* A datagram that is not of the protocol at work, and surely of another one: that begins. */
+static void change_parser(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len)
+{
+	const struct proto_parser *now = conn->parser, *parser;
+	bool may;
+
+	if (now->guess && now->guess(&conn->info, n, bytes, len) == PROTO_IS)
+		return;
+	parser = guess(conn, n, bytes, len, &may);
+	if (!parser || parser == now)
+		return;
+	conn->next = parser->id;
+	start_over(conn);
+}
+
 static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
 {
 	struct conn_side *side = &conn->side[n];
@@ -657,6 +672,10 @@ static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size
 		find_parser(conn, n, bytes, len, end);
 		return;
 	}
+	if (len && conn->info.ip_proto != IPPROTO_TCP)
+		change_parser(conn, n, bytes, len);
+	if (!conn->state) /* no memory */
+		return;
 	if (!side->id && (len || side->len))
 		recognise(conn, n, bytes, len, end);
 	tell_plain(conn, n, bytes, len);

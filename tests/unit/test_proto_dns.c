@@ -129,6 +129,28 @@ static void test_behind_other_datagrams(void **state)
 	assert_non_null(strstr(kit_text, "\"type\":\"response\",\"tx_id\":1"));
 }
 
+/* What a resolver leaves out may be of another protocol. */
+static void test_behind_another_protocol(void **state)
+{
+	static const char tftp[] = "\0\1file\0octet", odd[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0\3ww";
+	struct proto_conn *conn = kit_open(&udp);
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 0, (const uint8_t *)tftp, sizeof(tftp));
+	assert_int_equal(proto_conn_app(conn), PROTO_TFTP);
+	kit_feed(conn, 0, (const uint8_t *)question, sizeof(question) - 1);
+	assert_int_equal(proto_conn_app(conn), PROTO_DNS);
+	assert_int_equal(proto_conn_before(conn), PROTO_TFTP);
+	kit_feed(conn, 0, (const uint8_t *)odd, sizeof(odd) - 1);
+	kit_feed(conn, 1, (const uint8_t *)answer, sizeof(answer) - 1);
+	assert_int_equal(proto_conn_app(conn), PROTO_DNS);
+	proto_conn_free(conn);
+	assert_non_null(strstr(kit_text, "\"type\":\"request\",\"tx_id\":0"));
+	assert_non_null(strstr(kit_text, "!dns.malformed_data"));
+	assert_non_null(strstr(kit_text, "\"type\":\"response\",\"tx_id\":2"));
+}
+
 static void test_a_loop_of_pointers_ends(void **state)
 {
 	static const char loop[] = "\0\1\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1"
@@ -222,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_has_lengths),
 		cmocka_unit_test(test_any_port),
 		cmocka_unit_test(test_behind_other_datagrams),
+		cmocka_unit_test(test_behind_another_protocol),
 		cmocka_unit_test(test_a_loop_of_pointers_ends),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_a_message_that_grows),
