@@ -10,10 +10,11 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define SMTP_LINE_MAX  2048        /* of commands and replies; of the message SMTP_TEXT_MAX */
-#define SMTP_TEXT_MAX  4096        /* a longer line is taken in pieces */
-#define SMTP_QUEUE_MAX 128         /* commands without an answer */
-#define SMTP_LIST_JSON (12u << 10) /* of the list of recipients */
+#define SMTP_LINE_MAX   2048 /* of commands and replies; of the message SMTP_TEXT_MAX */
+#define SMTP_TEXT_MAX   4096 /* a longer line is taken in pieces */
+#define SMTP_QUEUE_MAX  128  /* commands without an answer; those behind them are only counted */
+#define SMTP_LOGINS_MAX 16   /* attempts without an answer; the oldest one stays unknown */
+#define SMTP_LIST_JSON  (12u << 10) /* of the list of recipients */
 
 enum command {
 	C_OTHER,
@@ -50,8 +51,13 @@ struct smtp {
 	uint32_t helo_len;
 	uint8_t queue[SMTP_QUEUE_MAX];
 	unsigned first, n;
+	uint64_t beyond; /* commands behind the queue */
 	struct sasl sasl;
 	struct proto_login login;
+	bool waits; /* that has no answer yet */
+	/* Attempts before it, the oldest first: of `n_untold` before those the answers are to come, too. */
+	struct proto_login *ahead; /* SMTP_LOGINS_MAX; NULL: there was none */
+	unsigned n_ahead, n_untold;
 	struct mime mime;
 };
 
@@ -104,11 +110,57 @@ static bool begin_message(struct smtp *s)
 	return true;
 }
 
-static void put_command(struct smtp *s, enum command command)
+/* False: its answer will not be known from others. */
+static bool put_command(struct smtp *s, enum command command)
 {
-	if (s->n == SMTP_QUEUE_MAX)
-		return;
+	if (s->beyond || s->n == SMTP_QUEUE_MAX) {
+		s->beyond++;
+		return false;
+	}
 	s->queue[(s->first + s->n++) % SMTP_QUEUE_MAX] = (uint8_t)command;
+	return true;
+}
+
+static void drop_ahead(struct smtp *s)
+{
+	s->n_ahead--;
+	memmove(s->ahead, s->ahead + 1, s->n_ahead * sizeof(s->ahead[0]));
+}
+
+/* Another attempt: the one before waits for its answer. */
+static void take_auth(struct smtp *s, struct cur rest, bool answered)
+{
+	if (s->waits && s->n_ahead == SMTP_LOGINS_MAX) {
+		proto_login_end(s->conn, &s->ahead[0], PROTO_LOGIN_UNKNOWN);
+		drop_ahead(s);
+		s->n_untold++;
+	}
+	if (s->waits && !s->ahead)
+		s->ahead = proto_alloc(s->conn, SMTP_LOGINS_MAX * sizeof(s->ahead[0]));
+	if (s->waits && s->ahead) {
+		s->ahead[s->n_ahead++] = s->login;
+		s->login = (struct proto_login){ 0 };
+	}
+	sasl_begin(s->conn, &s->sasl, &s->login, rest);
+	s->waits = answered;
+	if (!answered)
+		proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
+}
+
+static void auth_answered(struct smtp *s, bool good)
+{
+	enum proto_login_result result = good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE;
+
+	s->sasl.expects = false;
+	if (s->n_untold) {
+		s->n_untold--;
+	} else if (s->n_ahead) {
+		proto_login_end(s->conn, &s->ahead[0], result);
+		drop_ahead(s);
+	} else {
+		proto_login_end(s->conn, &s->login, result);
+		s->waits = false;
+	}
 }
 
 /* FROM:<x> SIZE=7: the address, as it stands. */
@@ -206,13 +258,14 @@ static enum command command_of(struct cur line, struct cur *ret_rest)
 static void take_command(struct smtp *s, struct cur line)
 {
 	struct cur rest = line;
-	enum command command = command_of(line, &rest);
+	enum command command = command_of(text_trim(line), &rest);
+	bool answered;
 
 	if (s->sasl.expects) {
 		sasl_line(&s->sasl, &s->login, line);
 		return;
 	}
-	put_command(s, command);
+	answered = put_command(s, command);
 	switch (command) {
 	case C_HELO:
 	case C_EHLO:
@@ -231,7 +284,7 @@ static void take_command(struct smtp *s, struct cur line)
 		take_bdat(s, rest);
 		break;
 	case C_AUTH:
-		sasl_begin(s->conn, &s->sasl, &s->login, rest);
+		take_auth(s, rest, answered);
 		break;
 	default:
 		break;
@@ -347,9 +400,7 @@ static void take_answer(struct smtp *s, enum command command, unsigned code)
 			finish(s, 1);
 		break;
 	case C_AUTH:
-		s->sasl.expects = false;
-		proto_login_end(s->conn, &s->login,
-			code / 100 == 2 ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+		auth_answered(s, code / 100 == 2);
 		break;
 	case C_STARTTLS:
 		s->over = code == 220;
@@ -395,6 +446,10 @@ static void take_reply(struct smtp *s, struct cur line)
 		return;
 	if (!s->welcomed && s->n == 0 && (code == 220 || code == 554)) {
 		s->welcomed = true;
+		return;
+	}
+	if (s->n == 0 && s->beyond) {
+		s->beyond--;
 		return;
 	}
 	if (s->n == 0) {
@@ -477,7 +532,10 @@ static void smtp_close(void *state)
 {
 	struct smtp *s = state;
 
+	for (unsigned i = 0; i < s->n_ahead; i++)
+		proto_login_end(s->conn, &s->ahead[i], PROTO_LOGIN_UNKNOWN);
 	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
+	proto_free(s->conn, s->ahead, SMTP_LOGINS_MAX * sizeof(s->ahead[0]));
 	proto_free(s->conn, s, sizeof(*s));
 }
 

@@ -243,6 +243,55 @@ static void test_logins(void **state)
 	kit_show_logins = false;
 }
 
+#define AUTH(letter) "AUTH PLAIN AHUA" letter "\r\n" /* u and a password of a letter */
+
+/* Attempts ahead of their answers, few, more than are kept, and more commands than wait. */
+static void test_logins_ahead(void **state)
+{
+	static const struct kit_part two[] = { S("220 mx ESMTP\r\n"), C(AUTH("cA==") AUTH("cQ==")),
+		S("235 in\r\n503 already\r\n") };
+	static const struct kit_part other[] = { S("220 mx ESMTP\r\n"),
+		C("AUTH X y\r\n" AUTH("cA==")), S("504 what\r\n235 in\r\n") };
+	static char asks[16 << 10], answers[16 << 10];
+	struct out a = out_make(asks, sizeof(asks)), b = out_make(answers, sizeof(answers));
+
+	(void)state;
+	kit_show_logins = true;
+	kit_run(&tcp, two, 3, 0, SIZE_MAX);
+	assert_string_equal(kit_text, "login plain u p - success\nlogin plain u q - failure\n");
+	kit_run(&tcp, other, 3, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "login plain u p - success\n"));
+	for (unsigned i = 0; i < 20; i++) {
+		out_str(&a, AUTH("cA=="));
+		out_str(&b, "535 no\r\n");
+	}
+	out_str(&a, AUTH("cQ=="));
+	out_str(&b, "235 in\r\n");
+	for (unsigned i = 0; i < 300; i++) {
+		out_str(&a, "NOOP\r\n");
+		out_str(&b, "250 ok\r\n");
+	}
+	kit_run(&tcp,
+		(struct kit_part[]){ S("220 mx ESMTP\r\n"), { 0, asks, a.len },
+			{ 1, answers, b.len }, C(AUTH("cg==")), S("535 no\r\n") },
+		5, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "login plain u q - success\nlogin plain u r - failure\n"));
+	kit_show_logins = false;
+}
+
+/* What servers leave out in front of a command. */
+static void test_blanks(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE, C(" \tDATA\r\n"), S("354 go\r\n"),
+		C("Subject: s\r\n\r\nx\r\n.\r\n"), S("250 ok\r\n"), C(" MAIL FROM:<q@r>\r\n"),
+		S("250 ok\r\n") };
+
+	(void)state;
+	kit_run(&tcp, parts, sizeof(parts) / sizeof(parts[0]), 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "\"subject\":\"s\""));
+	assert_non_null(strstr(kit_text, "\"mail_from\":\"<q@r>\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +304,8 @@ int main(void)
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_logins_ahead),
+		cmocka_unit_test(test_blanks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
