@@ -55,6 +55,7 @@ struct smtp {
 	struct sasl sasl;
 	struct proto_login login;
 	bool waits; /* that has no answer yet */
+	bool asked; /* the server has asked for the next line of it */
 	/* Attempts before it, the oldest first: of `n_untold` before those the answers are to come, too. */
 	struct proto_login *ahead; /* SMTP_LOGINS_MAX; NULL: there was none */
 	unsigned n_ahead, n_untold;
@@ -151,7 +152,7 @@ static void auth_answered(struct smtp *s, bool good)
 {
 	enum proto_login_result result = good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE;
 
-	s->sasl.expects = false;
+	s->sasl.expects = s->asked = false;
 	if (s->n_untold) {
 		s->n_untold--;
 	} else if (s->n_ahead) {
@@ -261,10 +262,12 @@ static void take_command(struct smtp *s, struct cur line)
 	enum command command = command_of(text_trim(line), &rest);
 	bool answered;
 
-	if (s->sasl.expects) {
+	if (s->sasl.expects && (s->asked || command == C_OTHER)) {
+		s->asked = false;
 		sasl_line(&s->sasl, &s->login, line);
 		return;
 	}
+	s->sasl.expects = false;
 	answered = put_command(s, command);
 	switch (command) {
 	case C_HELO:
@@ -459,7 +462,7 @@ static void take_reply(struct smtp *s, struct cur line)
 	}
 	command = (enum command)s->queue[s->first];
 	if (command == C_AUTH && code == 334) {
-		s->sasl.expects = true;
+		s->sasl.expects = s->asked = true;
 		return;
 	}
 	s->first = (s->first + 1) % SMTP_QUEUE_MAX;

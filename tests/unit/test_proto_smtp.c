@@ -292,6 +292,23 @@ static void test_blanks(void **state)
 	assert_non_null(strstr(kit_text, "\"mail_from\":\"<q@r>\""));
 }
 
+/* What a server has not asked for is a command, if it can be one. */
+static void test_command_behind_auth(void **state)
+{
+	static const char *const auths[] = { "AUTH X\r\nDATA\r\n", "AUTH PLAIN\r\nDATA\r\n",
+		"AUTH LOGIN dQ==\r\nDATA\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const struct kit_part parts[] = { ENVELOPE, { 0, auths[i], strlen(auths[i]) },
+			S("504 no\r\n354 go\r\n"), C("Subject: s\r\n\r\nx\r\n.\r\n"),
+			S("250 ok\r\n") };
+
+		kit_run(&tcp, parts, sizeof(parts) / sizeof(parts[0]), 0, SIZE_MAX);
+		assert_non_null(strstr(kit_text, "\"subject\":\"s\""));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_logins_ahead),
 		cmocka_unit_test(test_blanks),
+		cmocka_unit_test(test_command_behind_auth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
