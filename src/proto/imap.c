@@ -54,6 +54,7 @@ struct imap {
 	bool skip[2];    /* the rest of a line is left out */
 	bool greeted, over;
 	bool fetch; /* the untagged answer tells of a mail */
+	bool asked; /* AUTHENTICATE: the server has asked for the next line */
 	/* The command that is being read: the last one of the queue. */
 	unsigned n_args;
 	size_t arg_len;
@@ -332,10 +333,12 @@ static void take_command(struct imap *m, struct cur line, bool whole)
 	bool waits = false, literal;
 	const struct asked *asked;
 
-	if (m->sasl.expects) {
+	if (m->sasl.expects && (m->asked || !text_has(line, " "))) {
+		m->asked = false;
 		sasl_line(&m->sasl, &m->login, line);
 		return;
 	}
+	m->sasl.expects = false; /* Base64 has no blanks: it goes on with something else */
 	literal = whole && cut_literal(&line, &size, &waits);
 	if (!m->goes_on[0] && !begin_command(m, &line))
 		return;
@@ -405,7 +408,7 @@ static void login_answered(struct imap *m, struct asked *asked, bool good)
 
 	end_kept_login(m, asked, result);
 	if (asked->command == C_AUTHENTICATE)
-		m->sasl.expects = false;
+		m->sasl.expects = m->asked = false;
 	if (!asked->tx || asked->tx != m->login_tx)
 		return;
 	m->login_tx = NULL;
@@ -463,7 +466,8 @@ static void take_tagged(struct imap *m, struct cur tag, struct cur line)
 static void take_continuation(struct imap *m)
 {
 	for (unsigned i = 0; i < m->n; i++)
-		m->sasl.expects |= m->queue[i].command == C_AUTHENTICATE;
+		m->asked |= m->queue[i].command == C_AUTHENTICATE;
+	m->sasl.expects |= m->asked;
 }
 
 /* What stands before the literal of a mail or its headers (RFC 9051, 7.5.2); a part of it that does

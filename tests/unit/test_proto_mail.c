@@ -148,6 +148,8 @@ static void test_imap_logins(void **state)
 		{ "1 LOGIN u p\r\n2 LOGIN v q\r\n3 LOGIN w r\r\n", "2 OK\r\n1 NO\r\n", "", "",
 			"login password v q - success\nlogin password u p - failure\n"
 			"login password w r - unknown\n" },
+		{ "1 AUTHENTICATE X\r\n2 LOGIN u p\r\n", "1 NO\r\n2 OK\r\n", "", "",
+			"login password u p - success\n" },
 		{ "1 LOGIN u p\r\n2 NOOP\r\n", "2 OK\r\n", "", "",
 			"login password u p - unknown\n" },
 	};
