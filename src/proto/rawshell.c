@@ -12,6 +12,7 @@
 
 #define RAW_LOOK_MAX    8192u /* bytes of both sides; a shell has shown itself by then */
 #define RAW_PROMPT_MAX  260u  /* of a prompt: a path of Windows */
+#define RAW_HINT_MIN    4u    /* bytes of the shortest hint */
 #define RAW_COMMAND_MAX 4u    /* lines that count as commands */
 
 enum raw_points {
@@ -61,6 +62,8 @@ static unsigned points_of_line(struct cur line)
 		"cannot set terminal process group", "job control turned off",
 		"is not recognized as an internal or external command" };
 
+	if (cur_left(&line) < RAW_HINT_MIN)
+		return 0;
 	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
 		if (text_has(line, proofs[i]))
 			return POINTS_PROOF;
@@ -133,7 +136,7 @@ static bool is_command(struct cur line)
 	if (cur_left(&word) && word.end[-1] == ';')
 		word.end--;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (text_is(word, words[i]))
+		if ((cur_ahead(word, 0) | 0x20) == words[i][0] && text_is(word, words[i]))
 			return true;
 	return false;
 }
@@ -141,13 +144,16 @@ static bool is_command(struct cur line)
 static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
 {
 	unsigned commands = 0;
+	bool by_lf = true;
 
 	*ret_lines = 0;
-	while (cur_left(&c) &&
-		(memchr(c.at, '\n', cur_left(&c)) || memchr(c.at, '\r', cur_left(&c)))) {
-		bool by_lf = memchr(c.at, '\n', cur_left(&c));
-		struct cur line = text_trim(text_until(&c, by_lf ? '\n' : '\r'));
+	while (cur_left(&c)) {
+		struct cur line;
 
+		by_lf = by_lf && memchr(c.at, '\n', cur_left(&c));
+		if (!by_lf && !memchr(c.at, '\r', cur_left(&c)))
+			break;
+		line = text_trim(text_until(&c, by_lf ? '\n' : '\r'));
 		if (!cur_left(&line))
 			continue;
 		++*ret_lines;
