@@ -85,6 +85,14 @@ static void add_interface(struct proto_fields *f, const struct dce_context *cont
 	proto_fields_add_number(f, NUMBER_DCE_IFACE_VERSION, context->major);
 }
 
+static void make_room(struct dce *dce, unsigned n)
+{
+	unsigned drop = dce->n + n > DCE_CONTEXTS_MAX ? dce->n + n - DCE_CONTEXTS_MAX : 0;
+
+	dce->n -= drop;
+	memmove(dce->context, dce->context + drop, dce->n * sizeof(dce->context[0]));
+}
+
 static void take_bind(struct dce *dce, struct proto_fields *f, bool little, struct cur c)
 {
 	unsigned n;
@@ -92,8 +100,9 @@ static void take_bind(struct dce *dce, struct proto_fields *f, bool little, stru
 	cur_skip(&c, 8);
 	n = cur_u8(&c);
 	cur_skip(&c, 3);
+	make_room(dce, n);
 	dce->first_new = dce->n;
-	for (unsigned i = 0; i < n && dce->n < DCE_CONTEXTS_MAX; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct dce_context *context = &dce->context[dce->n];
 		unsigned syntaxes;
 
@@ -196,7 +205,8 @@ static void json_said(
 	json_str(o, side ? "response" : "request", types[h->type]);
 	if (h->type == DCE_BINDACK || h->type == DCE_ALTER_RESP || h->type == DCE_BINDNAK) {
 		json_open(o, "interfaces", '[');
-		for (unsigned i = dce->first_new; i < dce->n; i++)
+		for (unsigned i = dce->first_new; i < dce->n && i - dce->first_new < DCE_SHOWN_MAX;
+			i++)
 			json_interface(o, &dce->context[i], NULL);
 		json_close(o, ']');
 	}
@@ -254,6 +264,8 @@ static void take_stub(struct dce *dce, struct proto_fields *f, unsigned side,
 	f->sides = (uint8_t)(1u << side);
 	if (call->stub_len <= DCE_STUB_MAX)
 		proto_fields_append(f, BUFFER_DCE_STUB_DATA, c.at, cur_left(&c));
+	else
+		proto_conn_limit(f->conn);
 	f->sides = 0;
 	context = find_context(dce, call->context);
 	if (side == 0 && call->fragments == 1) {

@@ -7,7 +7,8 @@
 
 #include "proto/fields.h"
 
-#define DCE_CONTEXTS_MAX 32
+#define DCE_CONTEXTS_MAX 256 /* more than one PDU has; the oldest make room */
+#define DCE_SHOWN_MAX    32  /* of a PDU */
 #define DCE_HEADER       16
 #define DCE_STUB_MAX     (256u << 10) /* of a call, fragments together; the rest is left out */
 

@@ -355,6 +355,43 @@ static void test_dcerpc_alone(void **state)
 	assert_true(kit_has(&dcerpc, parts, 4, "dcerpc.opnum=15\n"));
 }
 
+/* Interfaces that are agreed on, and accepted, before the one that is called. */
+static void test_dcerpc_many_interfaces(void **state)
+{
+	enum { BINDS = 15, EACH = 20 };
+	static struct bytes ask[BINDS], answer[BINDS], request;
+	struct kit_part parts[2 * BINDS + 1];
+	struct bytes body;
+
+	(void)state;
+	for (unsigned i = 0; i < BINDS; i++) {
+		body.len = ask[i].len = answer[i].len = 0;
+		put_zero(&body, 8);
+		le32(&body, EACH);
+		for (unsigned k = 0; k < EACH; k++) {
+			bool last = i == BINDS - 1 && k == EACH - 1;
+
+			le16(&body, last ? 0 : 1 + EACH * i + k);
+			le16(&body, 1);
+			put(&body, last ? UUID : "0123456789abcdef", 16);
+			le32(&body, 2);
+			put_zero(&body, 20);
+		}
+		put_dce(&ask[i], i ? 14 : 11, 3, (const char *)body.at, body.len);
+		body.len = 0;
+		put_zero(&body, 12);
+		le32(&body, EACH);
+		put_zero(&body, 24 * EACH);
+		put_dce(&answer[i], i ? 15 : 12, 3, (const char *)body.at, body.len);
+		parts[2 * i] = (struct kit_part){ 0, ask[i].at, ask[i].len };
+		parts[2 * i + 1] = (struct kit_part){ 1, answer[i].at, answer[i].len };
+	}
+	DCE(&request, 0, 3, REQUEST);
+	parts[2 * BINDS] = (struct kit_part){ 0, request.at, request.len };
+	kit_run(&dcerpc, parts, 2 * BINDS + 1, 0, SIZE_MAX);
+	assert_non_null(strstr(kit_text, "\"service\":\"svcctl\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_files_and_pipes_in_turns),
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_dcerpc_alone),
+		cmocka_unit_test(test_dcerpc_many_interfaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
