@@ -9,6 +9,7 @@
 #include "proto/talk.h"
 
 #define LDAP_CALLS_MAX 64          /* requests without their last answer */
+#define LDAP_BINDS_MAX 16          /* the same of binds; the oldest gets none */
 #define LDAP_SIZE_MAX  (64u << 20) /* bytes of a message; no server takes one so long */
 #define LDAP_WHOLE_MAX (60u << 10) /* bytes of one that is read; a longer one is left out */
 #define LDAP_GUESS_MAX 8192        /* bytes of a first message on a port that is not its own */
@@ -38,6 +39,12 @@ enum {
 	INTERMEDIATE
 };
 
+/* A bind in a message. */
+struct ldap_bind {
+	struct proto_login login;
+	int64_t id;
+};
+
 struct ldap {
 	struct proto_conn *conn;
 	struct {
@@ -45,9 +52,10 @@ struct ldap {
 		int64_t id;
 	} call[LDAP_CALLS_MAX];
 	struct ntlm ntlm;
-	struct proto_login login; /* a bind ... */
-	int64_t login_id;         /* ... in this message */
-	uint64_t skip[2];         /* bytes of a message that is left out */
+	struct ldap_bind *
+		bind; /* LDAP_BINDS_MAX, without an answer, the oldest first; NULL: there was none */
+	unsigned n_binds;
+	uint64_t skip[2]; /* bytes of a message that is left out */
 	bool knows_asker, over;
 	uint8_t asker; /* the side that asks: what it answers is no answer */
 };
@@ -128,33 +136,71 @@ static void result(const struct said *s, struct cur c)
 	json_body(s->o, "message", body_of(&c));
 }
 
-/* RFC 4513, 5.1: an anonymous bind is no login. */
-static void simple_bind(const struct said *s, struct cur dn, struct cur password)
+static void drop_bind(struct ldap *l, unsigned n, enum proto_login_result result)
+{
+	proto_login_end(l->conn, &l->bind[n].login, result);
+	l->n_binds--;
+	memmove(l->bind + n, l->bind + n + 1, (l->n_binds - n) * sizeof(l->bind[0]));
+}
+
+/* The login of another bind. NULL: no room. */
+static struct proto_login *new_bind(const struct said *s)
 {
 	struct ldap *l = s->ldap;
 
-	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
+	if (!l->bind)
+		l->bind = proto_alloc(l->conn, LDAP_BINDS_MAX * sizeof(l->bind[0]));
+	if (!l->bind)
+		return NULL;
+	if (l->n_binds == LDAP_BINDS_MAX)
+		drop_bind(l, 0, PROTO_LOGIN_UNKNOWN);
+	l->bind[l->n_binds] = (struct ldap_bind){ .id = s->id };
+	return &l->bind[l->n_binds++].login;
+}
+
+static void bind_answered(struct ldap *l, int64_t id, bool success)
+{
+	for (unsigned i = 0; i < l->n_binds; i++)
+		if (l->bind[i].id == id) {
+			drop_bind(l, i, success ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+			return;
+		}
+}
+
+/* RFC 4513, 5.1: an anonymous bind is no login. */
+static void simple_bind(const struct said *s, struct cur dn, struct cur password)
+{
+	struct proto_login *login;
+
 	if (!cur_left(&dn) && !cur_left(&password))
 		return;
-	l->login_id = s->id;
-	l->login.method = "simple";
-	proto_login_user(&l->login, dn.at, cur_left(&dn));
-	proto_login_password(&l->login, password.at, cur_left(&password));
+	login = new_bind(s);
+	if (!login)
+		return;
+	login->method = "simple";
+	proto_login_user(login, dn.at, cur_left(&dn));
+	proto_login_password(login, password.at, cur_left(&password));
 }
 
 /* NTLMSSP in GSS-SPNEGO or alone; in Microsoft's own form of a bind, too ([MS-ADTS] 5.1.1.1.3). */
 static void ntlm_bind(const struct said *s, struct cur token)
 {
+	struct proto_login login = { 0 }, *bind;
 	struct ntlm_who who;
 
-	if (ntlm_authenticate(s->ldap->conn, &s->ldap->login, &s->ldap->ntlm, token, &who))
-		s->ldap->login_id = s->id;
+	if (!ntlm_authenticate(s->ldap->conn, &login, &s->ldap->ntlm, token, &who) || !login.begun)
+		return;
+	bind = new_bind(s);
+	if (bind)
+		*bind = login;
+	else
+		proto_login_end(s->ldap->conn, &login, PROTO_LOGIN_UNKNOWN);
 }
 
 static void sasl_bind(const struct said *s, struct cur c)
 {
-	struct ldap *l = s->ldap;
 	struct cur mechanism = body_of(&c), credentials = body_of(&c);
+	struct proto_login *login;
 
 	json_open(s->o, "sasl", '{');
 	json_body(s->o, "mechanism", mechanism);
@@ -164,10 +210,11 @@ static void sasl_bind(const struct said *s, struct cur c)
 		ntlm_bind(s, credentials);
 		return;
 	}
-	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
-	l->login_id = s->id;
-	l->login.method = "plain";
-	sasl_plain(&l->login, credentials);
+	login = new_bind(s);
+	if (!login)
+		return;
+	login->method = "plain";
+	sasl_plain(login, credentials);
 }
 
 static void bind_response(const struct said *s, struct cur c)
@@ -177,9 +224,8 @@ static void bind_response(const struct said *s, struct cur c)
 
 	result(s, c);
 	ntlm_challenged(&s->ldap->ntlm, c);
-	if (s->ldap->login_id == s->id && !s->unasked)
-		proto_login_end(s->ldap->conn, &s->ldap->login,
-			success ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	if (!s->unasked)
+		bind_answered(s->ldap, s->id, success);
 }
 
 static void bind_request(const struct said *s, struct cur c)
@@ -531,7 +577,9 @@ static void ldap_close(void *state)
 {
 	struct ldap *l = state;
 
-	proto_login_end(l->conn, &l->login, PROTO_LOGIN_UNKNOWN);
+	while (l->n_binds)
+		drop_bind(l, 0, PROTO_LOGIN_UNKNOWN);
+	proto_free(l->conn, l->bind, LDAP_BINDS_MAX * sizeof(l->bind[0]));
 	proto_free(l->conn, l, sizeof(*l));
 }
 

@@ -165,6 +165,21 @@ static void test_ldap(void **state)
 		"login simple cn=c last - unknown\n");
 }
 
+/* One right behind another: each has its own answer. */
+static void test_ldap_ahead(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("\x30\x14\2\1\1\x60\x0f\2\1\3\4\4cn=a\x80\4pass"
+		  "\x30\x14\2\1\2\x60\x0f\2\1\3\4\4cn=b\x80\4word"),
+		S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"
+		  "\x30\x0c\2\1\2\x61\7\x0a\1\x31\4\0\4\0"),
+	};
+
+	(void)state;
+	check_logins(&ldap, parts, 2,
+		"login simple cn=a pass - success\nlogin simple cn=b word - failure\n");
+}
+
 static void test_sip(void **state)
 {
 	static const struct kit_part parts[] = { C("REGISTER sip:h SIP/2.0\r\n\r\n"),
@@ -495,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_http_form_parts),
 		cmocka_unit_test(test_http_digest),
 		cmocka_unit_test(test_ldap),
+		cmocka_unit_test(test_ldap_ahead),
 		cmocka_unit_test(test_sip),
 		cmocka_unit_test(test_own_answer),
 		cmocka_unit_test(test_too_long_to_be_said),
