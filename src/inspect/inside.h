@@ -57,6 +57,9 @@ struct talk {
 	struct talk *before, *after; /* of those inside the same one */
 	uint8_t first_end;           /* of one inside a tunnel: which end of its key began */
 	bool seen, established, followed, midstream;
+	uint8_t reset_by; /* side + 1 whose RST has ended it */
+	bool goes_on;     /* behind one that had ended it; before it was: */
+	enum proto_id app_before;
 	bool asked, may_stop; /* the rules: whether one of them may stop what leaves of it */
 	bool asked_unread, must_read;         /* the same of those about what its protocol says */
 	enum direction direction;             /* of what side 0 sends */

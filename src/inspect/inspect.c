@@ -257,8 +257,12 @@ static struct inspect_flow_facts facts_of(const struct talk *t)
 {
 	struct inspect_flow_facts facts = t->facts;
 
+	facts.app = t->app_before;
 	if (t->conn) {
-		facts.app = proto_conn_app(t->conn);
+		enum proto_id app = proto_conn_app(t->conn);
+
+		if (!t->app_before || (app && app != PROTO_FAILED))
+			facts.app = app;
 		for (unsigned side = 0; side < 2; side++)
 			facts.side_app[side] = proto_conn_id(t->conn, side);
 	}

@@ -170,7 +170,7 @@ static bool have_conn(struct inspect *in)
 		.context = in };
 	const struct now *now = &in->now;
 	struct proto_flow_info info = { .ip_proto = now->packet->proto,
-		.midstream = now->talk->midstream };
+		.midstream = now->talk->midstream || now->talk->goes_on };
 
 	if (now->talk->conn)
 		return true;

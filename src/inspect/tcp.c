@@ -212,6 +212,30 @@ static void end_both(struct inspect *in, unsigned side)
 	}
 }
 
+/* Other numbers than the next one a receiver does not believe (RFC 5961, 3.2). */
+static bool is_next(const struct side *s, int64_t offset)
+{
+	int64_t end = (int64_t)stream_end(s->stream);
+
+	return offset == end || (offset == end + 1 && s->fin_at == (uint64_t)end);
+}
+
+/* Who goes on behind his own RST has reached one who has not believed it, or does not himself: what follows is read as
+ * that of a conversation whose beginning was not seen. */
+static void go_on(struct inspect *in)
+{
+	struct talk *t = in->now.talk;
+
+	if (t->reset_by != 1 + in->now.side || in->now.packet->tcp_flags & TH_RST)
+		return;
+	t->reset_by = 0;
+	t->goes_on = true;
+	t->app_before = t->conn ? proto_conn_app(t->conn) : PROTO_NONE;
+	t->conn = proto_conn_free(t->conn);
+	for (unsigned i = 0; i < 2; i++)
+		t->side[i].ended = stream_read(t->side[i].stream) >= t->side[i].fin_at;
+}
+
 void tcp_see_end(struct inspect *in, unsigned side, const struct frame_packet *p, uint32_t len)
 {
 	struct talk *t = in->now.talk;
@@ -223,9 +247,11 @@ void tcp_see_end(struct inspect *in, unsigned side, const struct frame_packet *p
 	if (in->setup.when_acked ? stream_read(s->stream) >= s->fin_at
 				 : stream_end(s->stream) >= s->fin_at)
 		end_side(in, side);
-	if (p->tcp_flags & TH_RST && offset >= (int64_t)stream_end(s->stream) &&
-		offset <= (int64_t)stream_end(s->stream) + UINT16_MAX)
+	/* Inline nothing is told at once, and all is read as long as something comes. */
+	if (p->tcp_flags & TH_RST && is_next(s, offset) && !in->setup.is_inline) {
+		t->reset_by = (uint8_t)(1 + side);
 		end_both(in, side);
+	}
 }
 
 /* Far beyond what was acknowledged: it is lost, or nonsense. */
@@ -314,6 +340,7 @@ void tcp_take(struct inspect *in)
 	if (s->packets + t->side[!in->now.side].packets == 1)
 		begin(in, t, p);
 	see_numbers(t, in->now.side, p, payload.len);
+	go_on(in);
 	show_acked(in);
 	if (in->now.may_stop && t->followed && stream_started(s->stream) && in->now.inner == 0 &&
 		(s->guarded || look_may_stop(in))) {

@@ -265,6 +265,35 @@ static void test_beyond_limits(void **state)
 	}
 }
 
+/* An RST that its receiver does not believe, or that both ends ignore, ends nothing. */
+static void test_behind_rst(void **state)
+{
+	static const char first[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+			  last[] = "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n";
+	const uint32_t at = sizeof(first) - 1;
+	static const struct {
+		unsigned side;
+		uint32_t offset;
+		bool peer_goes_on;
+	} rst[] = { { 0, 1, false }, { 0, 0, false }, { 1, 0, false }, { 1, 0, true },
+		{ 1, 7, false }, { 0, 7, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rst) / sizeof(rst[0]); i++) {
+		load("drop http $HONEYNET any -> any 53 (http.uri; content:\"/evil\"; sid:1;)");
+		begin();
+		assert_int_equal(send_data(0, ACK, first, at), INSPECT_PASS);
+		tcp_of(&b, &f, rst[i].side, rst[i].offset + (rst[i].side ? 0 : at), RST | ACK, "",
+			0);
+		assert_int_equal(give_now(rst[i].side), INSPECT_PASS);
+		tcp_of(&b, &f, 1, 0, ACK, "", 0);
+		if (rst[i].peer_goes_on)
+			assert_int_equal(give_now(1), INSPECT_PASS);
+		assert_int_equal(send_data(at, ACK, last, sizeof(last) - 1), INSPECT_DROP);
+		unload();
+	}
+}
+
 static void put_frame(struct bytes *to, unsigned type, unsigned flags, unsigned stream,
 	const char *payload, unsigned len)
 {
@@ -350,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_beyond_limits),
 		cmocka_unit_test(test_beyond_streams),
+		cmocka_unit_test(test_behind_rst),
 		cmocka_unit_test(test_random),
 	};
 

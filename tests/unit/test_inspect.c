@@ -349,6 +349,35 @@ static void test_eviction(void **state)
 	bench_close(&b);
 }
 
+/* RSTs with other numbers than the next one, which no receiver believes, and one that both ends left out. */
+static void test_behind_rst(void **state)
+{
+	static const char ask[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+			  answer[] = "HTTP/1.1 204 No\r\n\r\n";
+	const int64_t n = sizeof(ask) - 1, m = sizeof(answer) - 1;
+	struct inspect_flow_facts facts;
+
+	(void)state;
+	start("attack", &plain);
+	handshake();
+	for (unsigned i = 0; i < 3; i++) {
+		send_tcp(0, n * i, ACK, ask);
+		send_tcp(1, m * i, ACK, answer);
+		send_tcp(0, n * (i + 1) + 1, RST | ACK, "");
+		send_tcp(1, m * (i + 1) + 1, RST, "");
+	}
+	assert_int_equal(inspect_facts(b.inspect, b.flow).transactions, 3);
+	send_tcp(0, n * 3, RST, "");
+	send_tcp(1, m * 3, ACK, "on its way");
+	assert_int_equal(inspect_app(b.inspect, b.flow), PROTO_HTTP);
+	send_tcp(0, n * 3, ACK, ask);
+	send_tcp(1, m * 3 + 10, ACK, answer);
+	inspect_end_flow(b.inspect, b.flow, &facts);
+	assert_int_equal(facts.transactions, 4);
+	assert_int_equal(facts.app, PROTO_HTTP);
+	bench_close(&b);
+}
+
 static char file[64];
 static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *part,
 	const uint8_t *bytes, size_t len)
@@ -464,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_when_acked),
 		cmocka_unit_test(test_never_acked),
+		cmocka_unit_test(test_behind_rst),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_gap_without_acknowledgement),
 		cmocka_unit_test(test_midstream),
