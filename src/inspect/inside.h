@@ -29,6 +29,7 @@ struct side {
 	uint64_t packets, bytes;  /* bytes of whole frames */
 	uint32_t isn, seq_end;    /* behind the highest number that it used */
 	uint64_t fin_at;          /* offset; UINT64_MAX: no FIN was seen */
+	bool fin_early;           /* bytes before it were missing */
 	uint32_t ack_seq;         /* the highest that the other side acknowledged */
 	bool ack_seen;
 	uint64_t shown;  /* offset: bytes before it are looked at, acknowledged or not */

@@ -148,6 +148,24 @@ void tcp_give_up_gap(struct inspect *in, struct stream *s)
 	tcp_look_new(in, s, false);
 }
 
+/* One ahead of bytes that have not come may be beyond what its receiver takes: until he has acknowledged it. */
+static bool fin_counts(const struct side *s)
+{
+	return !s->fin_early ||
+	       (s->ack_seen && stream_offset(s->stream, s->ack_seq) > (int64_t)s->fin_at);
+}
+
+static void see_fin(struct side *s, int64_t offset)
+{
+	if (s->fin_early &&
+		stream_end(s->stream) > s->fin_at) /* what goes on behind it had none there */
+		s->fin_at = UINT64_MAX;
+	if (offset < 0 || s->fin_at != UINT64_MAX)
+		return;
+	s->fin_at = (uint64_t)offset;
+	s->fin_early = s->fin_at > stream_end(s->stream);
+}
+
 static void end_side(struct inspect *in, unsigned side)
 {
 	struct talk *t = in->now.talk;
@@ -187,7 +205,7 @@ static void show_as(struct inspect *in, unsigned side, uint64_t shown)
 	in->now.packet = &parsed.packet[0];
 	in->now.side = side;
 	tcp_look_new(in, s->stream, false);
-	if (stream_read(s->stream) >= s->fin_at)
+	if (stream_read(s->stream) >= s->fin_at && fin_counts(s))
 		end_side(in, side);
 	in->now = now;
 }
@@ -198,6 +216,9 @@ static void show_acked(struct inspect *in)
 	unsigned side = !in->now.side;
 	struct side *s = &in->now.talk->side[side];
 
+	if (in->now.talk->followed && s->fin_early && stream_started(s->stream) &&
+		stream_read(s->stream) >= s->fin_at)
+		show_as(in, side, 0);
 	if (in->setup.when_acked && in->now.talk->followed && stream_started(s->stream) &&
 		tcp_shown_end(in, s) > stream_read(s->stream))
 		show_as(in, side, 0);
@@ -242,10 +263,9 @@ void tcp_see_end(struct inspect *in, unsigned side, const struct frame_packet *p
 	struct side *s = &t->side[side];
 	int64_t offset = stream_offset(s->stream, tcp_data_seq(p) + len);
 
-	if (p->tcp_flags & TH_FIN && s->fin_at == UINT64_MAX && offset >= 0)
-		s->fin_at = (uint64_t)offset;
-	if (in->setup.when_acked ? stream_read(s->stream) >= s->fin_at
-				 : stream_end(s->stream) >= s->fin_at)
+	see_fin(s, p->tcp_flags & TH_FIN ? offset : -1);
+	if ((in->setup.when_acked ? stream_read(s->stream) : stream_end(s->stream)) >= s->fin_at &&
+		fin_counts(s))
 		end_side(in, side);
 	/* Inline nothing is told at once, and all is read as long as something comes. */
 	if (p->tcp_flags & TH_RST && is_next(s, offset) && !in->setup.is_inline) {

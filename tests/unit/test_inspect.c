@@ -378,6 +378,53 @@ static void test_behind_rst(void **state)
 	bench_close(&b);
 }
 
+static unsigned asked;
+static void count_asked(void *context, const struct inspect_frame *frame, struct proto_tx *tx)
+{
+	struct proto_bytes host;
+
+	(void)context;
+	(void)frame;
+	asked += proto_tx_buffer(tx, BUFFER_HTTP_HOST, 0, &host);
+}
+
+/* A FIN beyond what its receiver takes, which he leaves out; and one that came before the bytes in front of it. */
+static void test_early_fin(void **state)
+{
+	static const char ask[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+			  answer[] = "HTTP/1.1 204 No\r\n\r\n";
+	const int64_t n = sizeof(ask) - 1, m = sizeof(answer) - 1;
+
+	(void)state;
+	for (unsigned when_acked = 0; when_acked < 2; when_acked++) {
+		start("attack",
+			&(struct inspect_setup){ .on_tx = count_asked, .when_acked = when_acked });
+		for (b.flow = 1; b.flow <= 2; b.flow++) {
+			const unsigned last = b.flow == 1 ? 4 : 3;
+
+			b.acked[0] = b.acked[1] = 0;
+			handshake();
+			send_tcp(0, b.flow == 1 ? 2 * n + 5 : 3 * n, FIN | ACK, "");
+			asked = 0;
+			for (unsigned i = 0; i < last; i++) {
+				send_tcp(0, n * i, ACK, ask);
+				b.acked[0] = (uint32_t)(n * (i + 1)) + (b.flow == 2 && i == 2);
+				send_tcp(1, m * i, ACK, answer);
+				b.acked[1] = (uint32_t)(m * (i + 1));
+			}
+			send_tcp(0, n * last + (b.flow == 2), ACK, "");
+			assert_int_equal(asked, last);
+		}
+		b.flow = 2;
+		send_tcp(0, n * 3, ACK, ask); /* it was the end */
+		b.acked[0] = (uint32_t)(n * 4);
+		send_tcp(1, m * 3, ACK, answer);
+		send_ack(0, n * 4, (uint32_t)(m * 4));
+		assert_int_equal(asked, 3);
+		bench_close(&b);
+	}
+}
+
 static char file[64];
 static void on_file(void *context, const struct inspect_frame *frame, const struct proto_file *part,
 	const uint8_t *bytes, size_t len)
@@ -494,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_when_acked),
 		cmocka_unit_test(test_never_acked),
 		cmocka_unit_test(test_behind_rst),
+		cmocka_unit_test(test_early_fin),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_gap_without_acknowledgement),
 		cmocka_unit_test(test_midstream),
