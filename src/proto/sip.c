@@ -5,8 +5,11 @@
 
 #include "proto/talk.h"
 
-#define SIP_LINE_MAX 4096
-#define SIP_HEAD_MAX 16384 /* of a message, up to the empty line */
+#define SIP_LINE_MAX     4096
+#define SIP_HEAD_MAX     16384 /* of a message, up to the empty line */
+#define SIP_ATTEMPTS_MAX 16    /* to log in, without an answer; the oldest one stays unknown */
+#define SIP_SEQUENCE_MAX 16u
+#define SIP_ID_MAX       48u
 
 static const struct {
 	const char *name, *brief;
@@ -23,10 +26,30 @@ static const struct {
 static const char *const methods[] = { "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "UPDATE",
 	"REFER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "INFO", "OPTIONS" };
 
+/* What a request and its answers have in common (RFC 3261, 8.1.1): beginnings of CSeq and Call-ID. */
+struct sip_call {
+	uint8_t sequence[SIP_SEQUENCE_MAX], id[SIP_ID_MAX];
+	uint8_t sequence_len, id_len;
+};
+
+/* An attempt to log in. */
+struct attempt {
+	struct proto_login login;
+	struct sip_call call;
+};
+
 struct sip {
 	struct proto_conn *conn;
 	uint64_t body[2]; /* bytes of a body still to come */
-	struct proto_login login;
+	struct attempt *
+		attempt; /* SIP_ATTEMPTS_MAX, without an answer, the oldest first; NULL: there was none */
+	unsigned n_attempts;
+};
+
+/* Of a message, for logins. */
+struct sip_said {
+	struct sip_call call;
+	struct cur credentials; /* behind "Digest" */
 };
 
 static void add(struct proto_fields *f, enum proto_buffer_id id, struct cur c)
@@ -43,30 +66,101 @@ static uint32_t number_of(struct cur c)
 	return n;
 }
 
-static void take_authorization(struct sip *sip, unsigned side, struct cur value)
+static void keep(uint8_t *to, size_t room, uint8_t *ret_len, struct cur c)
 {
-	struct cur scheme = text_until(&value, ' ');
+	cur_limit(&c, room);
+	*ret_len = (uint8_t)cur_left(&c);
+	cur_copy(&c, to, *ret_len);
+}
 
-	if (!text_is(scheme, "Digest"))
+static bool same_call(const struct sip_call *a, const struct sip_call *b)
+{
+	return text_same(cur_make(a->sequence, a->sequence_len),
+		       cur_make(b->sequence, b->sequence_len)) &&
+	       text_same(cur_make(a->id, a->id_len), cur_make(b->id, b->id_len));
+}
+
+static void end_attempt(struct sip *sip, unsigned n, enum proto_login_result result)
+{
+	proto_login_end(sip->conn, &sip->attempt[n].login, result);
+	sip->n_attempts--;
+	memmove(sip->attempt + n, sip->attempt + n + 1,
+		(sip->n_attempts - n) * sizeof(sip->attempt[0]));
+}
+
+static bool same_login(const struct proto_login *a, const struct proto_login *b)
+{
+	return a->side == b->side &&
+	       text_same(
+		       cur_make(a->user.text, a->user.len), cur_make(b->user.text, b->user.len)) &&
+	       text_same(
+		       cur_make(a->hash.bytes, a->hash.len), cur_make(b->hash.bytes, b->hash.len));
+}
+
+/* What was sent again is in the last place, too, and is told once. */
+static bool was_sent(const struct sip *sip)
+{
+	const struct attempt *last = &sip->attempt[sip->n_attempts - 1];
+
+	for (const struct attempt *a = sip->attempt; a < last; a++)
+		if (same_call(&a->call, &last->call) && same_login(&a->login, &last->login))
+			return true;
+	return false;
+}
+
+static void take_login(struct sip *sip, unsigned side, const struct sip_said *said)
+{
+	struct attempt *attempt;
+
+	if (!sip->attempt)
+		sip->attempt = proto_alloc(sip->conn, SIP_ATTEMPTS_MAX * sizeof(sip->attempt[0]));
+	if (!sip->attempt)
 		return;
-	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
-	proto_login_digest(&sip->login, value);
-	sip->login.side = (uint8_t)side;
+	if (sip->n_attempts == SIP_ATTEMPTS_MAX)
+		end_attempt(sip, 0, PROTO_LOGIN_UNKNOWN);
+	attempt = &sip->attempt[sip->n_attempts++];
+	*attempt = (struct attempt){ .call = said->call };
+	proto_login_digest(&attempt->login, said->credentials);
+	attempt->login.side = (uint8_t)side;
+	if (was_sent(sip)) {
+		attempt->login.begun = false;
+		end_attempt(sip, sip->n_attempts - 1, PROTO_LOGIN_UNKNOWN);
+	}
 }
 
 /* RFC 3261, 22: 401 and 407 ask for other credentials, 403 wants none; of 1xx another follows. */
-static void login_answered(struct sip *sip, unsigned side, struct cur code)
+static void login_answered(
+	struct sip *sip, unsigned side, uint32_t status, const struct sip_said *said)
 {
-	uint32_t status = number_of(code);
 	bool refused = status == 401 || status == 403 || status == 407;
 
-	if (status >= 200)
-		proto_login_answer(sip->conn, &sip->login, side,
-			refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+	for (unsigned i = 0; status >= 200 && i < sip->n_attempts; i++) {
+		const struct attempt *attempt = &sip->attempt[i];
+
+		if (attempt->login.side == side || !same_call(&attempt->call, &said->call))
+			continue;
+		end_attempt(sip, i, refused ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
+		return;
+	}
+}
+
+static void take_common(struct sip_said *said, struct cur name, struct cur value)
+{
+	struct sip_call *call = &said->call;
+
+	if (text_is(name, "Authorization") || text_is(name, "Proxy-Authorization")) {
+		if (text_is(text_until(&value, ' '), "Digest"))
+			said->credentials = value;
+	} else if (text_is(name, "CSeq")) {
+		keep(call->sequence, sizeof(call->sequence), &call->sequence_len,
+			text_until(&value, ' '));
+	} else if (text_is(name, "Call-ID") || text_is(name, "i")) {
+		keep(call->id, sizeof(call->id), &call->id_len, value);
+	}
 }
 
 /* Returns the length of the body. */
-static uint32_t take_headers(struct sip *sip, unsigned side, struct proto_fields *f, struct cur c)
+static uint32_t take_headers(struct proto_fields *f, struct cur c, struct sip_said *ret_said)
 {
 	uint32_t body = 0;
 
@@ -75,8 +169,7 @@ static uint32_t take_headers(struct sip *sip, unsigned side, struct proto_fields
 		struct cur name = text_trim(text_until(&value, ':'));
 
 		value = text_trim(value);
-		if (text_is(name, "Authorization") || text_is(name, "Proxy-Authorization"))
-			take_authorization(sip, side, value);
+		take_common(ret_said, name, value);
 		for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 			if (!text_is(name, headers[i].name) && !text_is(name, headers[i].brief))
 				continue;
@@ -95,7 +188,8 @@ static bool is_answer(struct cur line)
 	return cur_left(&line) >= 8 && memcmp(line.at, "SIP/2.0 ", 8) == 0;
 }
 
-static void take_first(struct sip *sip, unsigned side, struct proto_fields *f, struct cur line)
+/* Returns the status of an answer; 0: it is none. */
+static uint32_t take_first(struct proto_fields *f, struct cur line)
 {
 	char text[3 * SIP_LINE_MAX];
 	struct out o = out_make(text, sizeof(text));
@@ -106,8 +200,6 @@ static void take_first(struct sip *sip, unsigned side, struct proto_fields *f, s
 	line = rest;
 	one = text_until(&rest, ' ');
 	two = text_until(&rest, ' ');
-	if (answer)
-		login_answered(sip, side, two);
 	add(f, answer ? BUFFER_SIP_PROTOCOL : BUFFER_SIP_METHOD, one);
 	add(f, answer ? BUFFER_SIP_STAT_CODE : BUFFER_SIP_URI, two);
 	add(f, answer ? BUFFER_SIP_STAT_MSG : BUFFER_SIP_PROTOCOL, rest);
@@ -116,21 +208,27 @@ static void take_first(struct sip *sip, unsigned side, struct proto_fields *f, s
 	json_text(&o, answer ? "reason" : "version", rest.at, cur_left(&rest));
 	json_text(&o, answer ? "response_line" : "request_line", line.at, cur_left(&line));
 	proto_fields_say(f, &o);
+	return answer ? number_of(two) : 0;
 }
 
 /* The head of a message; it ends with an empty line. */
 static uint32_t take_head(struct sip *sip, unsigned side, struct cur c)
 {
 	struct proto_tx *tx = proto_fields_tx(sip->conn, "sip");
+	struct sip_said said = { .credentials = { 0 } };
 	struct proto_fields *f;
-	uint32_t body;
+	uint32_t body, status;
 
 	if (!tx)
 		return 0;
 	f = tx->data;
 	f->sides = (uint8_t)(1u << side);
-	take_first(sip, side, f, text_until(&c, '\n'));
-	body = take_headers(sip, side, f, c);
+	status = take_first(f, text_until(&c, '\n'));
+	body = take_headers(f, c, &said);
+	if (status)
+		login_answered(sip, side, status, &said);
+	else if (cur_left(&said.credentials))
+		take_login(sip, side, &said);
 	tx->state.done[!side] = true;
 	proto_tx_done(tx, side);
 	return body;
@@ -184,7 +282,9 @@ static void sip_close(void *state)
 {
 	struct sip *sip = state;
 
-	proto_login_end(sip->conn, &sip->login, PROTO_LOGIN_UNKNOWN);
+	while (sip->n_attempts)
+		end_attempt(sip, 0, PROTO_LOGIN_UNKNOWN);
+	proto_free(sip->conn, sip->attempt, SIP_ATTEMPTS_MAX * sizeof(sip->attempt[0]));
 	proto_free(sip->conn, sip, sizeof(*sip));
 }
 

@@ -197,6 +197,22 @@ static void test_sip(void **state)
 		&sip, parts, 6, "login digest 100 - f00 failure\nlogin digest 101 - f01 success\n");
 }
 
+/* As those who guess passwords send them: each has its own answer, in any order. */
+static void test_sip_ahead(void **state)
+{
+#define REGISTER(n)                                                                       \
+	"REGISTER sip:h SIP/2.0\r\nCall-ID: a\r\nCSeq: " n " REGISTER\r\nAuthorization: " \
+	"Digest username=\"" n "\",response=\"f0\"\r\n\r\n"
+#define ANSWER(code, n) "SIP/2.0 " code " x\r\nCSeq: " n " REGISTER\r\ni: a\r\n\r\n"
+	static const struct kit_part parts[] = { C(REGISTER("1") REGISTER("2") REGISTER("3")),
+		S(ANSWER("100", "3") ANSWER("403", "2") ANSWER("200", "1")) };
+
+	(void)state;
+	check_logins(&sip, parts, 2,
+		"login digest 2 - f0 failure\nlogin digest 1 - f0 success\n"
+		"login digest 3 - f0 unknown\n");
+}
+
 /* Who asks to be let in and says himself that he is has not been. */
 static void test_own_answer(void **state)
 {
@@ -512,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_ldap_ahead),
 		cmocka_unit_test(test_sip),
+		cmocka_unit_test(test_sip_ahead),
 		cmocka_unit_test(test_own_answer),
 		cmocka_unit_test(test_too_long_to_be_said),
 		cmocka_unit_test(test_many_answers),
