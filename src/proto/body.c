@@ -5,6 +5,8 @@
 #include "proto/conn.h"
 
 #define BODY_ROOM_MIN 1024u
+#define BODY_WINDOW \
+	(64u << 10) /* what rules see of a body at least, beyond a limit: more than comes at a time */
 
 bool proto_charge(struct proto_conn *conn, int64_t bytes)
 {
@@ -106,6 +108,9 @@ void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, con
 		proto_body_add(conn, body, bytes, len);
 		return;
 	}
+	if (body->room < BODY_WINDOW && conn->bytes < limit + limit / 2)
+		grow(conn, body,
+			body->len + len < BODY_WINDOW ? body->len + (uint32_t)len : BODY_WINDOW);
 	if (len > body->room) {
 		body->offset += body->len + (len - body->room);
 		body->len = 0;
@@ -113,7 +118,7 @@ void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, con
 	}
 	drop = body->len + cur_left(&from) > body->room ? body->len + cur_left(&from) - body->room
 							: 0;
-	if (drop || cur_left(&from) < len)
+	if (cur_left(&from) < len || (drop && body->room < BODY_WINDOW))
 		proto_conn_limit(conn);
 	if (drop)
 		memmove(body->at, body->at + drop, body->len - drop);

@@ -192,12 +192,32 @@ void proto_fields_file_name(struct proto_fields_file *file, const void *name, si
 		memcpy(file->name, name, file->name_len);
 }
 
+/* Files that have ended are told of and forgotten if the connection holds much. */
+static void make_room(struct proto_tx *tx)
+{
+	struct proto_fields *f = tx->data;
+
+	if (proto_conn_bytes(f->conn) < FIELDS_FILES_BYTES)
+		return;
+	proto_tx_tell(tx);
+	for (struct proto_fields_file *file = f->files; file; file = file->next) {
+		struct proto_body rest = { .offset = file->body.offset + file->body.len,
+			.complete = true };
+
+		if (file->open)
+			continue;
+		proto_body_free(f->conn, &file->body);
+		file->body = rest;
+	}
+}
+
 struct proto_fields_file *proto_fields_file(
 	struct proto_tx *tx, unsigned side, const void *name, size_t name_len)
 {
 	struct proto_fields *f = tx->data;
 	struct proto_fields_file *file = NULL, **last = &f->files;
 
+	make_room(tx);
 	if (f->n_files < FIELDS_FILES_MAX)
 		file = proto_alloc(f->conn, sizeof(*file));
 	else

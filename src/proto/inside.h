@@ -193,7 +193,8 @@ struct proto_body {
 };
 bool proto_body_add(
 	struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes, size_t len);
-/* The same; once the connection holds `limit` bytes, the room stays as it is and the oldest bytes go. */
+/* The same; once the connection holds `limit` bytes, the oldest bytes go but for a window, and once it holds half as much
+ * again, but for the room that there is. */
 void proto_body_add_within(struct proto_conn *conn, struct proto_body *body, const uint8_t *bytes,
 	size_t len, size_t limit);
 void proto_body_free(struct proto_conn *conn, struct proto_body *body);

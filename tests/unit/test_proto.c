@@ -340,6 +340,37 @@ static void last_bytes_of_a_body_are_kept(void **state)
 	proto_conn_free(conn);
 }
 
+/* Beyond a limit each body has a window still, while there is some memory; then something goes unseen, which is known. */
+static void bodies_within_a_limit(void **state)
+{
+	enum { LIMIT = PROTO_CONN_BYTES_MAX / 2 };
+	struct heard heard;
+	struct proto_conn *conn = start(&heard, 6);
+	struct proto_body body[12] = { 0 };
+	void *held = proto_alloc(conn, LIMIT);
+	uint8_t piece[16384] = { 0 };
+	unsigned n = 0;
+
+	(void)state;
+	for (; n < 12 && !proto_conn_limited(conn); n++)
+		for (unsigned i = 0; i < 20; i++) {
+			piece[sizeof(piece) - 1] = (uint8_t)i;
+			proto_body_add_within(conn, &body[n], piece, sizeof(piece), LIMIT);
+			assert_int_equal(body[n].offset + body[n].len, (i + 1) * sizeof(piece));
+			if (!proto_conn_limited(conn)) {
+				assert_true(body[n].len >= sizeof(piece));
+				assert_int_equal(body[n].at[body[n].len - 1], i);
+			}
+		}
+	assert_in_range(n, 4, 8);
+	assert_false(proto_conn_overrun(conn));
+	for (unsigned i = 0; i < 12; i++)
+		proto_body_free(conn, &body[i]);
+	proto_free(conn, held, LIMIT);
+	assert_int_equal(proto_conn_bytes(conn), 0);
+	proto_conn_free(conn);
+}
+
 static void memory_is_counted(void **state)
 {
 	struct heard heard;
@@ -366,6 +397,7 @@ int main(void)
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(another_protocol_may_follow),
 		cmocka_unit_test(last_bytes_of_a_body_are_kept),
+		cmocka_unit_test(bodies_within_a_limit),
 		cmocka_unit_test(memory_is_counted),
 	};
 

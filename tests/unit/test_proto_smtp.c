@@ -130,6 +130,40 @@ static void test_many_files(void **state)
 	}
 }
 
+/* Files that have ended make room for the next ones: rules see all of them. */
+static void test_large_files(void **state)
+{
+	static char text[100 << 10];
+	static const struct kit_part parts[] = { ENVELOPE, C("DATA\r\n"), S("354 go\r\n"),
+		C("Content-Type: multipart/mixed; boundary=c\r\n\r\n") };
+	struct proto_conn *conn = kit_open(&tcp);
+	struct out o;
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_show_buffers = true;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		kit_feed(conn, parts[i].side, parts[i].bytes, parts[i].len);
+	for (unsigned i = 0; i < 30; i++) {
+		o = out_make(text, sizeof(text));
+		out_fmt(&o, "--c\r\nContent-Type: application/zip; name=f%u\r\n\r\n", i);
+		while (o.len < 90000)
+			out_str(&o,
+				"nothing but this, in lines that are long enough for a file\r\n");
+		out_fmt(&o, "evil %u\r\n", i);
+		for (size_t at = 0; at < o.len; at += 1400) {
+			kit_out.len = 0;
+			kit_feed(conn, 0, (const uint8_t *)text + at,
+				o.len - at < 1400 ? o.len - at : 1400);
+		}
+		snprintf(text, sizeof(text), "evil %u", i);
+		assert_non_null(strstr(kit_text, text));
+	}
+	assert_false(proto_conn_limited(conn));
+	kit_show_buffers = false;
+	proto_conn_free(conn);
+}
+
 static void test_chunks_and_pipelining(void **state)
 {
 	static const struct kit_part parts[] = { ENVELOPE,
@@ -316,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_encoded_words),
 		cmocka_unit_test(test_many_files),
+		cmocka_unit_test(test_large_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
