@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-int fd_write(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
+#define WHERE_IT_IS (-1)
 
+static int write_all(int fd, int64_t offset, const char *at, size_t len)
+{
 	while (len > 0) {
-		ssize_t n = write(fd, at, len);
+		ssize_t n = offset < 0 ? write(fd, at, len) : pwrite(fd, at, len, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -17,26 +17,21 @@ int fd_write(int fd, const void *bytes, size_t len)
 			return n < 0 ? -errno : -ENOSPC;
 		at += n;
 		len -= (size_t)n;
+		offset += offset < 0 ? 0 : n;
 	}
 	return 0;
 }
 
+int fd_write(int fd, const void *bytes, size_t len)
+{
+	return write_all(fd, WHERE_IT_IS, bytes, len);
+}
+
 int fd_write_at(int fd, uint64_t offset, const void *bytes, size_t len)
 {
-	const char *at = bytes;
-
-	while (len > 0) {
-		ssize_t n = pwrite(fd, at, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -ENOSPC;
-		at += n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	return write_all(fd, (int64_t)offset, bytes, len);
 }
 
 ssize_t fd_read_at(int fd, uint64_t offset, void *buf, size_t len)
