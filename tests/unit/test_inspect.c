@@ -232,19 +232,27 @@ static void test_udp(void **state)
 	bench_close(&b);
 }
 
-static void send_inner(
-	unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
+/* The packet inside, which ends the frame. */
+static void put_inner(
+	bool back, unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
 {
 	unsigned len = (unsigned)strlen(data);
-	bool back = sport == 80;
 
-	put_ethernet(&f, 2, 1, 0x0800);
-	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40 + len, 7, 0);
 	put_ip4(&f, back ? "10.9.9.2" : "10.9.9.1", back ? "10.9.9.1" : "10.9.9.2", 6, 20 + len, 7,
 		0);
 	put_tcp(&f, sport, dport, seq, flags);
 	put(&f, data, len);
 	sums_fix(f.at, f.len);
+}
+
+static void send_inner(
+	unsigned sport, unsigned dport, uint32_t seq, unsigned flags, const char *data)
+{
+	unsigned len = (unsigned)strlen(data);
+
+	put_ethernet(&f, 2, 1, 0x0800);
+	put_ip4(&f, "10.0.0.1", "192.0.2.9", 4, 40 + len, 7, 0);
+	put_inner(sport == 80, sport, dport, seq, flags, data);
 	give(&b, &f, 0, &parsed);
 }
 
@@ -298,11 +306,7 @@ static void send_vxlan(
 	put_udp(&f, back ? 50001 : 50002, 4789, 8 + 14 + 40 + len);
 	put(&f, "\x08\0\0\0\0\0\7", 8);
 	put(&f, "\2\0\0\0\0\1\2\0\0\0\0\2\x08", 14);
-	put_ip4(&f, back ? "10.9.9.2" : "10.9.9.1", back ? "10.9.9.1" : "10.9.9.2", 6, 20 + len, 7,
-		0);
-	put_tcp(&f, sport, dport, seq, flags);
-	put(&f, data, len);
-	sums_fix(f.at, f.len);
+	put_inner(back, sport, dport, seq, flags, data);
 	b.flow = back ? 2 : 1;
 	give(&b, &f, 0, &parsed);
 }

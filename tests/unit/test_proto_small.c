@@ -9,25 +9,29 @@
 
 #include "proto_kit.h"
 
+/* An anonymous bind, and its answer. */
+#define BIND  "\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"
+#define BOUND "\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"
+#define SAID_BIND                                                                           \
+	"ldap \"ldap\":{\"request\":{\"message_id\":1,\"operation\":\"bind_request\","      \
+	"\"bind_request\":{\"version\":3,\"name\":\"\"}},\"responses\":[{\"message_id\":1," \
+	"\"operation\":\"bind_response\",\"bind_response\":{\"result_code\":\"success\","   \
+	"\"matched_dn\":\"\",\"message\":\"\"}}]}\n"
+
 static void test_ldap(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 389 } };
 	static const struct kit_part parts[] = {
-		C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"
-		  "\x30\x29\2\1\2\x63\x24\4\4dc=x\x0a\1\2\x0a\1\0\2\1\5\2\1\0\1\1\0"
-		  "\x87\x0bobjectclass\x30\0"),
-		S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"
-		  "\x30\x14\2\1\2\x64\x0f\4\4dc=x\x30\7\x30\5\4\1o\x31\0"
-		  "\x30\x0c\2\1\2\x65\7\x0a\1\0\4\0\4\0"),
+		C(BIND "\x30\x29\2\1\2\x63\x24\4\4dc=x\x0a\1\2\x0a\1\0\2\1\5\2\1\0\1\1\0"
+		       "\x87\x0bobjectclass\x30\0"),
+		S(BOUND "\x30\x14\2\1\2\x64\x0f\4\4dc=x\x30\7\x30\5\4\1o\x31\0"
+			"\x30\x0c\2\1\2\x65\7\x0a\1\0\4\0\4\0"),
 		C("\x30\5\2\1\3\x42\0")
 	};
 
 	(void)state;
 	kit_check(&tcp, parts, 3,
-		"ldap \"ldap\":{\"request\":{\"message_id\":1,\"operation\":\"bind_request\","
-		"\"bind_request\":{\"version\":3,\"name\":\"\"}},\"responses\":[{\"message_id\":1,"
-		"\"operation\":\"bind_response\",\"bind_response\":{\"result_code\":\"success\","
-		"\"matched_dn\":\"\",\"message\":\"\"}}]}\n"
+		SAID_BIND
 		"ldap \"ldap\":{\"request\":{\"message_id\":2,\"operation\":\"search_request\","
 		"\"search_request\":{\"base_object\":\"dc=x\",\"scope\":2,\"deref_alias\":0,"
 		"\"size_limit\":5,\"time_limit\":0,\"types_only\":false,\"attributes\":[]}},"
@@ -46,8 +50,7 @@ static void test_ldap(void **state)
 static void test_ldap_any_port(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 1389 } };
-	static const struct kit_part parts[] = { C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"),
-		S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"), C("\x30\5\2\1\2\x42\0") };
+	static const struct kit_part parts[] = { C(BIND), S(BOUND), C("\x30\5\2\1\2\x42\0") };
 	static const struct kit_part search[] = { C(
 		"\x30\x25\2\1\2\x63\x20\4\0\x0a\1\0\x0a\1\0\2\1\5\2\1\0"
 		"\1\1\0\x87\x0bobjectclass\x30\0") };
@@ -60,10 +63,7 @@ static void test_ldap_any_port(void **state)
 
 	(void)state;
 	kit_check(&tcp, parts, 3,
-		"ldap \"ldap\":{\"request\":{\"message_id\":1,\"operation\":\"bind_request\","
-		"\"bind_request\":{\"version\":3,\"name\":\"\"}},\"responses\":[{\"message_id\":1,"
-		"\"operation\":\"bind_response\",\"bind_response\":{\"result_code\":\"success\","
-		"\"matched_dn\":\"\",\"message\":\"\"}}]}\n"
+		SAID_BIND
 		"ldap "
 		"\"ldap\":{\"request\":{\"message_id\":2,\"operation\":\"unbind_request\"}}\n");
 	kit_check(&tcp, search, 1, NULL);
@@ -79,8 +79,7 @@ static void test_ldap_long(void **state)
 {
 	static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 389 } };
 	static char bytes[100000 + 6];
-	const struct kit_part parts[] = { C("\x30\x0c\2\1\1\x60\7\2\1\3\4\0\x80\0"),
-		{ 0, bytes, sizeof(bytes) }, S("\x30\x0c\2\1\1\x61\7\x0a\1\0\4\0\4\0"),
+	const struct kit_part parts[] = { C(BIND), { 0, bytes, sizeof(bytes) }, S(BOUND),
 		C("\x30\x88\0\0\0\0\0\0\0\x0e\2\1\3\x60\x09\2\1\3\4\1u\x80\1p"),
 		S("\x30\x0c\2\1\3\x61\7\x0a\1\0\4\0\4\0"), C("\x30\5\2\1\3\x42\0") };
 

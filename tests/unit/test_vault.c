@@ -79,7 +79,7 @@ static bool on_wait(void *context, int ms)
 	return !atomic_load(&b.shared->stop);
 }
 
-static void open_vault(void)
+static int new_vault(void)
 {
 	const struct vault_setup setup = { .limits = &b.conf->files,
 		.dir_fd = b.dir_fd,
@@ -90,7 +90,12 @@ static void open_vault(void)
 		.look = b.look,
 		.wait = on_wait };
 
-	assert_int_equal(vault_new(&setup, &b.vault), 0);
+	return vault_new(&setup, &b.vault);
+}
+
+static void open_vault(void)
+{
+	assert_int_equal(new_vault(), 0);
 }
 
 static int begin(void **state)
@@ -691,17 +696,9 @@ static void test_disk_full_and_killed(void **state)
 /* 0 or -errno, as fb-vault begins. */
 static int try_to_open(void)
 {
-	const struct vault_setup setup = { .limits = &b.conf->files,
-		.dir_fd = b.dir_fd,
-		.state = &b.shared->state,
-		.run = RUN,
-		.records = b.telling,
-		.counts = &b.shared->counts,
-		.look = b.look,
-		.wait = on_wait };
 	int r = vault_prepare(b.dir_fd);
 
-	return r < 0 ? r : vault_new(&setup, &b.vault);
+	return r < 0 ? r : new_vault();
 }
 
 static void mount_disk(const char *options, unsigned long flags)
