@@ -12,15 +12,6 @@ struct data {
 	uint8_t sender; /* side of this connection */
 };
 
-static enum proto_guess ftp_guess(
-	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
-{
-	(void)side;
-	(void)bytes;
-	(void)len;
-	return info->expected && info->expected->proto == PROTO_FTP_DATA ? PROTO_IS : PROTO_IS_NOT;
-}
-
 /* Side 0 is who connects, not who listens. */
 static uint8_t sender_of(const struct proto_expect *expected)
 {
@@ -28,15 +19,49 @@ static uint8_t sender_of(const struct proto_expect *expected)
 }
 
 /* Who gets the file is silent until there is some of it: one who is not speaks something else. */
+static bool is_sender(const struct proto_flow_info *info, enum proto_id proto, unsigned side)
+{
+	return info->expected && info->expected->proto == proto && !proto_expects_chat(info) &&
+	       side == sender_of(info->expected);
+}
+
+static enum proto_guess ftp_guess(
+	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
+{
+	(void)bytes;
+	(void)len;
+	return is_sender(info, PROTO_FTP_DATA, side) && !info->doubted ? PROTO_IS : PROTO_IS_NOT;
+}
+
 static enum proto_guess dcc_guess(
 	const struct proto_flow_info *info, unsigned side, const uint8_t *bytes, size_t len)
 {
 	(void)bytes;
 	(void)len;
-	return info->expected && info->expected->proto == PROTO_DCC && !proto_expects_chat(info) &&
-			       side == sender_of(info->expected)
-		       ? PROTO_IS
-		       : PROTO_IS_NOT;
+	return is_sender(info, PROTO_DCC, side) && !info->doubted ? PROTO_IS : PROTO_IS_NOT;
+}
+
+/* What the sender says is of nobody else, and the other one says nothing. */
+static enum proto_guess claim(
+	const struct proto_flow_info *info, enum proto_id proto, struct proto_unclaimed *unclaimed)
+{
+	for (unsigned side = 0; side < 2; side++)
+		if (is_sender(info, proto, side) && cur_left(&unclaimed->said[side]) &&
+			!cur_left(&unclaimed->said[!side]))
+			return PROTO_IS;
+	return PROTO_IS_NOT;
+}
+
+static enum proto_guess ftp_claim(
+	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
+{
+	return claim(info, PROTO_FTP_DATA, unclaimed);
+}
+
+static enum proto_guess dcc_claim(
+	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
+{
+	return claim(info, PROTO_DCC, unclaimed);
 }
 
 static void *data_open(struct proto_conn *conn)
@@ -121,6 +146,7 @@ static void data_free_tx(void *fields)
 const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
 	.ip_proto = IPPROTO_TCP,
 	.guess = ftp_guess,
+	.claim = ftp_claim,
 	.open = data_open,
 	.close = data_close,
 	.feed = data_feed,
@@ -132,6 +158,7 @@ const struct proto_parser proto_ftp_data = { .id = PROTO_FTP_DATA,
 const struct proto_parser proto_dcc = { .id = PROTO_DCC,
 	.ip_proto = IPPROTO_TCP,
 	.guess = dcc_guess,
+	.claim = dcc_claim,
 	.open = data_open,
 	.close = data_close,
 	.feed = data_feed,

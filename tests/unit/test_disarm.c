@@ -265,6 +265,43 @@ static void test_beyond_limits(void **state)
 	}
 }
 
+/* An intruder's own server announces a connection for a file: it is read as what it is. */
+static void test_announced(void **state)
+{
+	static const char *const said[] = { "220 hello\r\n", "USER x\r\n", "230 in\r\n", "PASV\r\n",
+		"227 Entering Passive Mode (192,0,2,9,0,80)\r\n", "STOR name\r\n" };
+	static const char *const data[] = { "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n",
+		"\x7f"
+		"ELF and what is evil in it" };
+	uint32_t offset[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		load(i ? "drop ftp-data $HONEYNET any -> any 80 (file.data; content:\"evil\"; "
+			 "sid:1;)"
+		       : "drop http $HONEYNET any -> any 80 (http.uri; content:\"/evil\"; sid:1;)");
+		b.port = 21;
+		begin();
+		offset[0] = offset[1] = 0;
+		for (unsigned k = 0; k < sizeof(said) / sizeof(said[0]); k++) {
+			unsigned side = k % 2 == 0;
+
+			tcp_of(&b, &f, side, offset[side], ACK, said[k], (unsigned)strlen(said[k]));
+			assert_int_equal(give_now(side), INSPECT_PASS);
+			offset[side] += (uint32_t)strlen(said[k]);
+			b.acked[side] = offset[side];
+		}
+		assert_int_equal(inspect_app(b.inspect, b.flow), PROTO_FTP);
+		start_flow(++flow, 5000);
+		b.port = 80;
+		handshake();
+		assert_int_equal(
+			send_data(0, ACK, data[i], (uint32_t)strlen(data[i])), INSPECT_DROP);
+		inspect_end_flow(b.inspect, flow - 1, NULL);
+		unload();
+	}
+}
+
 /* An RST that its receiver does not believe, or that both ends ignore, ends nothing. */
 static void test_behind_rst(void **state)
 {
@@ -379,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_beyond_limits),
 		cmocka_unit_test(test_beyond_streams),
+		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_behind_rst),
 		cmocka_unit_test(test_random),
 	};
