@@ -261,12 +261,12 @@ static unsigned points_of_answers(const struct proto_unclaimed *u, unsigned typi
 /* 0: `typist` is none. */
 static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 {
-	unsigned lines, typed = points_of_typed(u->said[typist], &lines);
-	unsigned shown = points_of_shown(u, !typist, lines > 0);
+	unsigned lines, typed, shown;
 
-	if (!cur_left(&u->said[!typist]))
+	if (!cur_left(&u->said[!typist]) || !is_text(u->said[!typist]))
 		return 0;
-	shown += points_of_answers(u, typist);
+	typed = points_of_typed(u->said[typist], &lines);
+	shown = points_of_shown(u, !typist, lines > 0) + points_of_answers(u, typist);
 	if (!lines)
 		return shown >= POINTS_SHELL_ALONE ? shown : 0;
 	/* Lines alone are no proof if some are no commands. */
@@ -293,7 +293,7 @@ static enum proto_guess raw_claim(const struct proto_flow_info *info, struct pro
 	(void)info;
 	for (unsigned side = 0; side < 2; side++)
 		cur_limit(&u->said[side], RAW_LOOK_MAX);
-	if (!is_text(u->said[0]) || !is_text(u->said[1]))
+	if (!is_text(u->said[0]) && !is_text(u->said[1])) /* what is typed may be anything */
 		return PROTO_IS_NOT;
 	typist = typist_of(u);
 	if (typist >= 0) {

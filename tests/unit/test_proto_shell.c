@@ -413,6 +413,25 @@ static void test_raw_shell_key_by_key(void **state)
 	assert_non_null(strstr(kit_text, "\"output\":\"uid=0(root) gid=0(root)"));
 }
 
+/* Bytes that a shell leaves out, and keys that edit a line, are typed as well. */
+static void test_raw_shell_control_bytes(void **state)
+{
+	static const struct kit_part nul[] = { C("\0id\n"), S("uid=0(root) gid=0(root)\n") };
+	static const struct kit_part keys[] = { S("$ "),
+		C("x\x15"
+		  "id\n"),
+		S("uid=1(a) gid=1(a)\n$ ") };
+	static const struct kit_part shown[] = { C("id\n"), S("uid=0(root) gid=0(root)\n\0\1") };
+
+	(void)state;
+	CHECK(&any, nul,
+		"shell \"shell\":{\"command\":\"id\",\"output\":\"uid=0(root) gid=0(root)\"}\n");
+	CHECK(&any, keys,
+		"shell \"shell\":{\"command\":\"id\",\"output\":\"uid=1(a) gid=1(a)\\n$\"}\n");
+	kit_run(&any, shown, 2, 0, SIZE_MAX);
+	assert_string_equal(kit_text, "");
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -461,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_rexec),
 		cmocka_unit_test(test_not_rcmd),
 		cmocka_unit_test(test_raw_shell_key_by_key),
+		cmocka_unit_test(test_raw_shell_control_bytes),
 		cmocka_unit_test(test_raw_shell_in_doubt),
 	};
 
