@@ -29,12 +29,12 @@ bool head_in_nets(struct rules *rules, uint32_t set, const struct ip *ip)
 	while (low < high) { /* the last range that begins at or before it */
 		uint32_t middle = low + (high - low) / 2;
 
-		if (memcmp(&range[middle].first, ip, sizeof(*ip)) <= 0)
+		if (ip_order(&range[middle].first, ip) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low > 0 && memcmp(ip, &range[low - 1].last, sizeof(*ip)) <= 0;
+	return low > 0 && ip_order(ip, &range[low - 1].last) <= 0;
 }
 
 /* The same, asked once a unit. `which`: 0 the source, 1 the destination of the packet. */

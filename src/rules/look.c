@@ -283,7 +283,7 @@ static void add_by_address(struct rules *rules, const struct rules_unit *unit,
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (memcmp(&bound[middle], ip, sizeof(*ip)) <= 0)
+		if (ip_order(&bound[middle], ip) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -670,7 +670,8 @@ static void find_candidates(struct rules *rules, const struct rules_unit *unit)
 	bool both = tcp && unit->kind == RULES_PACKET && !unit->streamed;
 
 	look_begin(rules);
-	rules->ways = head_ways(rules, unit);
+	if (unit->kind != RULES_STREAM || !unit->repeats) /* else as of the packet */
+		rules->ways = head_ways(rules, unit);
 	if (unit->kind == RULES_PACKET) {
 		rules->n_found = 0;
 		scan_groups(

@@ -518,6 +518,7 @@ static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
 	slot_set_status(slot, TP_STATUS_SEND_REQUEST);
 	p->tx_next = (p->tx_next + 1) % p->base.info.tx_slots;
 	p->tx_used++;
+	__builtin_prefetch(tx_slot(p, p->tx_next), 1); /* the kernel has written its head since */
 	return 0;
 }
 

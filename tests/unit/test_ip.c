@@ -53,10 +53,29 @@ static void test_embedded_v4(void **state)
 	}
 }
 
+/* As bytes are compared. */
+static void test_order(void **state)
+{
+	const struct ip ip[] = { { { 0 } }, { { [15] = 1 } }, { { [8] = 1 } },
+		ip_from_v4((const uint8_t[]){ 10, 0, 0, 1 }),
+		ip_from_v4((const uint8_t[]){ 10, 0, 1, 0 }),
+		ip_from_v4((const uint8_t[]){ 192, 0, 2, 1 }), { { 0x20, 1 } },
+		{ { 0x20, 1, [15] = 0xff } }, { { 0xff, [7] = 2 } } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(ip) / sizeof(ip[0]); i++)
+		for (unsigned j = 0; j < sizeof(ip) / sizeof(ip[0]); j++) {
+			int order = memcmp(&ip[i], &ip[j], sizeof(ip[i]));
+
+			assert_int_equal(ip_order(&ip[i], &ip[j]), (order > 0) - (order < 0));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_embedded_v4),
+		cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
