@@ -257,7 +257,8 @@ static uint8_t carriers_of(const struct rule *rule)
 	}
 	for (unsigned i = 0; i < rule->n_options; i++)
 		if (names_one_proto(&rule->option[i]))
-			return 1 << image_carrier((uint8_t)rule->option[i].compare.a.number);
+			return (uint8_t)(1 << image_carrier(
+						 (uint8_t)rule->option[i].compare.a.number));
 	/* An anomaly of the headers may be just that they cannot be read. */
 	return has_keyword(rule, RULE_DECODE_EVENT)
 		       ? (1 << IMAGE_CARRIERS) - 1

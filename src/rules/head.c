@@ -103,7 +103,7 @@ uint8_t head_carrier(const struct frame_packet *packet)
 {
 	if (!packet)
 		return IMAGE_NO_IP;
-	return image_carrier(packet->proto);
+	return (uint8_t)image_carrier(packet->proto);
 }
 
 static bool fits_flow(const struct rules_unit *unit, const struct image_rule *rule)
