@@ -499,7 +499,6 @@ static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
 {
 	struct port_packet *p = packet_of(port);
 	struct tpacket2_hdr *slot = tx_slot(p, p->tx_next);
-	struct virtio_net_hdr vnet = { .hdr_len = (uint16_t)len };
 	uint8_t *to;
 
 	if (len < ETH_HLEN)
@@ -512,7 +511,7 @@ static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
 	if (p->tx_used == p->base.info.tx_slots || slot_status(slot) != TP_STATUS_AVAILABLE)
 		return -ENOBUFS;
 	to = (uint8_t *)slot + TX_HEAD;
-	memcpy(to, &vnet, VNET_SIZE);
+	*(struct virtio_net_hdr *)(void *)to = (struct virtio_net_hdr){ .hdr_len = (uint16_t)len };
 	memcpy(to + VNET_SIZE, data, len);
 	slot->tp_len = VNET_SIZE + len;
 	slot_set_status(slot, TP_STATUS_SEND_REQUEST);
