@@ -14,6 +14,7 @@
 #define LITERAL_MIN     2  /* bytes: a shorter one is in everything, and looking for it is dear */
 #define LITERAL_RUN_MIN 4  /* the same, of one that repeats one byte */
 #define PORT_GROUP_MIN  40 /* literals with the same ports that are worth a database of their own */
+#define NEAR_MAX        256 /* bytes: what can only be in them is not looked for behind */
 
 /* One rule in one group. */
 struct member {
@@ -23,6 +24,7 @@ struct member {
 	uint16_t app;              /* of a plain list */
 	bool syn;                  /* without a literal: about segments with SYN only */
 	bool acts;                 /* of a group: of rules with IMAGE_ACTS only */
+	bool near;                 /* of a group: it reaches no further than NEAR_MAX */
 	uint32_t reach;            /* of the literal */
 	uint32_t ports;            /* number of the set, IMAGE_NONE: any */
 	struct image_text literal; /* lowercase; len 0: none */
@@ -260,6 +262,7 @@ static void add_rule(struct members *m, uint32_t number)
 		return;
 	}
 	member.syn = !member.literal.len && needs_syn(m->b, rule);
+	member.near = member.literal.len && member.reach <= NEAR_MAX;
 	for (unsigned carrier = 0; carrier < IMAGE_CARRIERS; carrier++) {
 		if (!(rule->carriers >> carrier & 1))
 			continue;
@@ -296,6 +299,7 @@ static int by_group(const void *a, const void *b)
 	ORDER(side);
 	ORDER(acts);
 	ORDER(way);
+	ORDER(near);
 	ORDER(buffer);
 	ORDER(ports);
 	order = memcmp(x->bytes, y->bytes, common);
@@ -310,8 +314,8 @@ static int by_group(const void *a, const void *b)
 static bool same_group(const struct member *x, const struct member *y)
 {
 	return is_tx(x) == is_tx(y) && x->carrier == y->carrier && x->side == y->side &&
-	       x->acts == y->acts && x->way == y->way && x->buffer == y->buffer &&
-	       x->ports == y->ports;
+	       x->acts == y->acts && x->way == y->way && x->near == y->near &&
+	       x->buffer == y->buffer && x->ports == y->ports;
 }
 
 static bool same_literal(const struct member *member, struct image_text literal)
@@ -426,6 +430,7 @@ static void add_group(struct build *b, const struct array *members, uint32_t fir
 	group.side = member->side;
 	group.acts = member->acts;
 	group.way = member->way;
+	group.reach = member->near ? NEAR_MAX : IMAGE_NONE;
 	group.buffer = member->buffer;
 	if (member->ports != IMAGE_NONE)
 		group.ports = ((const struct image_ports *)(const void *)b->ports.at)[member->ports]

@@ -11,7 +11,7 @@
 #include "rules/rule.h"
 
 #define IMAGE_MAGIC   0x46425255u /* "FBRU" */
-#define IMAGE_VERSION 4u
+#define IMAGE_VERSION 5u
 #define IMAGE_NONE    UINT32_MAX
 
 /* `n` entries from offset `at`. */
@@ -189,6 +189,7 @@ struct image_group {
 	uint8_t way; /* enum image_way */
 	uint8_t acts; /* has only rules with IMAGE_ACTS, which are in another group with the others too */
 	uint16_t buffer;
+	uint32_t reach;             /* of its literals, as below; of transactions: IMAGE_NONE */
 	struct image_list ports;    /* struct rule_port_range of the server; empty: any */
 	struct image_list literals; /* struct image_literal */
 	struct image_text database;

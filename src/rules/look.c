@@ -106,6 +106,14 @@ static const struct image_literal *literals_of(
 	return (const struct image_literal *)(const void *)(rules->base + group->literals.at);
 }
 
+/* How many bytes from `offset` on are in reach; streams are longer than IMAGE_NONE. */
+static uint64_t in_reach(uint64_t offset, uint32_t reach)
+{
+	if (reach == IMAGE_NONE)
+		return UINT64_MAX;
+	return offset < reach ? reach - offset : 0;
+}
+
 static void add_found(struct scan *scan, uint32_t number, uint64_t end)
 {
 	struct rules *rules = scan->rules;
@@ -113,7 +121,7 @@ static void add_found(struct scan *scan, uint32_t number, uint64_t end)
 		&literals_of(rules, &rules->group[scan->group])[number];
 
 	for (unsigned reader = 0; reader < IMAGE_READERS; reader++)
-		if (scan->readers >> reader & 1 && end <= literal->reach[reader])
+		if (scan->readers >> reader & 1 && in_reach(end - 1, literal->reach[reader]))
 			add_all(rules, literal->rules[reader]);
 }
 
@@ -138,13 +146,14 @@ static int on_literal(
 static void scan_group(struct scan *scan, const uint8_t *bytes, uint32_t len)
 {
 	struct rules *rules = scan->rules;
+	uint64_t most = in_reach(scan->offset, rules->group[scan->group].reach);
 
 	if (!rules->prefilter)
 		for (uint32_t i = 0; i < rules->group[scan->group].literals.n; i++)
-			add_found(scan, i, 0);
-	else if (len > 0)
-		hs_scan(rules->database[scan->group], (const char *)bytes, len, 0, rules->scratch,
-			on_literal, scan);
+			add_found(scan, i, 1);
+	else if (len > 0 && most > 0)
+		hs_scan(rules->database[scan->group], (const char *)bytes,
+			len < most ? len : (uint32_t)most, 0, rules->scratch, on_literal, scan);
 }
 
 void look_tx_group(struct rules *rules, uint32_t group, const uint8_t *bytes, uint32_t len)

@@ -862,6 +862,40 @@ static void test_found_once(void **state)
 	kit_close(&kit);
 }
 
+/* What has to be near the start is searched for there only, and a stream is longer than 32 bits can say. */
+static void test_near_and_far(void **state)
+{
+	static const struct {
+		uint64_t before;
+		const char *hits;
+	} cases[] = { { 250, "1 2 3 4" }, { 251, "2 3 4" }, { 252, "3 4" }, { 294, "3 4" },
+		{ 295, "4" }, { UINT64_C(5) << 30, "4" } };
+	char bytes[512];
+
+	(void)state;
+	memset(bytes, '.', sizeof(bytes));
+	open_rules("alert tcp any any -> any any (content:\"needle\"; depth:256; flow:only_stream; "
+		   "sid:1;)\n"
+		   "alert tcp any any -> any any (content:\"needle\"; depth:257; flow:only_stream; "
+		   "sid:2;)\n"
+		   "alert tcp any any -> any any (content:\"needle\"; depth:300; flow:only_stream; "
+		   "sid:3;)\n"
+		   "alert tcp any any -> any any (content:\"needle\"; flow:only_stream; sid:4;)\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		kit_restart(&kit);
+		kit.total[0] = cases[i].before;
+		kit_segment(&kit, 0, "needle", 6);
+		expect("a place in the stream", cases[i].hits);
+		if (cases[i].before > sizeof(bytes))
+			continue;
+		kit_restart(&kit);
+		kit_segment(&kit, 0, bytes, (uint32_t)cases[i].before);
+		kit_segment(&kit, 0, "needle", 6);
+		expect("a place in two segments", cases[i].hits);
+	}
+	kit_close(&kit);
+}
+
 /* Rules without a literal that need SYN, found in a list and by address. */
 static void test_syn(void **state)
 {
@@ -931,6 +965,7 @@ int main(void)
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_last_place),
 		cmocka_unit_test(test_found_once),
+		cmocka_unit_test(test_near_and_far),
 		cmocka_unit_test(test_syn),
 		cmocka_unit_test(test_bad_images),
 	};
