@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct keeper {
 	_Atomic uint64_t open_number;
 	_Atomic uint64_t stored, removed;
 	_Atomic bool urgent, stop, busy;
+	sem_t wake;               /* what is asked for cannot wait for the end of a nap */
 	int64_t patient_until_ns; /* while busy; 0: not busy when last looked */
 	uint64_t written_before;  /* the writer's bytes when `stored` was counted */
 	int64_t give_up_ns;       /* after stop: when to leave the rest to the next start */
@@ -373,6 +375,15 @@ static bool work(struct keeper *k)
 	return done;
 }
 
+static void take_nap(struct keeper *k)
+{
+	int64_t until_ns = mono_ns() + NAP_MS * 1000000LL;
+	struct timespec until = { .tv_sec = until_ns / 1000000000,
+		.tv_nsec = until_ns % 1000000000 };
+
+	sem_clockwait(&k->wake, CLOCK_MONOTONIC, &until);
+}
+
 static void *run(void *context)
 {
 	struct keeper *k = context;
@@ -386,7 +397,7 @@ static void *run(void *context)
 			continue;
 		if (stopping)
 			return NULL;
-		nanosleep(&nap, NULL);
+		take_nap(k);
 	}
 }
 
@@ -416,6 +427,7 @@ int keeper_new(const struct tap_setup *setup, struct keeper **ret_keeper)
 		return -ENOMEM;
 	k->setup = setup;
 	pthread_mutex_init(&k->lock, NULL);
+	sem_init(&k->wake, 0, 0);
 	result = manifest_open(setup->dir_fd, setup->has_key ? &setup->key : NULL, &k->manifest);
 	if (result < 0) {
 		free(k);
@@ -446,7 +458,8 @@ void keeper_set_open(struct keeper *k, uint64_t number)
 
 void keeper_set_urgent(struct keeper *k, bool urgent)
 {
-	atomic_store(&k->urgent, urgent);
+	if (!atomic_exchange(&k->urgent, urgent) && urgent)
+		sem_post(&k->wake);
 }
 
 void keeper_set_busy(struct keeper *k, bool busy)
@@ -468,6 +481,7 @@ void keeper_stop(struct keeper *k)
 {
 	atomic_store(&k->urgent, false);
 	atomic_store(&k->stop, true);
+	sem_post(&k->wake);
 	if (k->running)
 		pthread_join(k->thread, NULL);
 	k->running = false;
@@ -478,6 +492,7 @@ struct keeper *keeper_free(struct keeper *k)
 	if (k) {
 		keeper_stop(k);
 		manifest_close(k->manifest);
+		sem_destroy(&k->wake);
 		pthread_mutex_destroy(&k->lock);
 		free(k);
 	}

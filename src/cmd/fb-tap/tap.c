@@ -54,9 +54,10 @@ struct tap {
 	struct keeper *keeper;
 	struct batch batch;
 	size_t batch_bytes_max;
-	bool bad;    /* the ring makes no sense: write what came before, then end */
-	int failing; /* -errno while the disk does not take blocks */
-	int64_t next_try_ns;
+	bool bad;              /* the ring makes no sense: write what came before, then end */
+	int failing;           /* -errno while the disk does not take blocks */
+	int64_t next_try_ns;   /* while failing, or as soon as something was removed */
+	uint64_t removed_then; /* segments, when it failed */
 	int64_t next_chores_ns;
 	uint64_t bytes_before; /* written when the last chores were done */
 	unsigned empty_looks;
@@ -155,6 +156,7 @@ static void update_counts(struct tap *t)
 static void on_failure(struct tap *t, int error)
 {
 	t->next_try_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
+	t->removed_then = keeper_removed(t->keeper);
 	keeper_set_urgent(t->keeper, error == -ENOSPC || error == -EDQUOT);
 	t->setup->counts->write_errno = (uint64_t)-error;
 	if (t->failing == 0)
@@ -336,7 +338,8 @@ static int step(struct tap *t)
 {
 	int result;
 
-	if (t->failing && now_ns(CLOCK_MONOTONIC) < t->next_try_ns)
+	if (t->failing && now_ns(CLOCK_MONOTONIC) < t->next_try_ns &&
+		keeper_removed(t->keeper) == t->removed_then)
 		return 0;
 	if (t->batch.n == 0 && t->bad)
 		return -EBADMSG;
