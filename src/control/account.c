@@ -54,7 +54,7 @@ void account_undo(struct gate *gate)
 {
 	struct shared *s = gate->shared;
 	struct undo *u = &s->undo;
-	struct flow *flow = (struct flow *)(void *)((char *)s + (sizeof(*s) + 63) / 64 * 64);
+	struct flow *flow = flow_memory_slots(s->flow_memory);
 
 	if (u->armed != 1 || u->n > sizeof(u->flow) / sizeof(u->flow[0]) ||
 		u->reason >= REASON_COUNT)

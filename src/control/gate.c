@@ -10,12 +10,7 @@
 
 #include "control/rows.h"
 
-enum { MAGIC = 0x46474246, VERSION = 4, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
-
-static size_t shared_size(void)
-{
-	return (sizeof(struct shared) + 63) / 64 * 64;
-}
+enum { MAGIC = 0x46474246, VERSION = 5, EXPIRE_MAX = 4096, RECORDS_A_FRAME = 8 };
 
 static uint32_t slots_of(const struct conf *conf)
 {
@@ -26,18 +21,13 @@ static uint32_t slots_of(const struct conf *conf)
 
 size_t gate_flow_memory_size(const struct conf *conf)
 {
-	return shared_size() + flow_table_size(slots_of(conf));
+	return sizeof(struct shared) + flow_table_size(slots_of(conf));
 }
 
 size_t gate_budget_memory_size(const struct conf *conf)
 {
 	(void)conf;
 	return budget_memory_size();
-}
-
-static struct flow *first_flow(struct shared *s)
-{
-	return (struct flow *)(void *)((char *)s + shared_size());
 }
 
 /* Number of a honeypot of this name in the configuration of now. */
@@ -69,18 +59,20 @@ static void store_names(struct shared *s, const struct conf *conf)
 }
 
 /* The honeypots of the flows get their new numbers; what was learnt is learnt again. */
-static void renumber(struct shared *s, const struct conf *conf)
+static void renumber(struct gate *gate)
 {
-	struct flow *flow = first_flow(s);
+	struct shared *s = gate->shared;
 
-	for (uint32_t i = 0; i < s->slots; i++) {
-		if (flow[i].tally.status == FLOW_FREE)
+	for (uint32_t i = 0; i < flow_reached(gate->table); i++) {
+		struct flow *flow = flow_get(gate->table, i);
+
+		if (flow->tally.status == FLOW_FREE)
 			continue;
-		flow[i].honeypot = flow[i].honeypot < s->n_names && s->n_names <= CONF_HONEYPOTS_MAX
-					   ? find_name(conf, s->name[flow[i].honeypot])
-					   : NO_HONEYPOT;
+		flow->honeypot = flow->honeypot < s->n_names && s->n_names <= CONF_HONEYPOTS_MAX
+					 ? find_name(gate->conf, s->name[flow->honeypot])
+					 : NO_HONEYPOT;
 	}
-	store_names(s, conf);
+	store_names(s, gate->conf);
 }
 
 static uint64_t make_secret(void)
@@ -93,7 +85,8 @@ static uint64_t make_secret(void)
 
 static void start_afresh(struct shared *s, const struct conf *conf)
 {
-	memset(s, 0, gate_flow_memory_size(conf));
+	memset(s, 0, sizeof(*s));
+	flow_memory_clear(s->flow_memory);
 	s->magic = MAGIC;
 	s->version = VERSION;
 	s->slots = slots_of(conf);
@@ -125,8 +118,6 @@ static void take_over(struct gate *gate)
 		return;
 	}
 	account_undo(gate);
-	if (!same_names(s, gate->conf))
-		renumber(s, gate->conf);
 	if (s->boot != gate->boot) /* somebody may have put another machine there meanwhile */
 		memset(s->learnt, 0, sizeof(s->learnt));
 }
@@ -145,13 +136,13 @@ static int open_table(struct gate *gate)
 	uint32_t lost;
 
 	return flow_table_open(
-		first_flow(gate->shared), gate->shared->slots, timeout_ns, &gate->table, &lost);
+		gate->shared->flow_memory, gate->shared->slots, timeout_ns, &gate->table, &lost);
 }
 
 /* What the flows in the table add up to; flows of before a reboot have ended. */
 static void sum_up(struct gate *gate, bool same_boot)
 {
-	for (uint32_t i = 0; i < gate->shared->slots; i++) {
+	for (uint32_t i = 0; i < flow_reached(gate->table); i++) {
 		struct flow *flow = flow_get(gate->table, i);
 
 		if (flow->tally.status == FLOW_FREE)
@@ -217,6 +208,8 @@ static int open_all(struct gate *gate, const struct gate_setup *setup)
 	gate->shared->boot = gate->boot;
 	report_settle(gate);
 	result = open_table(gate);
+	if (result == 0 && !same_names(gate->shared, gate->conf))
+		renumber(gate);
 	if (result == 0)
 		result = pots_init(gate);
 	if (result == 0)
@@ -488,7 +481,7 @@ uint64_t gate_secret(const struct gate *gate)
 
 int gate_kill_flow(struct gate *gate, uint64_t flow_id)
 {
-	for (uint32_t i = 0; i < gate->shared->slots; i++) {
+	for (uint32_t i = 0; i < flow_reached(gate->table); i++) {
 		struct flow *flow = flow_get(gate->table, i);
 
 		if (flow->tally.status != FLOW_LIVE || flow->id != flow_id)
@@ -564,7 +557,7 @@ bool gate_finish(struct gate *gate, const struct gate_time *now)
 {
 	struct gate_time t = sane_time(now);
 
-	for (; gate->finish_slot < gate->shared->slots; gate->finish_slot++)
+	for (; gate->finish_slot < flow_reached(gate->table); gate->finish_slot++)
 		if (flow_get(gate->table, gate->finish_slot)->tally.status == FLOW_LIVE)
 			flow_end(gate->table, gate->finish_slot, FLOW_END_SHUTDOWN);
 	if (!report_ended_flows(gate, t.wall_ns, UINT32_MAX))

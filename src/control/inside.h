@@ -62,6 +62,7 @@ struct shared {
 	int32_t nic[GATE_PORTS_MAX];
 	uint64_t secret;
 	struct peer peer[PEERS];
+	_Alignas(64) char flow_memory[]; /* of the table */
 };
 
 /* A honeypot, as far as it need not survive. */

@@ -392,7 +392,7 @@ void report_settle(struct gate *gate)
 	struct shared *s = gate->shared;
 	enum handing what = (enum handing)(s->handing >> 32);
 	uint32_t which = (uint32_t)s->handing;
-	struct flow *flow = (struct flow *)(void *)((char *)s + (sizeof(*s) + 63) / 64 * 64);
+	struct flow *flow = flow_memory_slots(s->flow_memory);
 	bool taken = !gate->emitted || gate->emitted(gate->emit_context) > s->handing_seq;
 
 	if (what == HANDING_FLOW && taken && which < s->slots)

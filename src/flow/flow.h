@@ -113,8 +113,11 @@ struct flow {
 struct flow_table;
 
 size_t flow_table_size(uint32_t slots);
+/* For who repairs such memory, aligned to 8, before a table is opened: its slots; none of them was ever used. */
+struct flow *flow_memory_slots(void *memory);
+void flow_memory_clear(void *memory);
 
-/* `memory`: flow_table_size(slots) bytes, zeroed or left by a table before. Slots that make no sense are
+/* `memory`: flow_table_size(slots) bytes, zeroed, cleared or left by a table before. Slots that make no sense are
  * freed and counted in *ret_lost. `timeout_ns`: FLOW_TIMEOUTS of them. -EINVAL, -ENOMEM. */
 int flow_table_open(void *memory, uint32_t slots, const int64_t *timeout_ns,
 	struct flow_table **ret_table, uint32_t *ret_lost);
@@ -131,6 +134,8 @@ struct flow *flow_get(struct flow_table *table, uint32_t slot);
 uint32_t flow_find(const struct flow_table *table, const struct flow_key *key);
 uint32_t flow_slots(const struct flow_table *table);
 uint32_t flow_used(const struct flow_table *table); /* live and ended slots */
+/* Slots from this one on were never used: all that is to be found is before it. */
+uint32_t flow_reached(const struct flow_table *table);
 
 /* A free slot, zeroed but for its key, still FLOW_FREE; FLOW_NONE when there is none. The caller fills it
  * and calls flow_begin(), which makes it live and findable. */

@@ -2,6 +2,7 @@
 #include "flow/table.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,22 @@
 
 size_t flow_table_size(uint32_t slots)
 {
-	return (size_t)slots * sizeof(struct flow);
+	return sizeof(struct flow_head) + (size_t)slots * sizeof(struct flow);
+}
+
+struct flow *flow_memory_slots(void *memory)
+{
+	return (struct flow *)(void *)((struct flow_head *)memory + 1);
+}
+
+void flow_memory_clear(void *memory)
+{
+	memset(memory, 0, sizeof(struct flow_head));
+}
+
+uint32_t flow_reached(const struct flow_table *table)
+{
+	return table->head->reached;
 }
 
 static uint32_t hash_of(const struct flow_table *table, const struct flow_key *key)
@@ -35,9 +51,9 @@ static uint32_t index_place(
 	for (;; at = (at + 1) & table->index_mask) {
 		const struct flow_index *i = &table->index[at];
 
-		if (i->slot == FLOW_NONE)
+		if (i->place == 0)
 			return at;
-		if (i->hash == hash && key_equal(&table->flow[i->slot].key, key))
+		if (i->hash == hash && key_equal(&table->flow[i->place - 1].key, key))
 			return at;
 	}
 }
@@ -51,7 +67,7 @@ static void index_remove(struct flow_table *table, uint32_t hole)
 		uint32_t home;
 
 		at = (at + 1) & mask;
-		if (table->index[at].slot == FLOW_NONE)
+		if (table->index[at].place == 0)
 			break;
 		home = table->index[at].hash & mask;
 		if (((at - home) & mask) >= ((at - hole) & mask)) {
@@ -59,7 +75,7 @@ static void index_remove(struct flow_table *table, uint32_t hole)
 			hole = at;
 		}
 	}
-	table->index[hole].slot = FLOW_NONE;
+	table->index[hole].place = 0;
 }
 
 static void queue_ended(struct flow_table *table, uint32_t slot)
@@ -77,9 +93,9 @@ static bool index_add(struct flow_table *table, uint32_t slot)
 	uint32_t hash = hash_of(table, &table->flow[slot].key);
 	uint32_t at = index_place(table, hash, &table->flow[slot].key);
 
-	if (table->index[at].slot != FLOW_NONE)
+	if (table->index[at].place != 0)
 		return false;
-	table->index[at] = (struct flow_index){ .hash = hash, .slot = slot };
+	table->index[at] = (struct flow_index){ .hash = hash, .place = slot + 1 };
 	table->hash[slot] = hash;
 	return true;
 }
@@ -111,7 +127,9 @@ static void scan(struct flow_table *table, uint32_t *ret_lost)
 {
 	uint32_t lost = 0;
 
-	for (uint32_t slot = table->slots; slot-- > 0;) {
+	if (table->head->reached > table->slots)
+		table->head->reached = table->slots;
+	for (uint32_t slot = table->head->reached; slot-- > 0;) {
 		struct flow *flow = &table->flow[slot];
 
 		if (flow->tally.status != FLOW_FREE && take_over(table, slot)) {
@@ -132,15 +150,13 @@ static int allocate(struct flow_table *table, uint32_t slots)
 	while (size < 2 * slots)
 		size *= 2;
 	table->index_mask = size - 1;
-	table->index = malloc(size * sizeof(*table->index));
+	table->index = calloc(size, sizeof(*table->index));
 	table->hash = calloc(slots, sizeof(*table->hash));
 	table->free = calloc(slots, sizeof(*table->free));
 	table->link = calloc(slots, sizeof(*table->link));
 	table->bucket_of = calloc(slots, sizeof(*table->bucket_of));
 	if (!table->index || !table->hash || !table->free || !table->link || !table->bucket_of)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < size; i++)
-		table->index[i].slot = FLOW_NONE;
 	return 0;
 }
 
@@ -154,7 +170,8 @@ int flow_table_open(void *memory, uint32_t slots, const int64_t *timeout_ns,
 	table = calloc(1, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
-	table->flow = memory;
+	table->head = memory;
+	table->flow = flow_memory_slots(memory);
 	table->slots = slots;
 	memcpy(table->timeout_ns, timeout_ns, sizeof(table->timeout_ns));
 	crypto_shorthash_keygen(table->hash_key);
@@ -198,7 +215,9 @@ uint32_t flow_used(const struct flow_table *table)
 
 uint32_t flow_find(const struct flow_table *table, const struct flow_key *key)
 {
-	return table->index[index_place(table, hash_of(table, key), key)].slot;
+	uint32_t place = table->index[index_place(table, hash_of(table, key), key)].place;
+
+	return place ? place - 1 : FLOW_NONE;
 }
 
 uint32_t flow_reserve(struct flow_table *table, const struct flow_key *key)
@@ -206,9 +225,12 @@ uint32_t flow_reserve(struct flow_table *table, const struct flow_key *key)
 	struct flow *flow;
 	uint32_t slot;
 
-	if (table->n_free == 0)
+	if (table->n_free > 0)
+		slot = table->free[table->n_free - 1];
+	else if (table->head->reached < table->slots)
+		slot = table->head->reached;
+	else
 		return FLOW_NONE;
-	slot = table->free[table->n_free - 1];
 	flow = &table->flow[slot];
 	memset(flow, 0, sizeof(*flow));
 	flow->key = *key;
@@ -217,7 +239,11 @@ uint32_t flow_reserve(struct flow_table *table, const struct flow_key *key)
 
 void flow_begin(struct flow_table *table, uint32_t slot)
 {
-	table->n_free--;
+	if (table->n_free > 0)
+		table->n_free--;
+	else
+		table->head->reached = slot + 1;
+	atomic_thread_fence(memory_order_release); /* reached before it is live */
 	table->used++;
 	table->live++;
 	index_add(table, slot);

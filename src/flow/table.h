@@ -15,18 +15,25 @@ struct flow_link {
 
 struct flow_index {
 	uint32_t hash;
-	uint32_t slot; /* FLOW_NONE: empty */
+	uint32_t place; /* slot + 1; 0: empty */
+};
+
+/* In front of the slots. Those from `reached` on were never used: nobody reads them, and they cost no memory. */
+struct flow_head {
+	uint32_t reached;
+	uint32_t zero[15];
 };
 
 struct flow_table {
-	struct flow *flow; /* in the caller's memory */
+	struct flow_head *head; /* in the caller's memory */
+	struct flow *flow;      /* behind it */
 	uint32_t slots, used, live;
 	int64_t timeout_ns[FLOW_TIMEOUTS];
 	unsigned char hash_key[16];
 	struct flow_index *index; /* open addressing, linear, at most half full */
 	uint32_t index_mask;
 	uint32_t *hash; /* of each slot's key */
-	uint32_t *free; /* stack of free slots */
+	uint32_t *free; /* stack of slots that are free again */
 	uint32_t n_free;
 	struct flow_link
 		*link;       /* of a live slot in its wheel bucket, of an ended one in the queue */
