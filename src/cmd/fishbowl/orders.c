@@ -177,15 +177,18 @@ void orders_remove(struct orders *orders, size_t n)
 
 static int append(struct orders *orders, const struct order *order)
 {
-	struct order *more;
-
 	if (orders->n >= ORDERS_MAX + (order->verb == ORDER_LOCKDOWN))
 		return -ENOSPC;
-	more = reallocarray(orders->order, orders->n + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	orders->order = more;
-	more[orders->n++] = *order;
+	if (orders->n == orders->room) {
+		size_t room = orders->room ? 2 * orders->room : 1;
+		struct order *more = reallocarray(orders->order, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		orders->order = more;
+		orders->room = room;
+	}
+	orders->order[orders->n++] = *order;
 	return 0;
 }
 

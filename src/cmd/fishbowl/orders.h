@@ -55,7 +55,7 @@ struct order {
 /* { 0 } has none. */
 struct orders {
 	struct order *order; /* the latest last */
-	size_t n;
+	size_t n, room;
 	uint64_t last_id;
 	uint64_t generation; /* of the last policy made */
 	/* When somebody was last there, and how long ago that was when this was written: the clock may be

@@ -177,7 +177,8 @@ static int copy_orders(const struct orders *from, struct orders *ret_copy)
 {
 	struct orders copy = *from;
 
-	copy.order = calloc(from->n + 1, sizeof(*from->order));
+	copy.room = from->n + 1;
+	copy.order = calloc(copy.room, sizeof(*from->order));
 	if (!copy.order)
 		return -ENOMEM;
 	if (from->n)
@@ -203,6 +204,7 @@ static void undo(struct supervisor *s, struct orders *before)
 
 	back.order = before->order;
 	back.n = before->n;
+	back.room = before->room;
 	free(now->order);
 	*now = back;
 	before->order = NULL;
