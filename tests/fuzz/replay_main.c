@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* [--prefixes=N] DIR...: runs a fuzz target over every file of the directories, and over every prefix of each file. */
+/*
+ * [--prefixes=N] DIR...: runs a fuzz target over every file of the directories, and over every prefix of each file;
+ * with FISHBOWL_QUICK in the environment over a quarter as many.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,6 +57,8 @@ int main(int argc, char **argv)
 		prefixes_max = strtoul(argv[1] + sizeof(option) - 1, NULL, 10);
 		first++;
 	}
+	if (getenv("FISHBOWL_QUICK"))
+		prefixes_max = prefixes_max / 4 + 1;
 	for (int i = first; i < argc; i++) {
 		DIR *dir = opendir(argv[i]);
 		struct dirent *entry;

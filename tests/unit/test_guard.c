@@ -610,7 +610,9 @@ static void test_random(void **state)
 {
 	static struct deed deed[512];
 	const char *runs = getenv("GUARD_RUNS");
-	uint64_t n_runs = runs ? strtoull(runs, NULL, 10) : 100000;
+	uint64_t n_runs = runs                       ? strtoull(runs, NULL, 10)
+			  : getenv("FISHBOWL_QUICK") ? 20000
+						     : 100000;
 
 	(void)state;
 	start();
