@@ -130,10 +130,9 @@ static int add_content(struct rule_reader *reader, struct span s, struct rule_op
 
 static bool modifies_content(const struct rule_word *word)
 {
-	static int (*const readers[])(struct rule_reader *, const struct rule_word *) = {
-		rule_read_nocase, rule_read_position, rule_read_startswith, rule_read_endswith,
-		rule_read_fast_pattern, rule_read_rawbytes, rule_read_modifier
-	};
+	static int (*const readers[])(
+		struct rule_reader *, const struct rule_word *) = { rule_read_content_flag,
+		rule_read_position, rule_read_fast_pattern, rule_read_modifier };
 
 	for (size_t i = 0; word && i < sizeof(readers) / sizeof(readers[0]); i++)
 		if (word->read == readers[i])
@@ -216,28 +215,21 @@ static int need_no_value(struct rule_reader *reader)
 	return 0;
 }
 
-int rule_read_nocase(struct rule_reader *reader, const struct rule_word *word)
+/* nocase, rawbytes, startswith, endswith, by their first letters. */
+int rule_read_content_flag(struct rule_reader *reader, const struct rule_word *word)
 {
 	struct rule_option *option;
 	int r = need_content(reader, &option);
 
-	(void)word;
 	if (r == 0)
 		r = need_no_value(reader);
-	if (r == 0)
-		option->content.nocase = true;
-	return r;
-}
-
-int rule_read_rawbytes(struct rule_reader *reader, const struct rule_word *word)
-{
-	struct rule_option *option;
-	int r = need_content(reader, &option);
-
-	(void)word;
-	if (r == 0)
-		option->content.raw = true;
-	return r;
+	if (r < 0)
+		return r;
+	option->content.nocase |= word->argument == 'n';
+	option->content.raw |= word->argument == 'r';
+	option->content.startswith |= word->argument == 's';
+	option->content.endswith |= word->argument == 'e';
+	return 0;
 }
 
 static int check_position(struct rule_reader *reader, int which, const struct rule_value *value,
@@ -285,32 +277,6 @@ int rule_read_position(struct rule_reader *reader, const struct rule_word *word)
 	*has = true;
 	*place = value;
 	return 0;
-}
-
-int rule_read_startswith(struct rule_reader *reader, const struct rule_word *word)
-{
-	struct rule_option *option;
-	int r = need_content(reader, &option);
-
-	(void)word;
-	if (r == 0)
-		r = need_no_value(reader);
-	if (r == 0)
-		option->content.startswith = true;
-	return r;
-}
-
-int rule_read_endswith(struct rule_reader *reader, const struct rule_word *word)
-{
-	struct rule_option *option;
-	int r = need_content(reader, &option);
-
-	(void)word;
-	if (r == 0)
-		r = need_no_value(reader);
-	if (r == 0)
-		option->content.endswith = true;
-	return r;
 }
 
 static int read_fast_part(struct rule_reader *reader, struct rule_content *content)
