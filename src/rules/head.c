@@ -22,19 +22,11 @@ bool head_in_nets(struct rules *rules, uint32_t set, const struct ip *ip)
 	const struct image_nets *nets = &rules->nets[set];
 	const struct image_range *range =
 		(const struct image_range *)(const void *)(rules->base + nets->ranges.at);
-	uint32_t low = 0, high = nets->ranges.n;
 
 	if (nets->any)
 		return true;
-	while (low < high) { /* the last range that begins at or before it */
-		uint32_t middle = low + (high - low) / 2;
-
-		if (ip_order(&range[middle].first, ip) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 && ip_order(ip, &range[low - 1].last) <= 0;
+	range = image_range_before(range, nets->ranges.n, ip);
+	return range && ip_order(ip, &range->last) <= 0;
 }
 
 /* The same, asked once a unit. `which`: 0 the source, 1 the destination of the packet. */

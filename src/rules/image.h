@@ -159,6 +159,23 @@ struct image_option {
 struct image_range {
 	struct ip first, last;
 };
+/* The last of sorted ranges that begins at or before the address; NULL: none. */
+static inline const struct image_range *image_range_before(
+	const struct image_range *range, uint32_t n, const struct ip *ip)
+{
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (ip_order(&range[middle].first, ip) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &range[low - 1] : NULL;
+}
+
 struct image_nets { /* ranges are sorted and do not touch */
 	uint8_t any;
 	struct image_list ranges;

@@ -191,23 +191,6 @@ uint32_t build_nets_size(const struct build *b, uint32_t set)
 	return bits <= INDEX_BITS_MAX ? bits : IMAGE_NONE;
 }
 
-/* The last of sorted ranges that begins at or before the address; NULL: none. */
-static const struct image_range *range_before(
-	const struct image_range *range, uint32_t n, const struct ip *ip)
-{
-	uint32_t low = 0, high = n;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (memcmp(&range[middle].first, ip, sizeof(*ip)) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &range[low - 1] : NULL;
-}
-
 bool build_nets_meet(const struct build *b, uint32_t set, uint32_t other, bool outside)
 {
 	const struct image_range all = { ip_of(0), ip_of(~(point)0) };
@@ -224,7 +207,7 @@ bool build_nets_meet(const struct build *b, uint32_t set, uint32_t other, bool o
 		i++) { /* ranges do not touch: what is inside is so within one */
 		const struct ip *first = &range[i].first, *last = &range[i].last;
 		const struct image_range *at =
-			range_before(others, n_others, outside ? first : last);
+			image_range_before(others, n_others, outside ? first : last);
 
 		if (outside ? !at || memcmp(&at->last, last, sizeof(*last)) < 0
 			    : at && memcmp(&at->last, first, sizeof(*first)) >= 0)
