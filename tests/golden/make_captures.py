@@ -7,6 +7,7 @@ Outside: 198.51.100.x, 2001:db8:a::x. Honeypots: web 10.0.0.5 and 2001:db8::5, m
 """
 
 import os
+import re
 import struct
 import sys
 
@@ -197,6 +198,70 @@ def rules():
     return {"rules/input.pcap": data, "rules-inline/input.pcap": data}
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+
+
+def conversations():
+    """What tests/corpus/proto has for fuzz_proto.c, which says how it is written: (name, IP protocol, port, pieces)."""
+    with open(os.path.join(TESTS, "fuzz", "fuzz_proto.c"), encoding="utf-8") as file:
+        table = file.read().split("kinds[] = ")[1].split(";")[0]
+    kinds = re.findall(r"{ (\d+), (\d+)(, true)? }", table)
+    where = os.path.join(TESTS, "corpus", "proto")
+    for name in sorted(os.listdir(where)):
+        with open(os.path.join(where, name), "rb") as file:
+            data = file.read()
+        number, port, announced = kinds[data[0] % len(kinds)]
+        pieces, at = [], 1
+        while len(data) - at >= 3:
+            what, size = data[at], data[at + 1] | data[at + 2] << 8
+            pieces.append((what & 1, what >> 1 & 15, size, data[at + 3:at + 3 + size]))
+            at += 3 + size
+        if int(number) and not announced and all(kind != SEALED for _, kind, _, _ in pieces):
+            yield name, int(number), int(port), pieces
+
+
+SEALED, END, GAP = 13, 14, 15  # pieces of fuzz_proto.c; all else is bytes
+
+
+def stream(ends, pieces):
+    """A TCP connection of these pieces, each acknowledged; what a gap hides is acknowledged, too."""
+    seq, ended = [1000, 5000], [False, False]
+    packets = [tcp(*ends[0], SYN, seq=999), tcp(*ends[1], SYN | ACK, seq=4999, ack=1000),
+               tcp(*ends[0], ACK, seq=1000, ack=5000)]
+
+    def say(side, flags, data=b""):
+        packets.append(tcp(*ends[side], flags, seq=seq[side], ack=seq[1 - side], data=data))
+
+    for side, kind, size, data in pieces:
+        if kind == END:
+            say(side, FIN | ACK)
+            seq[side], ended[side] = seq[side] + 1, True
+        elif kind == GAP:
+            seq[side] += size
+            say(1 - side, ACK)
+        for at in range(0, len(data) if kind < SEALED else 0, 1400):
+            say(side, PSH | ACK, data[at:at + 1400])
+            seq[side] += len(data[at:at + 1400])
+            say(1 - side, ACK)
+    for side in (0, 1):
+        if not ended[side]:
+            say(side, FIN | ACK)
+            seq[side] += 1
+    say(1, ACK)
+    return packets
+
+
+def decoders():
+    """Every conversation of the corpus, between a host outside and a honeypot of its own."""
+    packets = []
+    for i, (_, number, port, pieces) in enumerate(conversations()):
+        ends = [(f"198.18.{i >> 8}.{i & 255}", f"10.1.{i >> 8}.{i & 255}", 40000, port),
+                (f"10.1.{i >> 8}.{i & 255}", f"198.18.{i >> 8}.{i & 255}", port, 40000)]
+        packets += stream(ends, pieces) if number == 6 else [udp(*ends[side], data) for side, _, _, data in pieces]
+    return {"decoders/input.pcap": pcap("raw", clock(packets))}
+
+
 def corpus():
     """Small captures to begin fuzzing with (tests/fuzz/fuzz_replay.c)."""
     tunnel = ip4(A4, W4, 41, tcp("2001:db8:1::1", "2001:db8:2::2", 1, 80, SYN))
@@ -218,13 +283,13 @@ def corpus():
 def captures():
     made = {}
     for make in (links, pcapng_sections, tags, fragments, tunnels, other_protocols, icmp_errors,
-                 tcp_oddities, budget, policy, rules, corpus):
+                 tcp_oddities, budget, policy, rules, decoders, corpus):
         made.update(make())
     return made
 
 
 if __name__ == "__main__":
-    where = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
+    where = sys.argv[1] if len(sys.argv) > 1 else HERE
     for name, data in captures().items():
         os.makedirs(os.path.dirname(os.path.join(where, name)), exist_ok=True)
         with open(os.path.join(where, name), "wb") as file:
