@@ -79,6 +79,7 @@ struct http_side {
 	bool gap;                     /* bytes of the body were never seen */
 	bool hole;                    /* nor these, but it is known where they belong */
 	bool cut;                     /* it has ended before its end */
+	bool over;                    /* what comes is behind its end */
 };
 
 struct http_tx {

@@ -111,7 +111,8 @@ static bool add_part(struct http_tx *tx, const char *before, bstr *part)
 
 static bool make_uri(struct http_tx *tx)
 {
-	const htp_uri_t *uri = tx->htp->parsed_uri;
+	/* Without a request it has a name of libhtp's own. */
+	const htp_uri_t *uri = tx->htp->request_line ? tx->htp->parsed_uri : NULL;
 
 	return !uri || (add_part(tx, "", uri->path) && add_part(tx, "?", uri->query) &&
 			       add_part(tx, "#", uri->fragment));
@@ -220,16 +221,18 @@ static bool leave_request(const struct http_tx *tx)
 	return true;
 }
 
-/* HTTP/2 was asked for and granted (RFC 7540, 3.2). */
+/* HTTP/2 was asked for, as far as we know, and granted (RFC 7540, 3.2). */
 static void look_for_upgrade(struct http_tx *tx)
 {
+	bool alone = !tx->htp->request_line; /* the capture begins behind the request */
 	struct proto_bytes asked, granted;
 
-	if (tx->htp->response_status_number != 101 || !http_header(tx, 0, "upgrade", &asked) ||
+	if (tx->htp->response_status_number != 101 ||
+		(!alone && !http_header(tx, 0, "upgrade", &asked)) ||
 		!http_header(tx, 1, "upgrade", &granted) ||
 		!text_is(cur_make(granted.at, granted.len), "h2c"))
 		return;
-	tx->http->upgraded = leave_request(tx);
+	tx->http->upgraded = alone || leave_request(tx);
 }
 
 static int response_line(htp_tx_t *htp)
@@ -344,6 +347,8 @@ static void request_file(struct http_tx *tx, const uint8_t *bytes, size_t len)
 
 static void response_file(struct http_tx *tx, const uint8_t *bytes, size_t len)
 {
+	if (tx->side[1].over)
+		return;
 	if (!tx->open_file[1])
 		tx->open_file[1] = open_body_file(tx, 1);
 	http_file_add(tx, tx->open_file[1], bytes, len);
@@ -425,12 +430,28 @@ static bool leave_hole(struct http_tx *tx, unsigned side, size_t len)
 	return true;
 }
 
+/* Bytes behind a response are body to libhtp, and so to rules; nobody who asked for a file has them in it. */
+static bool is_over(const htp_tx_t *htp)
+{
+	switch (htp->response_transfer_coding) {
+	case HTP_CODING_IDENTITY:
+		return htp->response_content_length >= 0 &&
+		       htp->response_message_len > htp->response_content_length;
+	case HTP_CODING_CHUNKED:
+		return htp->response_progress == HTP_RESPONSE_TRAILER;
+	default:
+		return false;
+	}
+}
+
 static int body_data(htp_tx_data_t *data, unsigned side)
 {
 	struct http_tx *tx = http_tx_of(data->tx);
 
 	if (!tx || !data->len)
 		return HTP_OK;
+	if (side)
+		tx->side[1].over |= is_over(data->tx);
 	if (data->data)
 		return http_tx_data(tx, side, cur_make(data->data, data->len)) ? HTP_OK : HTP_ERROR;
 	if (!leave_hole(tx, side, data->len)) /* never seen */
@@ -457,8 +478,8 @@ static bool is_whole(const struct http_tx *tx, unsigned side)
 		return false;
 	if (!tx->http->closing)
 		return true;
-	return side && htp->response_transfer_coding == HTP_CODING_IDENTITY &&
-	       htp->response_content_length < 0;
+	return side && (tx->side[1].over || (htp->response_transfer_coding == HTP_CODING_IDENTITY &&
+						    htp->response_content_length < 0));
 }
 
 static void end_files(struct http_tx *tx, unsigned side, bool cut)

@@ -381,6 +381,25 @@ static void old_and_odd_ways(void **state)
 	has(heard.text, "\"status_string\":\"2XX\"");
 }
 
+/* A program that asks for a file stops where the response says that it ends; rules see what follows, too. */
+static void bytes_behind_a_response_are_not_in_the_file(void **state)
+{
+	static const struct kit_part parts[] = {
+		CLIENT("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"),
+		SERVER("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde\n"),
+	}, chunked[] = {
+		CLIENT("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"),
+		SERVER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n\n"),
+	};
+
+	(void)state;
+	kit_show_contents = true;
+	kit_check_lines(&tcp, parts, 2, "file ", "file /a 5 abcde\n");
+	kit_check_lines(&tcp, chunked, 2, "file ", "file /b 5 abcde\n");
+	kit_show_contents = false;
+}
+
 static void ranges_are_told(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -986,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(gap_beyond_the_headers),
 		cmocka_unit_test(other_protocols_behind_connect),
 		cmocka_unit_test(old_and_odd_ways),
+		cmocka_unit_test(bytes_behind_a_response_are_not_in_the_file),
 		cmocka_unit_test(ranges_are_told),
 		cmocka_unit_test(parts_become_one_file),
 		cmocka_unit_test(compressed_bodies_are_read),

@@ -256,6 +256,12 @@ static void test_upgrade(void **state)
 			     "\"protocol\":\"HTTP/2\",\"status\":200,\"length\":5,"));
 	assert_non_null(strstr(text, "\"url\":\"/more\""));
 	assert_non_null(strstr(text, "file /up 5\n"));
+	/* The capture begins behind the request. */
+	kit_check(&tcp, parts + 1, 2, NULL);
+	text = kit_run(&tcp, parts + 1, 2, 0, SIZE_MAX);
+	assert_non_null(
+		strstr(text, "http2 \"http\":{\"version\":\"2\",\"status\":200,\"length\":5,"));
+	assert_non_null(strstr(text, "\"url\":\"/more\""));
 }
 
 /* A server that speaks HTTP/2 to a client that does not. */
