@@ -197,7 +197,10 @@ void http_form_add(struct proto_login_text *text, struct cur bytes); /* as far a
 /* application/x-www-form-urlencoded; of one that is not `whole` the last field may be a part. */
 void http_form_read(struct http_form *form, struct cur body, bool whole);
 /* False: not both are there. */
-bool http_form_login(const struct http_form *form, struct proto_login *login);
+bool http_form_login(const struct http_form *form, struct proto_login *login, const char *method);
+/* http_form_json.c: strings and whole numbers in an object, or in objects in it. One that is too long, or too deep, is
+ * left out. */
+void http_form_read_json(struct http_form *form, struct cur body);
 
 /* http_buffer.c */
 bool http_buffer(
@@ -211,7 +214,7 @@ bool http_header(
 /* http_login.c: what the request gave to be let in is told, once. */
 void http_login(struct http_tx *tx, enum proto_login_result result);
 void http_login_answered(struct http_tx *tx);
-/* What its form gave, once: when it and the answer are there, or (`last`) nothing more comes. */
+/* What its form, JSON or URL gave, once: when it and the answer are there, or (`last`) nothing more comes. */
 void http_login_form(struct http_tx *tx, bool last);
 
 /* http_json.c */

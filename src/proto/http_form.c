@@ -134,11 +134,11 @@ void http_form_read(struct http_form *form, struct cur body, bool whole)
 	}
 }
 
-bool http_form_login(const struct http_form *form, struct proto_login *login)
+bool http_form_login(const struct http_form *form, struct proto_login *login, const char *method)
 {
 	if (!form->best_user || !form->best_password)
 		return false;
-	login->method = "form";
+	login->method = method;
 	proto_login_user(login, form->user.text, form->user.len);
 	proto_login_password(login, form->password.text, form->password.len);
 	return true;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logins in the headers of a request: Basic (RFC 7617), Digest (RFC 7616), and NTLM, alone or in Negotiate (RFC 4559),
- * to a server or a proxy; and in its body: forms. */
+ * to a server or a proxy; in its body: forms and JSON; and in its URL. */
 #include <htp/htp_base64.h>
 #include <strings.h>
 
+#include "proto/conn.h"
 #include "proto/fields.h"
 #include "proto/http.h"
 
@@ -120,20 +121,49 @@ void http_login_answered(struct http_tx *tx)
 	http_login_form(tx, false);
 }
 
+static bool posts(const struct http_tx *tx, const char *type)
+{
+	struct proto_bytes value;
+
+	return tx->htp->request_method_number == HTP_M_POST &&
+	       http_header(tx, 0, "content-type", &value) &&
+	       text_begins(cur_make(value.at, value.len), type);
+}
+
+/* What is posted, in each of its forms. */
 static bool read_form(const struct http_tx *tx, struct proto_login *login)
 {
 	const struct http_side *s = &tx->side[0];
+	struct cur body = cur_make(s->body.at, s->body.len);
+	bool whole = s->body.complete && !s->cut;
 	struct http_form form = { .best_user = 0 };
-	struct proto_bytes type;
 
 	if (tx->multipart)
-		return http_form_login(http_multipart_form(tx->multipart), login);
-	if (tx->htp->request_method_number != HTP_M_POST || s->body.offset || s->gap || s->hole ||
-		!http_header(tx, 0, "content-type", &type) ||
-		!text_begins(cur_make(type.at, type.len), "application/x-www-form-urlencoded"))
+		return http_form_login(http_multipart_form(tx->multipart), login, "form");
+	if (s->body.offset || s->gap || s->hole)
 		return false;
-	http_form_read(&form, cur_make(s->body.at, s->body.len), s->body.complete && !s->cut);
-	return http_form_login(&form, login);
+	if (posts(tx, "application/x-www-form-urlencoded")) {
+		http_form_read(&form, body, whole);
+		return http_form_login(&form, login, "form");
+	}
+	if (whole && posts(tx, "application/json"))
+		http_form_read_json(&form, body);
+	return http_form_login(&form, login, "json");
+}
+
+/* Fields behind the `?` of the URL, whatever the method. */
+static bool read_query(const struct http_tx *tx, struct proto_login *login)
+{
+	struct proto_bytes uri = http_bytes(tx->htp->request_uri);
+	struct cur query = cur_make(uri.at, uri.len);
+	struct http_form form = { .best_user = 0 };
+
+	/* What is cut off in its first line looks like HTTP/0.9. */
+	if (!tx->side[0].headers || !tx->htp->request_line || tx->htp->is_protocol_0_9)
+		return false;
+	text_until(&query, '?');
+	http_form_read(&form, query, true);
+	return http_form_login(&form, login, "query");
 }
 
 /* A page that says no comes with 200 as well as one that says yes, and both may be behind a redirect. */
@@ -145,7 +175,9 @@ void http_login_form(struct http_tx *tx, bool last)
 	if (tx->form_told || !(last || (tx->side[0].body.complete && status >= 200)))
 		return;
 	tx->form_told = true;
-	if (read_form(tx, &login))
+	if (!tx->http->conn->setup.on_login) /* nothing is built for nobody */
+		return;
+	if (read_form(tx, &login) || read_query(tx, &login))
 		proto_login_end(tx->http->conn, &login,
 			status == 401 || status == 403 ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_UNKNOWN);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/x509.h"
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
@@ -23,6 +24,7 @@ __attribute__((constructor)) void proto_prepare(void)
 		md[i] = EVP_MD_fetch(NULL, names[i], NULL);
 	X509_free(d2i_X509(NULL, &at, sizeof(none)));
 	quic_keys_prepare();
+	json_object_seed(0); /* out of a file */
 	tzset();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/redact.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <jansson.h>
 #include <sodium.h>
 
+#include "base/out.h"
 #include "event/event.h"
 
 #define HIDDEN_TEXT "(hidden)"
@@ -21,7 +23,7 @@ struct redact {
 	char *line; /* of the last call */
 };
 
-enum kind { KIND_HIDDEN, KIND_PERSON };
+enum kind { KIND_HIDDEN, KIND_PERSON, KIND_URL };
 
 static const struct row {
 	enum kind kind;
@@ -29,9 +31,11 @@ static const struct row {
 } rows[] = {
 #define HIDDEN(path, when, values) { KIND_HIDDEN, path, when, values },
 #define PERSON(path)               { KIND_PERSON, path, NULL, "" },
+#define URL(path)                  { KIND_URL, path, NULL, "" },
 #include "store/redact.def"
 #undef HIDDEN
 #undef PERSON
+#undef URL
 };
 
 static const char *const names[ROLES] = { "analyst", "viewer" };
@@ -88,6 +92,79 @@ static json_t *pseudonym(const struct redact *r, const json_t *value)
 	return json_string(name);
 }
 
+static int hex(char c)
+{
+	return isdigit((unsigned char)c)    ? c - '0'
+	       : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+					    : -1;
+}
+
+/* As all do that a login is looked for in (proto/http_form.c), and some more. */
+static bool is_secret_name(const char *name, size_t len)
+{
+	char plain[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+
+		if (n == sizeof(plain) - 1)
+			return true; /* whatever it is */
+		if (c == '%' && len - i > 2 && hex(name[i + 1]) >= 0 && hex(name[i + 2]) >= 0) {
+			c = (char)(hex(name[i + 1]) << 4 | hex(name[i + 2]));
+			i += 2;
+		}
+		plain[n++] = c ? c : ' ';
+	}
+	plain[n] = '\0';
+	return strcasestr(plain, "pass") || strcasestr(plain, "pwd") || strcasestr(plain, "psw");
+}
+
+static void put_field(struct out *o, const char *field, size_t len)
+{
+	size_t name = 0;
+
+	while (name < len && field[name] != '=')
+		name++;
+	if (name == len || !is_secret_name(field, name)) {
+		out_bytes(o, field, len);
+		return;
+	}
+	out_bytes(o, field, name);
+	out_str(o, "=" HIDDEN_TEXT);
+}
+
+static json_t *url(const json_t *value)
+{
+	const char *at = json_string_value(value), *end, *field, *stop;
+	size_t size;
+	char *text;
+	struct out o;
+	json_t *shown;
+
+	if (!at)
+		return json_string(HIDDEN_TEXT);
+	end = at + json_string_length(value);
+	field = memchr(at, '?', (size_t)(end - at));
+	if (!field)
+		return json_stringn(at, (size_t)(end - at));
+	size = 4 * (size_t)(end - at) + 1; /* what is hidden had four bytes at least: "&psw" */
+	text = malloc(size);
+	if (!text)
+		return NULL;
+	o = out_make(text, size);
+	out_bytes(&o, at, (size_t)(field - at));
+	for (; field < end; field = stop) {
+		out_char(&o, *field++);
+		stop = memchr(field, '&', (size_t)(end - field));
+		stop = stop ? stop : end;
+		put_field(&o, field, (size_t)(stop - field));
+	}
+	shown = out_ok(&o) ? json_stringn(text, o.len) : json_string(HIDDEN_TEXT);
+	free(text);
+	return shown;
+}
+
 static json_t *instead(const struct redact *r, enum kind kind, const json_t *value)
 {
 	json_t *list, *item;
@@ -95,6 +172,8 @@ static json_t *instead(const struct redact *r, enum kind kind, const json_t *val
 
 	if (kind == KIND_HIDDEN)
 		return json_string(HIDDEN_TEXT);
+	if (kind == KIND_URL)
+		return url(value);
 	if (!json_is_array(value))
 		return pseudonym(r, value);
 	list = json_array();

@@ -15,6 +15,7 @@ from packets import talk
 SECRET, WORDS, PERSON = 'hunter2horse', 'meet me at noon', 'wanda'
 PLAIN = base64.b64encode(f'\0{PERSON}\0{SECRET}'.encode()).decode()
 FORM = f'user={PERSON}&pass={SECRET}'
+JSON = json.dumps({'user': {'email': PERSON, 'password': SECRET}})
 BASIC = base64.b64encode(f'{PERSON}:{SECRET}'.encode()).decode()
 
 
@@ -35,6 +36,10 @@ TALKS = {
                   (1, b'HTTP/1.1 401 no\r\nContent-Length: 0\r\n\r\n')]),
     'form': (8080, [(0, f'POST /x HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: '
                         f'{len(FORM)}\r\n\r\n{FORM}'.encode()), (1, b'HTTP/1.1 302 no\r\nContent-Length: 0\r\n\r\n')]),
+    'json': (8081, [(0, f'POST /x HTTP/1.1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: '
+                        f'{len(JSON)}\r\n\r\n{JSON}'.encode()), (1, b'HTTP/1.1 401 no\r\nContent-Length: 0\r\n\r\n')]),
+    'query': (8082, [(0, f'GET /x?{FORM} HTTP/1.1\r\nHost: h\r\nReferer: http://h/in?{FORM}\r\n\r\n'.encode()),
+                     (1, f'HTTP/1.1 302 on\r\nLocation: /y?{FORM}&z=1\r\nContent-Length: 0\r\n\r\n'.encode())]),
     'telnet': (23, [(1, b'\xff\xfd\x01\xff\xfb\x03'), (0, b'\xff\xfb\x01\xff\xfd\x03'), (1, b'\r\nbox login: '),
                     (0, f'{PERSON}\r\0'.encode()), (1, f'{PERSON}\r\nPassword: '.encode()), (0, f'{SECRET}\r\0'.encode()),
                     (1, b'\r\nLogin incorrect\r\nbox login: ')]),
@@ -70,6 +75,23 @@ def test_secrets(tmp_path, name):
     for record in map(json.loads, hidden.splitlines()):
         if record['event_type'] in ('chat', 'smtp'):
             assert PERSON not in json.dumps(record), record
+
+
+def test_passwords_in_urls(tmp_path):
+    """What a login is looked for in is hidden; the rest of the URL, an attack perhaps, is not."""
+    form = os.path.join(os.path.dirname(__file__), '../../src/proto/http_form.c')
+    with open(form, encoding='ascii') as source:
+        words = re.search(r'password_words\[\] = {(.*?)NULL', source.read(), re.S).group(1)
+    names = re.findall(r'"(\w+)"', words) + ['p%61ss', 'new[PASSWORD]', 'x' * 300]
+    assert len(names) > 9
+    urls = [f'/a?x=..%2f&{name}={SECRET}&user=ada' for name in names]
+    asked = ''.join(f'GET {url} HTTP/1.1\r\nHost: h\r\n\r\n' for url in [*urls, '/?x=(hid', '/?pwd', f'/{SECRET[:3]}?a&b=?'])
+    answers = b'HTTP/1.1 200 ok\r\nContent-Length: 0\r\n\r\n' * (len(urls) + 3)
+    path = capture(tmp_path, talk([(0, asked.encode()), (1, answers)], 4000, 80))
+    whole, hidden = replay(path), replay(path, '--role', 'viewer')
+    assert whole.count('"method":"query"') == len(names) - 1 and SECRET not in hidden
+    shown = [r['http']['url'] for r in map(json.loads, hidden.splitlines()) if r['event_type'] == 'http']
+    assert shown == [url.replace(SECRET, '(hidden)') for url in urls] + ['/?x=(hid', '/?pwd', f'/{SECRET[:3]}?a&b=?']
 
 
 def test_same_person_same_name(tmp_path):

@@ -76,12 +76,13 @@ static void test_http_form(void **state)
 		C(FORM("72", "Login=Go&mail=a%40b&ctl00%24x%24UserName=bob&s%5Bpassword%5D=&"
 			     "password=x")),
 		S("HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"),
-		C(FORM("28", "pma_username=root&blog=1&x=y") FORM("11", "password=xy") FORM("17",
-			"bypass=1&user=bob") "POST / HTTP/1.1\r\nContent-Type: "
-					     "text/plain\r\nContent-Length: 13\r\n\r\n"
-					     "user=a&pass=b"
-					     "GET /?user=a&pass=b HTTP/1.1\r\nHost: h\r\n\r\n" FORM(
-						     "99", "user=me&txtPassword=secret&pin=4")),
+		C(FORM("28", "pma_username=root&blog=1&x=y") FORM("11", "password=xy") FORM(
+			"17", "bypass=1&user=bob") "POST / HTTP/1.1\r\nContent-Type: "
+						   "text/plain\r\nContent-Length: 13\r\n\r\n"
+						   "user=a&pass=b"
+						   "GET /?user=a&bypass=b HTTP/1.1\r\nHost: "
+						   "h\r\n\r\n" FORM("99",
+							   "user=me&txtPassword=secret&pin=4")),
 	};
 
 	(void)state;
@@ -127,6 +128,85 @@ static void test_http_form_parts(void **state)
 
 	(void)state;
 	check_logins(&http, parts, 2, "login form ada two\\x0d\\x0alines - unknown\n");
+}
+
+/* In the URL, whatever the method; what is posted comes first. A URL that is not whole is none. */
+static void test_http_query(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("GET /cgi?x=1&user=adm%69n&password=a+b&y HTTP/1.1\r\nHost: h\r\n\r\n"),
+		S("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
+		C("GET http://h/?loginuser=a&loginpwd=&user=a&pwd= HTTP/1.0\r\n"
+		  "Connection: keep-alive\r\n\r\n"),
+		S("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
+		C("POST /?user=x&pass=y HTTP/1.1\r\nContent-Length: 1\r\n\r\nz"
+		  "POST /?user=x&pass=y HTTP/1.1\r\nContent-Type: "
+		  "application/x-www-form-urlencoded\r\nContent-Length: 17\r\n\r\n"
+		  "user=bob&pass=two"
+		  "GET /user=a&pass=b HTTP/1.1\r\n\r\n"
+		  "GET /?user=a&pass HTTP/1.1\r\n\r\n"),
+	};
+	static const struct kit_part cut[] = { C("GET /?user=me&pass=sec") };
+
+	(void)state;
+	check_logins(&http, parts, 5,
+		"login query admin a b - failure\nlogin query a - - unknown\n"
+		"login query x y - unknown\nlogin form bob two - unknown\n"
+		"login query a - - unknown\n");
+	check_logins(&http, cut, 1, "");
+}
+
+#define JSON(len, text)                                                                \
+	"POST /api HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " len \
+	"\r\n\r\n" text
+
+static void test_http_json(void **state)
+{
+	static const struct kit_part parts[] = {
+		C(JSON("48", "{ \"username\":\"\\u0061d\\\"m\",\n\"password\":\"s\\u00e9\"}")),
+		S("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
+		C(JSON("59",
+			"{\"id\":1,\"params\":{\"user\":\"root\",\"password\":-12345,\"x\":[1]}}")),
+		S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+		/* Too deep, a list, no strings, one of the two, no JSON, and cut off. */
+		C(JSON("36", "{\"a\":{\"b\":{\"user\":\"x\",\"pass\":\"y\"}}} ") JSON(
+			"26", "[{\"user\":\"x\",\"pass\":\"y\"}] ") JSON("25",
+			"{\"user\":true,\"pass\":null}") JSON("13", "{\"user\":\"xy\"}")
+				JSON("24", "{\"user\":\"x\",\"pass\":\"y\"}}")
+					JSON("99", "{\"user\":\"x\",\"pass\":\"y\"}")),
+	};
+
+	(void)state;
+	check_logins(&http, parts, 5,
+		"login json ad\"m s\\xc3\\xa9 - failure\nlogin json root -12345 - unknown\n");
+}
+
+/* Longer, or deeper, than it is looked at; and the longest and deepest that is. */
+static void test_http_json_limits(void **state)
+{
+	static const char head[] = "POST / HTTP/1.1\r\nContent-Type: application/json\r\n"
+				   "Content-Length: %zu\r\n\r\n";
+	static const char login[] = "{\"user\":\"x\",\"pass\":\"y\",\"z\":%*s%.*s%.*s}";
+	static const char opens[] = "[[[[[[[[[[[[[[[[[[[[", closes[] = "]]]]]]]]]]]]]]]]]]]]";
+	static const struct {
+		int blanks, depth;
+		const char *told;
+	} cases[] = { { 1, 15, "login json x y - unknown\n" }, { 1, 16, "" },
+		{ 8192 - 28 - 2, 1, "login json x y - unknown\n" }, { 8193 - 28 - 2, 1, "" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static char text[9000], request[10000];
+		struct kit_part part = { 0, request, 0 };
+		int len = snprintf(text, sizeof(text), login, cases[i].blanks, "", cases[i].depth,
+			opens, cases[i].depth, closes);
+
+		part.len = (size_t)snprintf(request, sizeof(request), head, (size_t)len);
+		memcpy(request + part.len, text, (size_t)len);
+		part.len += (size_t)len;
+		assert_string_equal(
+			logins_of(kit_run(&http, &part, 1, 0, SIZE_MAX)), cases[i].told);
+	}
 }
 
 static void test_http_digest(void **state)
@@ -524,6 +604,9 @@ int main(void)
 		cmocka_unit_test(test_http_form),
 		cmocka_unit_test(test_http_form_cut),
 		cmocka_unit_test(test_http_form_parts),
+		cmocka_unit_test(test_http_query),
+		cmocka_unit_test(test_http_json),
+		cmocka_unit_test(test_http_json_limits),
 		cmocka_unit_test(test_http_digest),
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_ldap_ahead),
