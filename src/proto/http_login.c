@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logins in the headers of a request: Basic (RFC 7617), Digest (RFC 7616), and NTLM, alone or in Negotiate (RFC 4559),
  * to a server or a proxy; in its body: forms and JSON; and in its URL. */
+#include <ctype.h>
 #include <htp/htp_base64.h>
 #include <strings.h>
 
@@ -17,7 +18,7 @@ static bool take_scheme(struct cur *c, const char *scheme)
 	size_t len = strlen(scheme);
 
 	if (cur_left(c) <= len || strncasecmp((const char *)c->at, scheme, len) != 0 ||
-		cur_ahead(*c, len) != ' ')
+		!isspace(cur_ahead(*c, len)))
 		return false;
 	cur_skip(c, len + 1);
 	*c = text_trim(*c);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What somebody gave to be let in, kept until the other side says whether it was good. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/conn.h"
 #include "proto/fields.h"
+
+#define DIGEST_VALUE_MAX PROTO_LOGIN_HASH_MAX /* bytes of a quoted value; the rest is left out */
 
 static void keep(struct proto_login_text *to, const uint8_t *bytes, size_t len)
 {
@@ -60,31 +63,85 @@ void proto_login_answer(struct proto_conn *conn, struct proto_login *login, unsi
 		proto_login_end(conn, login, result);
 }
 
-static struct cur param_value(struct cur *c)
+static void skip_between(struct cur *c)
 {
-	struct cur value = text_until(c, ','), rest;
+	while (cur_left(c) && (isspace(c->at[0]) || c->at[0] == ',' || c->at[0] == ';'))
+		cur_skip(c, 1);
+}
 
-	if (!cur_left(&value) || *value.at != '"')
-		return text_trim(value);
-	rest = cur_make(value.at, (size_t)(c->end - value.at)); /* a comma may be in it */
-	cur_skip(&rest, 1);
-	value = text_until(&rest, '"');
-	text_until(&rest, ',');
-	*c = rest;
+/* Up to the quote, or all there is. A comma may be in it, and behind a backslash anything. */
+static struct cur quoted_value(struct cur *c, uint8_t quote, struct out *o)
+{
+	while (cur_left(c) && c->at[0] != quote) {
+		if (c->at[0] == '\\' && cur_left(c) > 1)
+			cur_skip(c, 1);
+		out_char(o, (char)cur_u8(c));
+	}
+	cur_skip(c, cur_left(c) > 0);
+	return cur_make(o->at, o->len);
+}
+
+/* Those who make their requests by hand quote as they like, or forget to, and forget commas, too. */
+static struct cur param_value(struct cur *c, struct out *o)
+{
+	struct cur value;
+
+	while (cur_left(c) && isspace(c->at[0]))
+		cur_skip(c, 1);
+	if (cur_left(c) && (c->at[0] == '"' || c->at[0] == '\''))
+		return quoted_value(c, cur_u8(c), o);
+	value = *c;
+	while (cur_left(c) && !isspace(c->at[0]) && c->at[0] != ',' && c->at[0] != ';')
+		cur_skip(c, 1);
+	value.end = c->at;
 	return value;
 }
 
+/* Up to what ends it, which stays: of a word without a value this is no `=`. */
+static struct cur param_name(struct cur *c)
+{
+	struct cur name = *c;
+
+	while (cur_left(c) && !isspace(c->at[0]) && !memchr(",;=", c->at[0], 3))
+		cur_skip(c, 1);
+	name.end = c->at;
+	while (cur_left(c) && isspace(c->at[0]))
+		cur_skip(c, 1);
+	return name;
+}
+
+/* UTF-8'en'J%C3%A4s%C3%B8n (RFC 8187, 3.2): as it is, without what it begins with. */
+static struct cur extended_value(struct cur value)
+{
+	struct cur rest = value;
+
+	text_until(&rest, '\'');
+	text_until(&rest, '\'');
+	return cur_left(&rest) ? rest : value;
+}
+
+/* RFC 7616, 3.4 */
 void proto_login_digest(struct proto_login *login, struct cur c)
 {
-	login->method = "digest";
-	while (cur_left(&c)) {
-		struct cur name = text_trim(text_until(&c, '='));
-		struct cur value = param_value(&c);
+	char text[DIGEST_VALUE_MAX + 1];
 
+	login->method = "digest";
+	for (skip_between(&c); cur_left(&c); skip_between(&c)) {
+		struct out o = out_make(text, sizeof(text));
+		struct cur name = param_name(&c), value;
+
+		if (cur_ahead(c, 0) != '=')
+			continue;
+		cur_skip(&c, 1);
+		value = param_value(&c, &o);
 		if (text_is(name, "username"))
 			proto_login_user(login, value.at, cur_left(&value));
-		else if (text_is(name, "response"))
+		else if (text_is(name, "username*")) {
+			value = extended_value(value);
+			proto_login_user(login, value.at, cur_left(&value));
+		} else if (text_is(name, "response")) {
 			proto_login_hash(login, value.at, cur_left(&value));
+		}
 	}
 }
 

@@ -144,12 +144,23 @@ static void login_answered(
 	}
 }
 
+/* What stands in front of white space. */
+static bool take_word(struct cur *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (!text_begins(*c, word) || !isspace(cur_ahead(*c, len)))
+		return false;
+	cur_skip(c, len);
+	return true;
+}
+
 static void take_common(struct sip_said *said, struct cur name, struct cur value)
 {
 	struct sip_call *call = &said->call;
 
 	if (text_is(name, "Authorization") || text_is(name, "Proxy-Authorization")) {
-		if (text_is(text_until(&value, ' '), "Digest"))
+		if (take_word(&value, "Digest"))
 			said->credentials = value;
 	} else if (text_is(name, "CSeq")) {
 		keep(call->sequence, sizeof(call->sequence), &call->sequence_len,
@@ -159,13 +170,25 @@ static void take_common(struct sip_said *said, struct cur name, struct cur value
 	}
 }
 
+/* A line, and those behind it that begin with white space (RFC 3261, 7.3.1). */
+static struct cur header_of(struct cur *c)
+{
+	struct cur header = *c;
+
+	do
+		text_until(c, '\n');
+	while (cur_left(c) && (c->at[0] == ' ' || c->at[0] == '\t'));
+	header.end = c->at;
+	return header;
+}
+
 /* Returns the length of the body. */
 static uint32_t take_headers(struct proto_fields *f, struct cur c, struct sip_said *ret_said)
 {
 	uint32_t body = 0;
 
 	while (cur_left(&c)) {
-		struct cur value = text_until(&c, '\n');
+		struct cur value = header_of(&c);
 		struct cur name = text_trim(text_until(&value, ':'));
 
 		value = text_trim(value);

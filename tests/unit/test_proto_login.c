@@ -226,6 +226,42 @@ static void test_http_digest(void **state)
 		"login digest open, response - - failure\n");
 }
 
+/* Without a nonce, without quotes or with others, without commas, in any order and case; one half alone. */
+static void test_http_digest_odd(void **state)
+{
+#define DIGEST(text) "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: " text "\r\n\r\n"
+	static const struct kit_part parts[] = {
+		C(DIGEST("dIGEST\tRESPONSE=F00 , UserName = admin;nonce=\"\"") DIGEST(
+			"Digest stale, username='it, me', response=\"f\\\"1\"x=1")
+				DIGEST("Digest username=\"a\\\\b\" response=\"f2\" uri=/")
+					DIGEST("Digest username*=UTF-8''J%C3%A4, response=f3")
+						DIGEST("Digest username=\"\", response=\"f4\"")
+							DIGEST("Digest ,=,;\"= username")
+								DIGEST("Digest nonce=\"n\"")),
+	};
+
+	(void)state;
+	check_logins(&http, parts, 1,
+		"login digest admin - F00 unknown\nlogin digest it, me - f\"1 unknown\n"
+		"login digest a\\x5cb - f2 unknown\nlogin digest J%C3%A4 - f3 unknown\n"
+		"login digest - - f4 unknown\n");
+}
+
+/* A quoted value that is longer than is kept. */
+static void test_digest_long(void **state)
+{
+	static char request[5000] = "GET / HTTP/1.1\r\nAuthorization: Digest username=\"";
+	const struct kit_part parts[] = { { 0, request, sizeof(request) },
+		C("\", response=\"f0\"\r\n\r\n") };
+	char expected[PROTO_LOGIN_MAX + 64];
+
+	(void)state;
+	memset(request + strlen(request), 'a', sizeof(request) - strlen(request));
+	snprintf(expected, sizeof(expected), "login digest %.*s - f0 unknown\n", PROTO_LOGIN_MAX,
+		request + sizeof(request) - PROTO_LOGIN_MAX);
+	assert_string_equal(logins_of(kit_run(&http, parts, 2, 0, SIZE_MAX)), expected);
+}
+
 static void test_ldap(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -275,6 +311,25 @@ static void test_sip(void **state)
 	(void)state;
 	check_logins(
 		&sip, parts, 6, "login digest 100 - f00 failure\nlogin digest 101 - f01 success\n");
+}
+
+/* In lines that are folded (RFC 3261, 7.3.1); without a nonce; quoted in other ways. */
+static void test_sip_odd(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("REGISTER sip:h SIP/2.0\r\nAuthorization: digest\r\n username='100',\r\n"
+		  "\tresponse=f00\r\nCSeq: 1 REGISTER\r\n\r\n"),
+		S("SIP/2.0 403 No\r\nCSeq: 1 REGISTER\r\n\r\n"),
+		C("REGISTER sip:h SIP/2.0\r\nProxy-Authorization: Digest\tresponse=\"f01\";"
+		  "USERNAME=\"101\" nonce=\"\r\n\r\n"),
+		S("SIP/2.0 200 OK\r\n\r\n"),
+		C("REGISTER sip:h SIP/2.0\r\nAuthorization: Digested username=\"102\"\r\n\r\n"
+		  "REGISTER sip:h SIP/2.0\r\nAuthorization: Digest\r\n\r\n"),
+	};
+
+	(void)state;
+	check_logins(
+		&sip, parts, 5, "login digest 100 - f00 failure\nlogin digest 101 - f01 success\n");
 }
 
 /* As those who guess passwords send them: each has its own answer, in any order. */
@@ -607,6 +662,9 @@ int main(void)
 		cmocka_unit_test(test_http_query),
 		cmocka_unit_test(test_http_json),
 		cmocka_unit_test(test_http_json_limits),
+		cmocka_unit_test(test_http_digest_odd),
+		cmocka_unit_test(test_digest_long),
+		cmocka_unit_test(test_sip_odd),
 		cmocka_unit_test(test_http_digest),
 		cmocka_unit_test(test_ldap),
 		cmocka_unit_test(test_ldap_ahead),
