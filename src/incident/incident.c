@@ -249,6 +249,11 @@ static void rise_to(struct incident *inc, enum level level, const char *headline
 	snprintf(inc->headline, sizeof(inc->headline), "%s", headline);
 }
 
+void incident_learn(struct incident *inc, uint64_t credential)
+{
+	add_hash(inc->credential, &inc->n_credentials, CREDENTIALS_MAX, credential);
+}
+
 void incident_enter(struct incidents *in, struct view *v, const struct sentence *sentence,
 	uint64_t credential, uint64_t file)
 {
@@ -262,7 +267,7 @@ void incident_enter(struct incidents *in, struct view *v, const struct sentence 
 		bring_source(v->incident, v->source, joint);
 	}
 	add_remote(v->incident, &v->remote, joint == JOINT_BEFORE ? JOINT_ENTRY : joint);
-	add_hash(v->incident->credential, &v->incident->n_credentials, CREDENTIALS_MAX, credential);
+	incident_learn(v->incident, credential);
 	add_hash(v->incident->file, &v->incident->n_files, HASHES_MAX, file);
 	story_add(v->incident, sentence);
 	incident_touch(in, v->incident, v);

@@ -312,6 +312,8 @@ struct incident *incident_current(struct incidents *in, uint16_t pot);
 /* What somebody does who got in: v->incident is set then. `credential`, `file`: hashes, 0: none. */
 void incident_enter(struct incidents *in, struct view *v, const struct sentence *sentence,
 	uint64_t credential, uint64_t file);
+/* What others log in with makes them part of it. */
+void incident_learn(struct incident *inc, uint64_t credential);
 /* What a honeypot does by itself. */
 void incident_act(
 	struct incidents *in, struct view *v, enum level level, const struct sentence *sentence);

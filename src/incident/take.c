@@ -536,9 +536,21 @@ static void take_login_out(struct incidents *in, struct view *v)
 	story_add(v->incident, &s);
 }
 
+/* Whoever comes with a password that an intruder has set knows it from him. */
+static void take_set_password(struct incidents *in, struct view *v)
+{
+	const struct event_login *login = &v->record->login;
+
+	if (is_inbound(v->record) && look_inbound(in, v) && v->incident && login->user.len > 0 &&
+		!text_is_word(login->result, "failure"))
+		incident_learn(v->incident, credential_of(login));
+}
+
 static void take_login(struct incidents *in, struct view *v)
 {
-	if (v->record->head.direction == DIRECTION_OUTBOUND)
+	if (v->record->login.action.len > 0)
+		take_set_password(in, v);
+	else if (v->record->head.direction == DIRECTION_OUTBOUND)
 		take_login_out(in, v);
 	else if (is_inbound(v->record))
 		take_login_in(in, v);

@@ -611,6 +611,7 @@ void inspect_record_login(const struct inspect_frame *frame, enum proto_id proto
 	record.login.password = login_text(&login->password);
 	record.login.hash = (struct text){ (const char *)login->hash.bytes, login->hash.len };
 	record.login.result = text_of(results[login->result]);
+	record.login.action = text_of(login->sets ? "set" : "");
 	*ret_record = record;
 }
 

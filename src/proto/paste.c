@@ -22,8 +22,7 @@ struct file {
 };
 
 struct paste {
-	struct proto_conn *conn;
-	uint8_t side;
+	struct paste_setter by; /* of the line at hand */
 	enum paste_mode mode;
 	bool tabs;      /* of a here document: those in front of a line are left out */
 	bool input_cut; /* more was typed than is kept */
@@ -47,7 +46,7 @@ struct paste {
 static void bytes_free(struct paste *p, struct bytes *b)
 {
 	p->all -= b->room;
-	proto_free(p->conn, b->at, b->room);
+	proto_free(p->by.conn, b->at, b->room);
 	*b = (struct bytes){ 0 };
 }
 
@@ -63,12 +62,12 @@ static bool bytes_add(struct paste *p, struct bytes *b, struct cur c, uint32_t m
 	if (room > b->room) {
 		if (p->all + room > PASTE_ALL_MAX)
 			return false;
-		more = proto_alloc(p->conn, room);
+		more = proto_alloc(p->by.conn, room);
 		if (!more)
 			return false;
 		if (b->len)
 			memcpy(more, b->at, b->len);
-		proto_free(p->conn, b->at, b->room);
+		proto_free(p->by.conn, b->at, b->room);
 		p->all += room - b->room;
 		b->at = more;
 		b->room = room;
@@ -91,7 +90,7 @@ static void tell(struct paste *p, struct file *f, struct cur bytes, bool end)
 	struct proto_file news = { .id = f->id,
 		.name = (const char *)f->name,
 		.name_len = f->name_len,
-		.side = p->side,
+		.side = p->by.side,
 		.offset = f->told,
 		.size = f->told + cur_left(&bytes),
 		.carried = f->told + cur_left(&bytes),
@@ -99,7 +98,7 @@ static void tell(struct paste *p, struct file *f, struct cur bytes, bool end)
 
 	if (!news.size || (!cur_left(&bytes) && !end))
 		return;
-	news.tx = proto_tx_new(p->conn, NULL);
+	news.tx = proto_tx_new(p->by.conn, NULL);
 	if (!news.tx)
 		return;
 	f->told = news.size;
@@ -611,9 +610,26 @@ static enum stage_result run_dd(struct run *r, const struct stage *s, unsigned n
 	return STAGE_SAYS;
 }
 
-/* Those that run other lines. */
-static enum stage_result run_other(struct run *r, const struct stage *s, struct cur name)
+/* Without a pipe it asks whoever is there (proto/shell.h). */
+static enum stage_result run_passwd(
+	struct run *r, const struct stage *s, struct cur name, unsigned n)
 {
+	struct cur input = { 0 };
+
+	r->decoded = false;
+	if ((s->has_here || s->here_text || s->has_in || r->piped) &&
+		read_input(r, s, &input) == STAGE_ASKS)
+		return STAGE_ASKS;
+	paste_passwd(&r->p->by, name, s->word + n, s->n - n, input);
+	return STAGE_UNKNOWN;
+}
+
+/* Those that run other lines, and those that set passwords. */
+static enum stage_result run_other(
+	struct run *r, const struct stage *s, struct cur name, unsigned n)
+{
+	if (paste_sets_password(name))
+		return run_passwd(r, s, name, n);
 	if (text_begins(name, "python"))
 		return run_code(r, s, PASTE_PYTHON);
 	if (text_begins(name, "perl"))
@@ -659,7 +675,7 @@ static enum stage_result run_stage(struct run *r, const struct stage *s)
 		return run_gunzip(r, s, n);
 	if (text_is(name, "dd"))
 		return run_dd(r, s, n);
-	return run_other(r, s, name);
+	return run_other(r, s, name, n);
 }
 
 /* ---- lines ---- */
@@ -790,21 +806,21 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 	if (p->depth == PASTE_DEPTH_MAX)
 		return;
 	p->depth++;
-	words = proto_alloc(p->conn, words_size);
+	words = proto_alloc(p->by.conn, words_size);
 
 	if (grows && room.size < PASTE_GROWN_MAX)
 		room.size = PASTE_GROWN_MAX;
-	room.at[0] = proto_alloc(p->conn, room.size);
-	room.at[1] = proto_alloc(p->conn, room.size);
+	room.at[0] = proto_alloc(p->by.conn, room.size);
+	room.at[1] = proto_alloc(p->by.conn, room.size);
 	if (words && room.at[0] && room.at[1]) {
 		struct out o = out_make(words, words_size);
 
 		while (cur_left(&c) && run_pipeline(p, &c, &o, &room, input))
 			input = NULL;
 	}
-	proto_free(p->conn, room.at[0], room.size);
-	proto_free(p->conn, room.at[1], room.size);
-	proto_free(p->conn, words, words_size);
+	proto_free(p->by.conn, room.at[0], room.size);
+	proto_free(p->by.conn, room.at[1], room.size);
+	proto_free(p->by.conn, words, words_size);
 	p->depth--;
 }
 
@@ -813,11 +829,12 @@ static bool is_code(struct cur c)
 	return text_has(c, "python") || text_has(c, "perl") || text_has(c, "php");
 }
 
-/* Most lines write no file. */
+/* Most lines write no file, and set no password. */
 static bool is_of_interest(struct cur c)
 {
 	static const char *const words[] = { ">", "<<", "base64", "uudecode", "xxd", "tee ",
-		"of=", "openssl", "gunzip", "gzip", "certutil" };
+		"of=", "openssl", "gunzip", "gzip", "certutil", "passwd", "useradd", "usermod",
+		"mysqladmin" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (text_has(c, words[i]))
@@ -966,7 +983,7 @@ static void take_line(struct paste *p, struct cur line)
 	}
 }
 
-void paste_line(struct paste **paste, struct proto_conn *conn, unsigned side, struct cur line)
+void paste_line(struct paste **paste, const struct paste_setter *by, struct cur line)
 {
 	struct cur name;
 	bool base64;
@@ -975,12 +992,13 @@ void paste_line(struct paste **paste, struct proto_conn *conn, unsigned side, st
 		if (!is_of_interest(line) && !may_go_on(line) &&
 			!paste_uu_begin(line, &name, &base64))
 			return;
-		*paste = proto_alloc(conn, sizeof(**paste));
+		*paste = proto_alloc(by->conn, sizeof(**paste));
 		if (!*paste)
 			return;
-		**paste = (struct paste){ .conn = conn, .side = (uint8_t)side };
 	}
+	(*paste)->by = *by;
 	take_line(*paste, line);
+	(*paste)->by.who = (struct cur){ 0 };
 }
 
 void paste_stop(struct paste *p)

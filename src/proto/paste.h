@@ -4,6 +4,7 @@
  * (the loaders of bots), here documents, what is typed into cat(1); Base64, uuencode (POSIX, uuencode) and hex that
  * is undone on the other side; lines of Python, Perl and PHP. It knows as much of the shell's language as this takes:
  * words, quotes, pipes, redirections, `;`, `&&`, `||`, `&`, sh -c. What it does not understand writes no file.
+ * Passwords that are set by the same means are told, too.
  *
  * A file is put together by its name as it was typed, and told when it is whole, or when the connection ends.
  */
@@ -25,8 +26,15 @@
 
 struct paste;
 
-/* A line of `side` that was typed as a command. *paste: NULL at first, and as long as there is nothing to do. */
-void paste_line(struct paste **paste, struct proto_conn *conn, unsigned side, struct cur line);
+/* Who types. */
+struct paste_setter {
+	struct proto_conn *conn;
+	unsigned side;
+	struct cur who; /* his name; empty: not known */
+};
+
+/* A line that was typed as a command. *paste: NULL at first, and as long as there is nothing to do. */
+void paste_line(struct paste **paste, const struct paste_setter *by, struct cur line);
 /* ^C: what was being typed is given up. */
 void paste_stop(struct paste *paste);
 /* What is not told is told now. */
@@ -66,6 +74,16 @@ struct paste_code {
 };
 /* What it says goes to `o`. */
 void paste_code(const struct paste_code *code, struct cur text, struct out *o);
+
+/* ---- commands that set a password, which is told as a login (paste_passwd.c) ---- */
+
+bool paste_sets_password(struct cur name);
+/* `words`: the command, its name without directories is `name`, and what stands behind it. `input`: what is piped
+ * into it; empty: nothing. */
+void paste_passwd(const struct paste_setter *by, struct cur name, const struct cur *words,
+	unsigned n, struct cur input);
+/* Whose password the line asks to be typed; empty: his own, or it is no such line. */
+struct cur paste_passwd_user(struct cur line);
 
 /* ---- what hides bytes (paste_decode.c); each writes to `o`, as much as has room ---- */
 

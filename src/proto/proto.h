@@ -176,6 +176,7 @@ struct proto_login {
 	enum proto_login_result result;
 	bool begun;   /* there is something to tell */
 	uint8_t side; /* who tried: the client, if nothing else is said */
+	bool sets;    /* nobody tried it: it was set as that user's password */
 };
 typedef void proto_on_login(void *context, enum proto_id proto, const struct proto_login *login);
 

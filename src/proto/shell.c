@@ -95,16 +95,26 @@ static bool at_shell(const struct shell *s)
 	return ends_with_one_of(&s->prompt, "$#>%");
 }
 
+static bool has_one_of(struct cur c, const char *const *words)
+{
+	while (*words && !has_word(c, *words))
+		words++;
+	return *words;
+}
+
 static enum shell_asked asks(const struct shell *s)
 {
+	static const char *const again[] = { "retype ", "re-type ", "re-enter ", "reenter ",
+		"repeat ", "confirm ", "verify ", NULL };
 	struct cur text = prompt_text(&s->prompt);
 
 	if (shell_prompt_asks_user(&s->prompt))
 		return SHELL_USER;
 	if (!ends_with(text, "password:"))
 		return SHELL_COMMAND;
-	return has_word(text, "new ") || has_word(text, "retype ") ? SHELL_NEW_PASSWORD
-								   : SHELL_PASSWORD;
+	if (has_one_of(text, again))
+		return SHELL_SAME_PASSWORD;
+	return has_word(text, "new ") ? SHELL_NEW_PASSWORD : SHELL_PASSWORD;
 }
 
 /* White space is left out at both ends when it comes: this is asked for with every byte. */
@@ -125,12 +135,9 @@ static bool is_quiet(const struct shell *s)
 
 static bool has_refused(const struct shell *s)
 {
-	static const char *const words[] = { "incorrect", "failed", "denied", "invalid" };
-	bool has = false;
+	static const char *const words[] = { "incorrect", "failed", "denied", "invalid", NULL };
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		has |= has_word(said_text(s), words[i]);
-	return has;
+	return has_one_of(said_text(s), words);
 }
 
 /* Whoever has come to a shell was let in, whatever was said before ("last failed login: ..."). */
@@ -152,9 +159,23 @@ static void end_login(struct shell *s, bool goes_on)
 	enum proto_login_result result = judge(s, goes_on);
 
 	proto_login_end(s->conn, &s->login, result);
-	if (result == PROTO_LOGIN_SUCCESS)
+	if (result == PROTO_LOGIN_SUCCESS) {
+		s->who = s->user;
 		s->user.len = 0;
+	}
 	s->took = SHELL_COMMAND;
+}
+
+/* Who is asked for another one has given one that was not taken. */
+static enum proto_login_result judge_fresh(const struct shell *s, enum shell_asked asked)
+{
+	static const char *const bad[] = { "unchanged", "match", "not changed", "fail", "error",
+		"denied", "incorrect", "invalid", "unable", NULL };
+	static const char *const good[] = { "success", "updated", "changed", NULL };
+
+	if (asked == SHELL_NEW_PASSWORD || has_one_of(said_text(s), bad))
+		return PROTO_LOGIN_FAILURE;
+	return has_one_of(said_text(s), good) ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_UNKNOWN;
 }
 
 static void begin_line(struct shell *s)
@@ -166,6 +187,8 @@ static void begin_line(struct shell *s)
 		asked = SHELL_PASSWORD;
 	if (s->login.begun && !is_quiet(s) && !(asked == SHELL_PASSWORD && s->took == SHELL_USER))
 		end_login(s, true);
+	if (s->fresh.begun && !is_quiet(s) && asked != SHELL_SAME_PASSWORD)
+		proto_login_end(s->conn, &s->fresh, judge_fresh(s, asked));
 	s->asked = asked;
 	s->typing = true;
 	s->line_len = 0;
@@ -215,11 +238,38 @@ static void take_password(struct shell *s)
 	s->login.side = s->typist;
 }
 
+static void take_new_password(struct shell *s)
+{
+	const struct proto_login_text *user = s->whom.len ? &s->whom : &s->who;
+
+	proto_login_begin(s->conn, &s->fresh, "passwd");
+	if (!s->line_len)
+		return;
+	proto_login_user(&s->fresh, user->text, user->len);
+	proto_login_password(&s->fresh, s->line, s->line_len);
+	s->fresh.side = s->typist;
+	s->fresh.sets = true;
+}
+
+static void paste(struct shell *s, struct cur line)
+{
+	const struct paste_setter by = {
+		.conn = s->conn, .side = s->typist, .who = cur_make(s->who.text, s->who.len)
+	};
+
+	paste_line(&s->paste, &by, line);
+}
+
 static void take_command(struct shell *s)
 {
+	struct cur line = cur_make(s->line, s->line_len), whom = paste_passwd_user(line);
+
+	cur_limit(&whom, sizeof(s->whom.text));
+	s->whom.len = (uint16_t)cur_left(&whom);
+	cur_copy(&whom, s->whom.text, s->whom.len);
 	new_tx(s);
 	if (!s->line_cut)
-		paste_line(&s->paste, s->conn, s->typist, cur_make(s->line, s->line_len));
+		paste(s, line);
 }
 
 static void end_line(struct shell *s)
@@ -227,7 +277,7 @@ static void end_line(struct shell *s)
 	if (!s->line_len && (s->asked == SHELL_COMMAND || s->asked == SHELL_USER)) {
 		s->typing = false;
 		if (s->asked == SHELL_COMMAND && s->paste) /* of a file it is a line, too */
-			paste_line(&s->paste, s->conn, s->typist, (struct cur){ 0 });
+			paste(s, (struct cur){ 0 });
 		return;
 	}
 	end_tx(s);
@@ -236,6 +286,8 @@ static void end_line(struct shell *s)
 		keep_user(s, s->line, s->line_len);
 	else if (s->asked == SHELL_PASSWORD)
 		take_password(s);
+	else if (s->asked == SHELL_NEW_PASSWORD)
+		take_new_password(s);
 	else if (s->asked == SHELL_COMMAND)
 		take_command(s);
 	s->took = s->asked;
@@ -319,7 +371,7 @@ static void type(struct shell *s, uint8_t byte)
 /* Before a line: whether the question to it may still come. */
 static bool must_wait(const struct shell *s)
 {
-	if (s->typing || s->over || s->took == SHELL_COMMAND || s->took == SHELL_NEW_PASSWORD)
+	if (s->typing || s->over || s->took == SHELL_COMMAND || s->took == SHELL_SAME_PASSWORD)
 		return false;
 	return is_quiet(s) || (s->n_ahead && !ends_with_one_of(&s->prompt, ":?$#>%"));
 }
@@ -399,6 +451,8 @@ void shell_said_end(struct shell *s)
 	go_on(s, true);
 	if (s->login.begun)
 		end_login(s, false);
+	if (s->fresh.begun)
+		proto_login_end(s->conn, &s->fresh, judge_fresh(s, asks(s)));
 	end_tx(s);
 }
 
@@ -429,6 +483,7 @@ void shell_close(struct shell *s)
 	paste_end(&s->paste, s->conn);
 	proto_free(s->conn, s->line, s->line_room);
 	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
+	proto_login_end(s->conn, &s->fresh, PROTO_LOGIN_UNKNOWN);
 }
 
 /* What was said, without the echo of this line in front and of the next one behind. */

@@ -2,7 +2,8 @@
 /*
  * shell - somebody types lines, a host answers: what Telnet, rlogin and shells over bare TCP have in common, once
  * their own bytes are taken out. A line and what is said until the next one is a transaction; what is
- * typed where a user name or a password is asked for is a login instead, and never a line.
+ * typed where a user name or a password is asked for is a login instead, and never a line. A new password is told
+ * with what is said to it.
  *
  * What a byte means is decided when it is typed: by the line that was said last. What is typed
  * ahead of the question waits for it (SHELL_AHEAD_MAX).
@@ -18,7 +19,14 @@
 #define SHELL_TEXT_MAX   512u   /* bytes of text that are told at a time */
 #define SHELL_AHEAD_MAX  512u   /* bytes that wait; with more, all of them go on */
 
-enum shell_asked { SHELL_NOTHING, SHELL_COMMAND, SHELL_USER, SHELL_PASSWORD, SHELL_NEW_PASSWORD };
+enum shell_asked {
+	SHELL_NOTHING,
+	SHELL_COMMAND,
+	SHELL_USER,
+	SHELL_PASSWORD,
+	SHELL_NEW_PASSWORD,
+	SHELL_SAME_PASSWORD /* the new one again */
+};
 
 /* The line that was said last, without control sequences (ECMA-48, 5.4). Zero at first. */
 struct shell_prompt {
@@ -35,6 +43,9 @@ struct shell {
 	const char *by_password; /* method of a login with a password */
 	struct proto_login login;
 	struct proto_login_text user; /* as given last, while it is not let in */
+	struct proto_login_text who;  /* was let in; len 0: not known */
+	struct proto_login_text whom; /* passwd(1) was told; len 0: it was not */
+	struct proto_login fresh;     /* a password that is being set */
 	struct proto_tx *tx;          /* of the last line; NULL: none */
 	struct shell_prompt prompt;
 	enum shell_asked asked, took; /* of the line that is being typed; of the one before */

@@ -120,6 +120,7 @@ static void fill_body(const uint8_t step[6], struct text text, struct record *r)
 		r->login.user = text;
 		r->login.password = text_of(step[4] & 0x80 ? "a" : "b");
 		r->login.result = text_of(results[step[3] & 3]);
+		r->login.action = text_of(step[4] & 0x40 ? "set" : "");
 		break;
 	case EVENT_FINGERPRINT:
 		r->fingerprint.subject = r->head.src;

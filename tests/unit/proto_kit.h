@@ -33,7 +33,8 @@ struct kit_part {
 static char kit_text[KIT_TEXT];
 static struct out kit_out;
 static bool kit_show_buffers;
-static bool kit_show_logins; /* as lines `login METHOD USER PASSWORD HASH RESULT` */
+static bool
+	kit_show_logins; /* as lines `login METHOD USER PASSWORD HASH RESULT`, `set` in place of `login` */
 
 /* What files hold, with gaps as zeros, and whether it was told in order. */
 #define KIT_FILES    16
@@ -161,7 +162,8 @@ static void kit_on_login(void *context, enum proto_id proto, const struct proto_
 	(void)proto;
 	if (!kit_show_logins)
 		return;
-	out_fmt(&kit_out, "login %s", login->method ? login->method : "-");
+	out_fmt(&kit_out, "%s %s", login->sets ? "set" : "login",
+		login->method ? login->method : "-");
 	for (unsigned i = 0; i < 3; i++) {
 		out_char(&kit_out, ' ');
 		out_quoted(&kit_out, texts[i].len ? texts[i].bytes : "-",

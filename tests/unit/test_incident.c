@@ -131,7 +131,8 @@ static struct record record_at(enum event_type type, double s, enum direction di
 								: "") } };
 }
 
-static void login(double s, struct ip from, unsigned to, const char *password, const char *result)
+static void login_as(double s, struct ip from, unsigned to, const char *password,
+	const char *result, const char *action)
 {
 	struct record r = record_at(EVENT_LOGIN, s, DIRECTION_INBOUND, from, pot(to), 22);
 
@@ -140,7 +141,19 @@ static void login(double s, struct ip from, unsigned to, const char *password, c
 	r.login.user = text_of("root");
 	r.login.password = text_of(password);
 	r.login.result = text_of(result);
+	r.login.action = text_of(action);
 	send_record(&r, NULL);
+}
+
+static void login(double s, struct ip from, unsigned to, const char *password, const char *result)
+{
+	login_as(s, from, to, password, result, "");
+}
+
+static void set_password(
+	double s, struct ip from, unsigned to, const char *password, const char *result)
+{
+	login_as(s, from, to, password, result, "set");
 }
 
 static void first_outbound(double s, unsigned from, struct ip to, uint16_t port)
@@ -654,6 +667,28 @@ static void test_joined(void **state)
 	json_decref(root);
 }
 
+/* Whoever comes with the password that he has set is of his company, but not with one that was refused. To set one
+ * is no login, and what somebody sets who is not in tells nothing. */
+static void test_password_set(void **state)
+{
+	json_t *root;
+
+	(void)state;
+	set_password(0, outside(8), 1, "early", "success");
+	assert_int_equal(count_told("\"stage\":\"opened\""), 0);
+	login(10, outside(9), 1, "letmein99", "success");
+	set_password(20, outside(9), 1, "mine-now", "unknown");
+	set_password(30, outside(9), 1, "too-short", "failure");
+	login(40, outside(10), 1, "mine-now", "success");
+	login(50, outside(11), 1, "too-short", "success");
+	login(60, outside(12), 1, "early", "success");
+	finish();
+	assert_int_equal(count_told("\"stage\":\"opened\""), 3);
+	root = last_told("\"ip\":\"203.0.2.10\",\"why\":\"the same login worked\"");
+	assert_int_equal(number(root, "incident", "logins"), 2);
+	json_decref(root);
+}
+
 /* More than there is room for in the record: each counts once, however often he comes. */
 static void test_many_remotes(void **state)
 {
@@ -1126,6 +1161,7 @@ int main(void)
 		TEST(test_backdoor_told_late),
 		TEST(test_knock_is_no_backdoor),
 		TEST(test_joined),
+		TEST(test_password_set),
 		TEST(test_many_remotes),
 		TEST(test_weak_password),
 		TEST(test_password_that_becomes_known),

@@ -206,7 +206,114 @@ static void test_telnet_new_password(void **state)
 	(void)state;
 	CHECK(&any, parts,
 		"login - u p - success\n"
+		"set passwd u q - unknown\n"
 		"telnet \"telnet\":{\"command\":\"exit\",\"output\":\"\"}\n");
+}
+
+/* passwd(1) asks: it is taken, does not match, is asked for again; for another user; nothing is typed; it is the end. */
+static void test_telnet_passwd(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("u\r\n"),
+		S("u\r\nPassword: "),
+		C("p\r\n"),
+		S("\r\n$ "),
+		C("passwd\r\n"),
+		S("passwd\r\nChanging password for u.\r\nNew password: "),
+		C("one\r\n"),
+		S("\r\nRetype new password: "),
+		C("one\r\n"),
+		S("\r\npasswd: password updated successfully\r\n$ "),
+		C("sudo /usr/bin/passwd bob\r\n"),
+		S("sudo /usr/bin/passwd bob\r\nNew password: "),
+		C("\r\n"),
+		S("\r\nNo password supplied\r\nNew password: "),
+		C("shor\b\brt\r\n"),
+		S("\r\nBad password: too weak\r\nNew password: "),
+		C("two\r\nsame\r\n"),
+		S("\r\nRepeat password: "),
+		S("\r\nPasswords don't match\r\npasswd: password for bob is unchanged\r\n$ "),
+		C("passwd -q; passwd -u; id\r\n"),
+		S("passwd -q; passwd -u; id\r\nEnter new UNIX password: "),
+		C("last\r\n"),
+	};
+
+	(void)state;
+	kit_check_lines(&any, PARTS(parts), "set ",
+		"set passwd u one - success\n"
+		"set passwd bob shrt - failure\n"
+		"set passwd bob two - failure\n"
+		"set passwd u last - unknown\n");
+	assert_null(strstr(kit_run(&any, PARTS(parts), 0, SIZE_MAX), "\"one\""));
+	assert_null(strstr(kit_text, "\"same\""));
+}
+
+/* What a line gives to commands that set passwords: through pipes, quotes, other commands, here documents. */
+static void test_passwd_lines(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("u\r\n"),
+		S("Password: "),
+		C("p\r\n"),
+		S("$ "),
+		C("echo root:a:b | chpasswd\n"
+		  "echo -e \"old\\nnew\\nnew\"|passwd|bash\n"
+		  "sudo sh -c 'printf \"x\\nx\\n\" | /usr/bin/passwd bob'; w\n"
+		  "echo q | passwd --stdin ann\n"
+		  "chpasswd <<< 'c:d'; echo no | passwd -l; echo none | chpasswd\n"
+		  "cat << E | busybox chpasswd -c x\ne:f\r\n\ng:$6$s$h\nE\n"
+		  "chpasswd <<-E\n\ti:j\n\tE\n"),
+		C("useradd -o -u 0 -g 0 -p '$1$s$h' -s /bin/sh ada\n"
+		  "useradd --shell /bin/sh eve --password=k -m\n"
+		  "usermod -pl eva && usermod -p\n"
+		  "useradd -p $(openssl passwd -1 m) nan; useradd -p `cat x` nan; useradd nan\n"
+		  "mysqladmin -u root -pold password 'n o'\n"
+		  "mysqladmin --user=sql -h h password r; mysqladmin password; passwd sam; "
+		  "mysqladmin -u\nmysqladmin -u password\nmysqladmin -u password -h ''\n"
+		  "grep passwd /etc/passwd > x; echo passwd | cat; nopasswd | chpasswd\n"),
+		S("$ "),
+	};
+
+	(void)state;
+	kit_check_lines(&any, PARTS(parts), "set ",
+		"set chpasswd root a:b - unknown\n"
+		"set passwd u new - unknown\n"
+		"set passwd bob x - unknown\n"
+		"set passwd ann q - unknown\n"
+		"set chpasswd c d - unknown\n"
+		"set chpasswd e f - unknown\n"
+		"set chpasswd g - $6$s$h unknown\n"
+		"set chpasswd i j - unknown\n"
+		"set useradd ada - $1$s$h unknown\n"
+		"set useradd eve k - unknown\n"
+		"set usermod eva l - unknown\n"
+		"set mysqladmin root n o - unknown\n"
+		"set mysqladmin sql r - unknown\n");
+}
+
+/* More users than are told of, and longer names and passwords than are kept. */
+static void test_passwd_limits(void **state)
+{
+	static char many[4000], name[1000];
+	const struct kit_part lines[] = { S("\xff\xfd\x01# "), C("chpasswd << E\n"),
+		{ 0, many, sizeof(many) }, C("E\n"), S("# ") };
+	const struct kit_part names[] = { S("\xff\xfd\x01# "), C("passwd "),
+		{ 0, name, sizeof(name) }, C("\n"), S("New password: "), { 0, name, sizeof(name) },
+		C("\n"), S("# ") };
+	unsigned n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(many); i += 4)
+		memcpy(many + i, "a:b\n", 4);
+	memset(name, 'n', sizeof(name));
+	kit_run(&any, PARTS(lines), 0, SIZE_MAX);
+	for (const char *at = kit_text; (at = strstr(at, "set chpasswd a b")); at++)
+		n++;
+	assert_int_equal(n, 32);
+	assert_int_equal(strlen(kit_lines(kit_run(&any, PARTS(names), 0, SIZE_MAX), "set ")),
+		strlen("set passwd   - unknown\n") + (size_t)2 * PROTO_LOGIN_MAX);
 }
 
 static void test_telnet_environ(void **state)
@@ -471,6 +578,9 @@ int main(void)
 		cmocka_unit_test(test_telnet_ahead),
 		cmocka_unit_test(test_telnet_no_prompt),
 		cmocka_unit_test(test_telnet_new_password),
+		cmocka_unit_test(test_telnet_passwd),
+		cmocka_unit_test(test_passwd_lines),
+		cmocka_unit_test(test_passwd_limits),
 		cmocka_unit_test(test_telnet_environ),
 		cmocka_unit_test(test_not_telnet),
 		cmocka_unit_test(test_telnet_limits),

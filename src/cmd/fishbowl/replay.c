@@ -85,6 +85,8 @@ static void count_record(struct replay *r, const struct record *record)
 		c->alerts++;
 		break;
 	case EVENT_LOGIN:
+		if (record->login.action.len) /* a password was set */
+			break;
 		c->logins++;
 		c->logins_good += text_is_word(record->login.result, "success");
 		break;

@@ -145,6 +145,8 @@ static void take_login(struct replay_found *found, const struct record *record)
 	struct top_entry *e;
 	bool good = text_is_word(login->result, "success");
 
+	if (login->action.len)
+		return; /* nobody tried it */
 	put_part(&o, record->head.app_proto, 16);
 	put_part(&o, login->user, 128);
 	out_bytes(&o, login->password.len ? login->password.at : login->hash.at,
