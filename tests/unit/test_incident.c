@@ -689,6 +689,20 @@ static void test_password_set(void **state)
 	json_decref(root);
 }
 
+/* The same file brought to two honeypots by two who share nothing else: many bring what everybody has. */
+static void test_same_file_elsewhere(void **state)
+{
+	static const char json[] =
+		"{\"fileinfo\":{\"filename\":\"a\",\"size\":1,\"sha256\":\"bb\"}}";
+
+	(void)state;
+	file(0, DIRECTION_INBOUND, outside(9), pot(1), 40001, json);
+	file(60, DIRECTION_INBOUND, outside(10), pot(2), 40001, json);
+	finish();
+	assert_int_equal(count_told("\"stage\":\"opened\""), 2);
+	assert_int_equal(count_told("the same file"), 0);
+}
+
 /* More than there is room for in the record: each counts once, however often he comes. */
 static void test_many_remotes(void **state)
 {
@@ -1162,6 +1176,7 @@ int main(void)
 		TEST(test_knock_is_no_backdoor),
 		TEST(test_joined),
 		TEST(test_password_set),
+		TEST(test_same_file_elsewhere),
 		TEST(test_many_remotes),
 		TEST(test_weak_password),
 		TEST(test_password_that_becomes_known),
