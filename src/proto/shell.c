@@ -102,14 +102,27 @@ static bool has_one_of(struct cur c, const char *const *words)
 	return *words;
 }
 
+/* "[sudo] password for bob:", and then his name; else empty. */
+static struct cur asked_by_sudo(const struct shell *s)
+{
+	struct cur text = prompt_text(&s->prompt);
+
+	while (cur_left(&text) && !text_begins(text, "password for "))
+		cur_skip(&text, 1);
+	cur_skip(&text, cur_left(&text) ? strlen("password for ") : 0);
+	return ends_with(text, ":") ? text_until(&text, ':') : (struct cur){ 0 };
+}
+
 static enum shell_asked asks(const struct shell *s)
 {
 	static const char *const again[] = { "retype ", "re-type ", "re-enter ", "reenter ",
 		"repeat ", "confirm ", "verify ", NULL };
-	struct cur text = prompt_text(&s->prompt);
+	struct cur text = prompt_text(&s->prompt), sudo_user = asked_by_sudo(s);
 
 	if (shell_prompt_asks_user(&s->prompt))
 		return SHELL_USER;
+	if (cur_left(&sudo_user))
+		return SHELL_PASSWORD;
 	if (!ends_with(text, "password:"))
 		return SHELL_COMMAND;
 	if (has_one_of(text, again))
@@ -157,10 +170,11 @@ static enum proto_login_result judge(const struct shell *s, bool goes_on)
 static void end_login(struct shell *s, bool goes_on)
 {
 	enum proto_login_result result = judge(s, goes_on);
+	struct proto_login_text user = s->login.user;
 
 	proto_login_end(s->conn, &s->login, result);
 	if (result == PROTO_LOGIN_SUCCESS) {
-		s->who = s->user;
+		s->who = user;
 		s->user.len = 0;
 	}
 	s->took = SHELL_COMMAND;
@@ -231,8 +245,12 @@ static void keep_user(struct shell *s, const uint8_t *bytes, size_t len)
 
 static void take_password(struct shell *s)
 {
+	struct cur sudo_user = asked_by_sudo(s);
+
 	if (!s->login.begun && s->user.len)
 		proto_login_user(&s->login, s->user.text, s->user.len);
+	else if (cur_left(&sudo_user))
+		proto_login_user(&s->login, sudo_user.at, cur_left(&sudo_user));
 	proto_login_password(&s->login, s->line, s->line_len);
 	s->login.method = s->by_password;
 	s->login.side = s->typist;

@@ -210,6 +210,33 @@ static void test_telnet_new_password(void **state)
 		"telnet \"telnet\":{\"command\":\"exit\",\"output\":\"\"}\n");
 }
 
+/* His own password, asked for by sudo(8), is no line; whose it is says the question. */
+static void test_telnet_sudo(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("bob\r\n"),
+		S("Password: "),
+		C("p\r\n"),
+		S("$ "),
+		C("sudo id\r\n"),
+		S("[sudo] password for bob: "),
+		C("wrong\r\n"),
+		S("\r\nSorry, try again.\r\n[sudo] password for bob: "),
+		C("p\r\n"),
+		S("\r\nuid=0\r\n$ "),
+		C("echo x | passwd\r\n"),
+	};
+
+	(void)state;
+	kit_check_lines(&any, PARTS(parts), "login ",
+		"login - bob p - success\n"
+		"login - bob wrong - failure\n"
+		"login - bob p - success\n");
+	kit_check_lines(&any, PARTS(parts), "set ", "set passwd bob x - unknown\n");
+	assert_null(strstr(kit_run(&any, PARTS(parts), 0, SIZE_MAX), "\"wrong\""));
+}
+
 /* passwd(1) asks: it is taken, does not match, is asked for again; for another user; nothing is typed; it is the end. */
 static void test_telnet_passwd(void **state)
 {
@@ -578,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_ahead),
 		cmocka_unit_test(test_telnet_no_prompt),
 		cmocka_unit_test(test_telnet_new_password),
+		cmocka_unit_test(test_telnet_sudo),
 		cmocka_unit_test(test_telnet_passwd),
 		cmocka_unit_test(test_passwd_lines),
 		cmocka_unit_test(test_passwd_limits),
