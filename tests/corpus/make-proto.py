@@ -58,6 +58,9 @@ def http():
     form = b'user=a%20b&x&pass=%zz+%4'
     post = b'POST /u HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n'
     conversation('http-form', (0, post % len(form) + form), (1, response(b'')))
+    text = b'{"a":[{}],"params":{"username":"a\\u00e9","password":-1,"x":"\\"]"},"pwd":"b"}'
+    post = b'POST /?user=q&pwd=%%2 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n'
+    conversation('http-json', (0, post % len(text) + text + post % 2 + b'[}'), (1, response(b'') * 2))
     part = b'HTTP/1.1 206 P\r\nContent-Length: 3\r\nContent-Range: bytes %d-%d/9\r\n\r\nabc'
     conversation('http-parts', (0, ASK * 4), *((1, part % (at, at + 2)) for at in (0, 2, 7, 5)))
     conversation('http-connect', (0, b'CONNECT h:443 HTTP/1.1\r\n\r\n'), (1, b'HTTP/1.1 200 Yes\r\n\r\n'),
@@ -83,6 +86,8 @@ def logins():
                  (1, b'HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'))
     conversation('login-ldap', (0, b'0\x14\2\1\1\x60\x0f\2\1\3\4\4cn=a\x80\4pass'), (1, b'0\x0c\2\1\1\x61\7\x0a\1\x31\4\0\4\0'),
                  port=PORT_389)
+    conversation('login-digest-odd', (0, ASK[:-2] + b'Authorization: digest\tresponse=f , x=\'a\\\'\';Username*=U\'\'b username="c'
+                 b'\r\n\r\n'), (1, response(b'')))
     conversation('login-sip', (0, b'REGISTER sip:h SIP/2.0\r\nAuthorization: Digest username="1",response="f"\r\n\r\n'),
                  (1, b'SIP/2.0 403 No\r\n\r\n'), port=PORT_5060)
     fields = b''.join(struct.pack('<HHI', size, size, at) for size, at in ((24, 64), (28, 88), (1, 116), (2, 117), (0, 0), (0, 0)))
@@ -235,6 +240,10 @@ def shell():
                  (1, b'Password: '), (0, b'p\r\0'), (1, b'% '), (0, b'w\r\0'), (END | SERVER, b''), (0, b'x\r\0'))
     conversation('shell-rlogin', (0, b'\0al\0root\0xterm/38400\0'), (1, b'\0\x80Password: '),
                  (0, b'\xff\xffss\0\x18\0\x50\0\0\0\0pw\r'), (1, b'\r\n# '), (0, b'ls\r'), (1, b'ls\r\nf\r\n# '))
+    conversation('shell-passwd', (1, b'\xff\xfd\x18# '), (0, b'passwd b\r\n'), (1, b'New password: '), (0, b'x\r\ny\r\n'),
+                 (1, b'\r\nRetype new password: '), (1, b'\r\nnot changed\r\n# '), (0, b'echo -e "a\\nb"|passwd\r\n'),
+                 (0, b'chpasswd << E\na:b\nc:$1$d$e\nE\nuseradd -m -p x --shell y u; usermod -pz v\n'),
+                 (0, b'mysqladmin -uroot password w; sh -c "echo r:s | sudo chpasswd"\n'), (1, b'# '))
     conversation('shell-rsh', (0, b'1022\0'), (0, b'al\0root\0id\0in'), (1, b'\0uid=0\n'))
     conversation('shell-code', (1, b'\xff\xfd\x18# '), (0, b'''python -c "exec(__import__('base64').b64decode('YQ=='))"\r\n'''),
                  (0, b'''python3 - << EOF\r\nwith open("k", 'ab') as f:\r\n  f.write(b"\\x41" + bytes([66, 0x43]))\r\nEOF\r\n'''),
