@@ -463,11 +463,13 @@ static void take_tagged(struct imap *m, struct cur tag, struct cur line)
 }
 
 /* Asks for more: of AUTHENTICATE, or for a literal. */
-static void take_continuation(struct imap *m)
+static void take_continuation(struct imap *m, struct cur text)
 {
 	for (unsigned i = 0; i < m->n; i++)
 		m->asked |= m->queue[i].command == C_AUTHENTICATE;
 	m->sasl.expects |= m->asked;
+	if (m->asked)
+		sasl_asked(&m->sasl, text);
 }
 
 /* What stands before the literal of a mail or its headers (RFC 9051, 7.5.2); a part of it that does
@@ -519,7 +521,7 @@ static void take_answer(struct imap *m, struct cur line, bool whole)
 	else if (text_is(tag, "*"))
 		take_untagged(m, rest);
 	else if (text_is(tag, "+"))
-		take_continuation(m);
+		take_continuation(m, rest);
 	else
 		take_tagged(m, tag, rest);
 	m->goes_on[1] = false;

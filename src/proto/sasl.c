@@ -46,23 +46,43 @@ void sasl_plain(struct proto_login *login, struct cur c)
 	proto_login_password(login, c.at, cur_left(&c));
 }
 
-/* user SP digest; a user may have spaces. */
-static void take_cram(struct proto_login *login, struct cur c)
+void sasl_asked(struct sasl *s, struct cur challenge)
 {
+	challenge = text_trim(challenge);
+	s->challenge_len = 0;
+	if (s->mechanism != SASL_CRAM_MD5 || cur_left(&challenge) > sizeof(s->challenge))
+		return;
+	s->challenge_len = (uint16_t)cur_left(&challenge);
+	cur_copy(&challenge, s->challenge, s->challenge_len);
+}
+
+/* user SP digest; a user may have spaces. */
+static void take_cram(struct sasl *s, struct proto_login *login, struct cur c, struct cur line)
+{
+	char text[PROTO_LOGIN_HASH_MAX];
+	struct out o = out_make(text, sizeof(text));
 	const uint8_t *space = cur_left(&c) ? memrchr(c.at, ' ', cur_left(&c)) : NULL;
 	struct cur user = cur_sub(&c, space ? (size_t)(space - c.at) : 0);
 
 	cur_skip(&c, space ? 1 : 0);
 	proto_login_user(login, user.at, cur_left(&user));
-	proto_login_hash(login, c.at, cur_left(&c));
+	out_str(&o, "$cram_md5$");
+	out_bytes(&o, (const char *)s->challenge, s->challenge_len);
+	out_char(&o, '$');
+	out_bytes(&o, (const char *)line.at, cur_left(&line));
+	if (s->challenge_len && out_ok(&o))
+		proto_login_hash(login, (const uint8_t *)text, o.len);
+	else
+		proto_login_hash(login, c.at, cur_left(&c));
 }
 
-static void take_bytes(struct sasl *s, struct proto_login *login, struct cur c)
+/* `line`: the same, as it was sent. */
+static void take_bytes(struct sasl *s, struct proto_login *login, struct cur c, struct cur line)
 {
 	if (s->mechanism == SASL_PLAIN) {
 		sasl_plain(login, c);
 	} else if (s->mechanism == SASL_CRAM_MD5) {
-		take_cram(login, c);
+		take_cram(s, login, c, line);
 	} else if (s->has_user) {
 		proto_login_password(login, c.at, cur_left(&c));
 	} else {
@@ -81,7 +101,7 @@ void sasl_line(struct sasl *s, struct proto_login *login, struct cur line)
 		return;
 	line = text_trim(line);
 	if (decode(line, bytes, &len))
-		take_bytes(s, login, cur_make(bytes, len));
+		take_bytes(s, login, cur_make(bytes, len), line);
 	else
 		proto_login_hash(login, line.at, cur_left(&line));
 }

@@ -463,6 +463,8 @@ static void take_reply(struct smtp *s, struct cur line)
 	command = (enum command)s->queue[s->first];
 	if (command == C_AUTH && code == 334) {
 		s->sasl.expects = s->asked = true;
+		cur_skip(&line, 3);
+		sasl_asked(&s->sasl, line);
 		return;
 	}
 	s->first = (s->first + 1) % SMTP_QUEUE_MAX;

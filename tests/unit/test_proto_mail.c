@@ -144,7 +144,7 @@ static void test_imap_logins(void **state)
 		{ "1 AUTHENTICATE LOGIN\r\n", "+ VXNlcm5hbWU6\r\n", "dQ==\r\ncA==\r\n",
 			"+ x\r\n1 OK in\r\n", "login login u p - success\n" },
 		{ "1 AUTHENTICATE CRAM-MD5\r\n", "+ PDE+\r\n", "dSAwYWYx\r\n", "1 OK in\r\n",
-			"login cram-md5 u - 0af1 success\n" },
+			"login cram-md5 u - $cram_md5$PDE+$dSAwYWYx success\n" },
 		{ "1 LOGIN u p\r\n2 LOGIN v q\r\n3 LOGIN w r\r\n", "2 OK\r\n1 NO\r\n", "", "",
 			"login password v q - success\nlogin password u p - failure\n"
 			"login password w r - unknown\n" },

@@ -252,6 +252,8 @@ static void test_logins(void **state)
 		{ "AUTH LOGIN dQ==\r\n", "334 UGFzc3dvcmQ6\r\n", "cA==\r\n", "235 ok\r\n",
 			"login login u p - success\n" },
 		{ "AUTH CRAM-MD5\r\n", "334 PDE+\r\n", "dSAwYWYx\r\n", "235 ok\r\n",
+			"login cram-md5 u - $cram_md5$PDE+$dSAwYWYx success\n" },
+		{ "AUTH CRAM-MD5 dSAwYWYx\r\n", "235 ok\r\n", "", "",
 			"login cram-md5 u - 0af1 success\n" },
 		{ "AUTH PLAIN AHUA\r\n", "535 no\r\n", "", "", "login plain u - - failure\n" },
 		{ "AUTH PLAIN dQBw\r\n", "535 no\r\n", "", "", "login plain u p - failure\n" },
