@@ -15,21 +15,15 @@
 #define FTP_LINE_MAX 4096u
 #define FTP_QUEUE_MAX \
 	1024 /* commands without an answer; beyond it no answer is looked at any more */
-#define FTP_TXS_MAX    192        /* of them, that are told with their answer: the last ones */
 #define FTP_CODES_JSON (3u << 10) /* of the list of codes, and of that of replies */
 #define FTP_REPLY_JSON (24u << 10)
 
-struct asked {
-	struct proto_tx *tx;           /* NULL: it is told by now */
-	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
-	bool tls;                      /* it is AUTH */
-};
+enum { ASKED_OTHER, ASKED_TLS }; /* struct proto_asked, command */
 
 struct ftp {
 	struct proto_conn *conn;
-	struct asked queue[FTP_QUEUE_MAX];
-	unsigned first, n;
-	bool lost;            /* which answer is whose is not known */
+	struct proto_asked_queue queue;
+	struct proto_asked asked[FTP_QUEUE_MAX]; /* its room */
 	bool greeted, greets; /* the first reply has begun; it is the one that comes now */
 	struct proto_tx *greeting;
 	uint16_t data_port; /* the one that was said last, 0: used or none */
@@ -123,40 +117,6 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 	proto_conn_expect(ftp->conn, &e);
 }
 
-static struct asked *queue_at(struct ftp *ftp, unsigned i)
-{
-	return &ftp->queue[(ftp->first + i) % FTP_QUEUE_MAX];
-}
-
-static struct asked take_from_queue(struct ftp *ftp)
-{
-	struct asked asked = *queue_at(ftp, 0);
-
-	ftp->first = (ftp->first + 1) % FTP_QUEUE_MAX;
-	ftp->n--;
-	return asked;
-}
-
-static void lose(struct ftp *ftp)
-{
-	ftp->lost = true;
-	while (ftp->n)
-		proto_attempt_release(ftp->conn, take_from_queue(ftp).attempt);
-}
-
-/* Room for another command: one that has waited too long is told without its answer. */
-static void make_room(struct ftp *ftp)
-{
-	struct asked *late = ftp->n >= FTP_TXS_MAX ? queue_at(ftp, ftp->n - FTP_TXS_MAX) : NULL;
-
-	if (late && late->tx)
-		proto_tx_done(late->tx, 1);
-	if (late)
-		late->tx = NULL;
-	if (ftp->n == FTP_QUEUE_MAX)
-		lose(ftp);
-}
-
 static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
 {
 	bool user = text_is(command, "USER");
@@ -173,18 +133,14 @@ static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
 
 static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur rest)
 {
-	struct asked asked = { .tx = tx, .tls = text_is(command, "AUTH") };
+	struct proto_asked asked = { .tx = tx,
+		.command = text_is(command, "AUTH") ? ASKED_TLS : ASKED_OTHER };
 
 	if (text_is(command, "USER") || text_is(command, "PASS") || text_is(command, "ACCT")) {
 		take_attempt(ftp, command, rest);
 		asked.attempt = ftp->attempt;
 	}
-	if (ftp->lost) {
-		proto_tx_done(tx, 1);
-		return;
-	}
-	proto_attempt_hold(asked.attempt);
-	*queue_at(ftp, ftp->n++) = asked;
+	proto_asked_add(&ftp->queue, &asked);
 }
 
 static void take_command(struct ftp *ftp, struct cur line, bool cut)
@@ -192,7 +148,7 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 	struct proto_tx *tx;
 	struct cur command = line, rest;
 
-	make_room(ftp);
+	proto_asked_make_room(&ftp->queue);
 	tx = proto_fields_tx(ftp->conn, NULL);
 	if (!tx)
 		return;
@@ -218,8 +174,8 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 /* Whom a reply answers: the oldest command, or nobody: the greeting. NULL: that is told by now. */
 static struct proto_tx *answered_tx(struct ftp *ftp)
 {
-	if (ftp->n && !ftp->greets)
-		return queue_at(ftp, 0)->tx;
+	if (ftp->queue.n && !ftp->greets)
+		return proto_asked_first(&ftp->queue)->tx;
 	if (!ftp->greeting)
 		ftp->greeting = proto_fields_tx(ftp->conn, NULL);
 	return ftp->greeting;
@@ -261,12 +217,12 @@ static void attempt_answered(struct ftp *ftp, struct proto_attempt *attempt, uns
 /* The reply is complete; of 1xx another follows. */
 static void answered(struct ftp *ftp, unsigned code)
 {
-	struct asked asked = { .tx = ftp->greeting };
+	struct proto_asked asked = { .tx = ftp->greeting };
 
 	if (code < 200)
 		return;
-	if (ftp->n && !ftp->greets) {
-		asked = take_from_queue(ftp);
+	if (ftp->queue.n && !ftp->greets) {
+		asked = proto_asked_take(&ftp->queue);
 	} else {
 		ftp->greeting = NULL;
 		ftp->greets = false;
@@ -276,7 +232,7 @@ static void answered(struct ftp *ftp, unsigned code)
 	attempt_answered(ftp, asked.attempt, code);
 	if (asked.tx)
 		proto_tx_done(asked.tx, 1);
-	if (asked.tls && code == 234) {
+	if (asked.command == ASKED_TLS && code == 234) {
 		ftp->over = true;
 		proto_conn_start_over(ftp->conn);
 	}
@@ -313,7 +269,7 @@ static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 	bool has_code = cur_left(&line) >= 3 && read_number(&c, 999, &code) && c.at == line.at + 3;
 	bool goes_on = has_code && cur_left(&c) && c.at[0] == '-';
 
-	if (ftp->lost)
+	if (ftp->queue.lost)
 		return;
 	if (has_code)
 		look_for_greeting(ftp, code);
@@ -388,8 +344,11 @@ static void *ftp_open(struct proto_conn *conn)
 {
 	struct ftp *ftp = proto_alloc(conn, sizeof(*ftp));
 
-	if (ftp)
-		ftp->conn = conn;
+	if (!ftp)
+		return NULL;
+	ftp->conn = conn;
+	ftp->queue =
+		(struct proto_asked_queue){ .conn = conn, .at = ftp->asked, .max = FTP_QUEUE_MAX };
 	return ftp;
 }
 
@@ -397,24 +356,18 @@ static void ftp_close(void *state)
 {
 	struct ftp *ftp = state;
 
-	lose(ftp);
+	proto_asked_lose(&ftp->queue);
 	proto_attempt_release(ftp->conn, ftp->attempt);
 	proto_free(ftp->conn, ftp, sizeof(*ftp));
 }
 
-/* A transaction may be ended from outside: its answer will be nobody's. */
 static void ftp_free_tx(void *data)
 {
 	struct ftp *ftp = proto_conn_state(((struct proto_fields *)data)->conn);
 
 	if (ftp->greeting && ftp->greeting->data == data)
 		ftp->greeting = NULL;
-	for (unsigned i = 0; i < ftp->n; i++) {
-		struct asked *asked = queue_at(ftp, i);
-
-		if (asked->tx && asked->tx->data == data)
-			asked->tx = NULL;
-	}
+	proto_asked_forget(&ftp->queue, data);
 	proto_fields_free(data);
 }
 

@@ -158,6 +158,33 @@ struct proto_attempt *proto_attempt_hold(struct proto_attempt *attempt); /* may 
 struct proto_attempt *proto_attempt_release(
 	struct proto_conn *conn, struct proto_attempt *attempt); /* NULL */
 
+/* The commands of such a protocol that have no answer yet. Answers to the last PROTO_ASKED_TXS_MAX are told with them;
+ * what waits longer is told without, and only counted. With more than `max` of them it is not known any more which
+ * answer is whose: the queue is lost, and stays empty. */
+#define PROTO_ASKED_TXS_MAX 192
+struct proto_asked {
+	struct proto_tx *tx;           /* NULL: it is told by now */
+	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
+	uint8_t command;               /* what the parser wants to know again */
+	bool args;                     /* the same */
+};
+struct proto_asked_queue {
+	struct proto_conn *conn;
+	struct proto_asked *at; /* `max` of them, the parser's */
+	unsigned max, first, n;
+	bool lost;
+};
+/* Another command comes: before its transaction is made. */
+void proto_asked_make_room(struct proto_asked_queue *queue);
+/* It holds its attempt until it is answered; when the queue is lost, it is told without its answer. */
+void proto_asked_add(struct proto_asked_queue *queue, const struct proto_asked *asked);
+struct proto_asked *proto_asked_first(const struct proto_asked_queue *queue); /* NULL: none */
+/* The first one, which must be there, is answered. Its attempt is the caller's to release. */
+struct proto_asked proto_asked_take(struct proto_asked_queue *queue);
+void proto_asked_lose(struct proto_asked_queue *queue);
+/* For free_tx(): the transaction with these data was ended from outside, its answer will be nobody's. */
+void proto_asked_forget(struct proto_asked_queue *queue, const void *data);
+
 /* A new transaction, last of its connection; NULL (and the connection is overrun) when there is
  * no room. It owns `data` if there is one. */
 struct proto_tx *proto_tx_new(struct proto_conn *conn, void *data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What somebody gave to be let in, kept until the other side says whether it was good. */
+/* What somebody gave to be let in, kept until the other side says whether it was good; and the commands that wait for
+ * such answers. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,4 +179,64 @@ struct proto_attempt *proto_attempt_release(struct proto_conn *conn, struct prot
 	proto_attempt_end(conn, attempt, PROTO_LOGIN_UNKNOWN);
 	proto_free(conn, attempt, sizeof(*attempt));
 	return NULL;
+}
+
+static struct proto_asked *asked_at(const struct proto_asked_queue *q, unsigned i)
+{
+	return &q->at[(q->first + i) % q->max];
+}
+
+struct proto_asked *proto_asked_first(const struct proto_asked_queue *q)
+{
+	return q->n ? asked_at(q, 0) : NULL;
+}
+
+struct proto_asked proto_asked_take(struct proto_asked_queue *q)
+{
+	struct proto_asked asked = *asked_at(q, 0);
+
+	q->first = (q->first + 1) % q->max;
+	q->n--;
+	return asked;
+}
+
+void proto_asked_lose(struct proto_asked_queue *q)
+{
+	q->lost = true;
+	while (q->n)
+		proto_attempt_release(q->conn, proto_asked_take(q).attempt);
+}
+
+void proto_asked_make_room(struct proto_asked_queue *q)
+{
+	struct proto_asked *late = NULL;
+
+	if (q->n >= PROTO_ASKED_TXS_MAX)
+		late = asked_at(q, q->n - PROTO_ASKED_TXS_MAX);
+	if (late && late->tx)
+		proto_tx_done(late->tx, 1);
+	if (late)
+		late->tx = NULL;
+	if (q->n == q->max)
+		proto_asked_lose(q);
+}
+
+void proto_asked_add(struct proto_asked_queue *q, const struct proto_asked *asked)
+{
+	if (q->lost) {
+		proto_tx_done(asked->tx, 1);
+		return;
+	}
+	proto_attempt_hold(asked->attempt);
+	*asked_at(q, q->n++) = *asked;
+}
+
+void proto_asked_forget(struct proto_asked_queue *q, const void *data)
+{
+	for (unsigned i = 0; i < q->n; i++) {
+		struct proto_asked *asked = asked_at(q, i);
+
+		if (asked->tx && asked->tx->data == data)
+			asked->tx = NULL;
+	}
 }

@@ -12,7 +12,6 @@
 #define POP3_TEXT_MAX 4096 /* a longer line of a mail is taken in pieces */
 #define POP3_QUEUE_MAX \
 	512 /* commands without an answer; beyond it no answer is looked at any more */
-#define POP3_TXS_MAX  192         /* of them, that are told with their answer: the last ones */
 #define POP3_JSON_MAX (12u << 10) /* of a command, of an answer; lines beyond are left out */
 
 enum command { C_OTHER, C_USER, C_PASS, C_APOP, C_AUTH, C_STLS, C_LISTS, C_MAY_LIST, C_MAIL };
@@ -34,25 +33,17 @@ static const struct {
 	{ "TOP", C_MAIL },
 };
 
-struct asked {
-	struct proto_tx *tx;           /* NULL: it is told by now */
-	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
-	uint8_t command;               /* enum command */
-	bool args;
-};
-
 struct pop3 {
 	struct proto_conn *conn;
-	struct asked queue[POP3_QUEUE_MAX];
-	unsigned first, n;
-	bool lost; /* which answer is whose is not known */
+	struct proto_asked_queue queue;
+	struct proto_asked asked[POP3_QUEUE_MAX]; /* its room; `command` is an enum command */
 	bool greeted;
-	struct asked now; /* whose answer is being read */
-	bool lists;       /* more lines of it come, until a dot */
-	bool list_begun;  /* one of them is in the reply */
-	bool partial;     /* of such a line, there was a piece */
-	bool skip[2];     /* the rest of a line is left out */
-	bool over;        /* TLS begins */
+	struct proto_asked now; /* whose answer is being read */
+	bool lists;             /* more lines of it come, until a dot */
+	bool list_begun;        /* one of them is in the reply */
+	bool partial;           /* of such a line, there was a piece */
+	bool skip[2];           /* the rest of a line is left out */
+	bool over;              /* TLS begins */
 	struct sasl sasl;
 	struct proto_attempt *attempt; /* the last one */
 	struct mime mime;
@@ -109,7 +100,7 @@ static void begin_attempt(struct pop3 *p, enum command command)
 		p->attempt->login.method = "password";
 }
 
-/* What it belongs to, held for it; NULL: nothing. */
+/* What it belongs to; NULL: nothing. */
 static struct proto_attempt *take_login(struct pop3 *p, enum command command, struct cur rest)
 {
 	struct proto_login *login;
@@ -128,46 +119,12 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 		take_apop(login, rest);
 	else
 		sasl_begin(p->conn, &p->sasl, login, rest);
-	return proto_attempt_hold(p->attempt);
-}
-
-static struct asked *queue_at(struct pop3 *p, unsigned i)
-{
-	return &p->queue[(p->first + i) % POP3_QUEUE_MAX];
-}
-
-static struct asked take_from_queue(struct pop3 *p)
-{
-	struct asked asked = *queue_at(p, 0);
-
-	p->first = (p->first + 1) % POP3_QUEUE_MAX;
-	p->n--;
-	return asked;
-}
-
-static void lose(struct pop3 *p)
-{
-	p->lost = true;
-	while (p->n)
-		proto_attempt_release(p->conn, take_from_queue(p).attempt);
-}
-
-/* Room for another command: one that has waited too long is told without its answer. */
-static void make_room(struct pop3 *p)
-{
-	struct asked *late = p->n >= POP3_TXS_MAX ? queue_at(p, p->n - POP3_TXS_MAX) : NULL;
-
-	if (late && late->tx)
-		proto_tx_done(late->tx, 1);
-	if (late)
-		late->tx = NULL;
-	if (p->n == POP3_QUEUE_MAX)
-		lose(p);
+	return p->attempt;
 }
 
 static void take_command(struct pop3 *p, struct cur line)
 {
-	struct asked asked = { .tx = NULL };
+	struct proto_asked asked = { .tx = NULL };
 	struct cur rest = line, word;
 
 	if (p->sasl.expects) {
@@ -175,7 +132,7 @@ static void take_command(struct pop3 *p, struct cur line)
 			sasl_line(&p->sasl, &p->attempt->login, line);
 		return;
 	}
-	make_room(p);
+	proto_asked_make_room(&p->queue);
 	asked.tx = proto_fields_tx(p->conn, "pop3");
 	if (!asked.tx) {
 		proto_conn_give_up(p->conn);
@@ -187,12 +144,7 @@ static void take_command(struct pop3 *p, struct cur line)
 	say_request(asked.tx, asked.command, word, rest);
 	asked.attempt = take_login(p, asked.command, rest);
 	proto_tx_done(asked.tx, 0);
-	if (p->lost) {
-		proto_attempt_release(p->conn, asked.attempt);
-		proto_tx_done(asked.tx, 1);
-		return;
-	}
-	*queue_at(p, p->n++) = asked;
+	proto_asked_add(&p->queue, &asked);
 }
 
 static void attempt_answered(struct pop3 *p, bool good)
@@ -224,12 +176,12 @@ static void say_reply(struct pop3 *p, bool cut)
 }
 
 /* Nobody asked for what greets: who does not wait for it has sent commands by then. */
-static struct asked next_asked(struct pop3 *p)
+static struct proto_asked next_asked(struct pop3 *p)
 {
-	struct asked asked = { .tx = NULL };
+	struct proto_asked asked = { .tx = NULL };
 
-	if (p->n && p->greeted)
-		return take_from_queue(p);
+	if (p->queue.n && p->greeted)
+		return proto_asked_take(&p->queue);
 	p->greeted = true;
 	asked.tx = proto_fields_tx(p->conn, "pop3");
 	if (asked.tx)
@@ -237,7 +189,7 @@ static struct asked next_asked(struct pop3 *p)
 	return asked;
 }
 
-static bool is_list(const struct asked *asked)
+static bool is_list(const struct proto_asked *asked)
 {
 	return asked->command == C_LISTS || asked->command == C_MAIL ||
 	       ((asked->command == C_MAY_LIST || asked->command == C_AUTH) && !asked->args);
@@ -267,10 +219,11 @@ static bool starts(struct cur c, const char *word)
 /* RFC 5034: `+ ` asks for the next line. */
 static void take_status(struct pop3 *p, struct cur line)
 {
+	const struct proto_asked *first = proto_asked_first(&p->queue);
 	bool good = starts(line, "+OK");
 
 	if (!good && !starts(line, "-ERR")) {
-		if (starts(line, "+") && p->n && queue_at(p, 0)->command == C_AUTH)
+		if (starts(line, "+") && first && first->command == C_AUTH)
 			p->sasl.expects = true;
 		return;
 	}
@@ -324,7 +277,7 @@ static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur
 		return;
 	if (side == 0) {
 		take_command(p, line);
-	} else if (p->lost) {
+	} else if (p->queue.lost) {
 		return;
 	} else if (p->lists) {
 		p->skip[1] = false;
@@ -377,6 +330,8 @@ static void *pop3_open(struct proto_conn *conn)
 	if (!p)
 		return NULL;
 	p->conn = conn;
+	p->queue =
+		(struct proto_asked_queue){ .conn = conn, .at = p->asked, .max = POP3_QUEUE_MAX };
 	p->greeted = proto_conn_info(conn)->midstream;
 	return p;
 }
@@ -385,7 +340,7 @@ static void pop3_close(void *state)
 {
 	struct pop3 *p = state;
 
-	lose(p);
+	proto_asked_lose(&p->queue);
 	proto_attempt_release(p->conn, p->attempt);
 	proto_free(p->conn, p, sizeof(*p));
 }
@@ -394,12 +349,8 @@ static void pop3_free_tx(void *data)
 {
 	struct pop3 *p = proto_conn_state(((struct proto_fields *)data)->conn);
 
-	for (unsigned i = 0; p && i < p->n; i++) {
-		struct asked *asked = queue_at(p, i);
-
-		if (asked->tx && asked->tx->data == data)
-			asked->tx = NULL;
-	}
+	if (p)
+		proto_asked_forget(&p->queue, data);
 	if (p && p->now.tx && p->now.tx->data == data)
 		p->now.tx = NULL;
 	proto_fields_free(data);
