@@ -432,6 +432,26 @@ struct cur text_until(struct cur *c, char stop)
 	return part;
 }
 
+void text_skip_blanks(struct cur *c)
+{
+	while (cur_left(c) && (!c->at[0] || isspace(c->at[0])))
+		cur_skip(c, 1);
+}
+
+struct cur text_word(struct cur *c)
+{
+	struct cur word;
+
+	text_skip_blanks(c);
+	word = *c;
+	while (cur_left(c) && c->at[0] && !isspace(c->at[0]))
+		cur_skip(c, 1);
+	word.end = c->at;
+	if (cur_left(c) && c->at[0])
+		cur_skip(c, 1);
+	return word;
+}
+
 struct cur text_zero(struct cur *c)
 {
 	const uint8_t *end = cur_left(c) ? memchr(c->at, '\0', cur_left(c)) : NULL;

@@ -120,7 +120,10 @@ bool text_same(struct cur a, struct cur b);
 bool text_has(struct cur c, const char *text);
 /* Everything before the next `stop`, which is skipped. */
 struct cur text_until(struct cur *c, char stop);
-/* The same up to a NUL; without one it fails. */
+void text_skip_blanks(struct cur *c); /* white space and NULs in front */
+/* The next word, behind such: it ends with white space, of which one character is skipped, or in front of a NUL. */
+struct cur text_word(struct cur *c);
+/* As text_until(), up to a NUL; without one it fails. */
 struct cur text_zero(struct cur *c);
 /* A line of at most `max` bytes, its end cut off; `whole`: the end was there, else the line goes
  * on. Returns how many bytes it used; 0: not there yet, unless this is the `end`. */

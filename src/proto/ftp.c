@@ -117,8 +117,10 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 	proto_conn_expect(ftp->conn, &e);
 }
 
+/* To servers that read it as a string, what is given ends with a NUL. */
 static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
 {
+	struct cur text = text_until(&rest, '\0');
 	bool user = text_is(command, "USER");
 
 	if (user || !ftp->attempt || ftp->attempt->over) {
@@ -126,9 +128,9 @@ static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
 		ftp->attempt = proto_attempt_new(ftp->conn);
 	}
 	if (ftp->attempt && user)
-		proto_login_user(&ftp->attempt->login, rest.at, cur_left(&rest));
+		proto_login_user(&ftp->attempt->login, text.at, cur_left(&text));
 	else if (ftp->attempt && text_is(command, "PASS"))
-		proto_login_password(&ftp->attempt->login, rest.at, cur_left(&rest));
+		proto_login_password(&ftp->attempt->login, text.at, cur_left(&text));
 }
 
 static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur rest)
@@ -143,18 +145,17 @@ static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, s
 	proto_asked_add(&ftp->queue, &asked);
 }
 
+/* Blanks in front of a command some servers skip and others refuse, and each of them takes another set of characters
+ * for blanks (ProFTPD all of C's). */
 static void take_command(struct ftp *ftp, struct cur line, bool cut)
 {
+	struct cur rest = line, command = text_word(&rest);
 	struct proto_tx *tx;
-	struct cur command = line, rest;
 
 	proto_asked_make_room(&ftp->queue);
 	tx = proto_fields_tx(ftp->conn, NULL);
 	if (!tx)
 		return;
-	rest = behind(line, ' ');
-	cur_limit(&command, cur_ok(&rest) ? (size_t)(rest.at - line.at) : cur_left(&line));
-	command = text_trim(command);
 	rest = text_trim(rest);
 	proto_fields_add(tx->data, BUFFER_FTP_COMMAND, command.at, cur_left(&command));
 	if (cur_left(&rest))
@@ -379,11 +380,14 @@ static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port
 		"SYST\r\n", "EPRT ", "SIZE " };
 	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 6;
 	enum proto_guess best = PROTO_IS_NOT;
+	struct cur c = cur_make(bytes, len);
 
+	if (port)
+		text_skip_blanks(&c);
 	for (size_t i = 0; i < n_first; i++) {
-		size_t all = strlen(first[i]), n = all < len ? all : len;
+		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
 
-		if (strncasecmp((const char *)bytes, first[i], n) == 0)
+		if (strncasecmp((const char *)c.at, first[i], n) == 0)
 			best = n == all ? PROTO_IS : PROTO_MAY_BE;
 		if (best == PROTO_IS)
 			break;

@@ -82,8 +82,9 @@ static void say_request(struct proto_tx *tx, enum command command, struct cur wo
 
 static void take_apop(struct proto_login *login, struct cur rest)
 {
-	struct cur user = text_until(&rest, ' ');
+	struct cur user = text_word(&rest);
 
+	rest = text_trim(rest);
 	login->method = "apop";
 	proto_login_user(login, user.at, cur_left(&user));
 	proto_login_hash(login, rest.at, cur_left(&rest));
@@ -100,10 +101,11 @@ static void begin_attempt(struct pop3 *p, enum command command)
 		p->attempt->login.method = "password";
 }
 
-/* What it belongs to; NULL: nothing. */
-static struct proto_attempt *take_login(struct pop3 *p, enum command command, struct cur rest)
+/* What it belongs to; NULL: nothing. To servers that read it as a string, what is given ends with a NUL. */
+static struct proto_attempt *take_login(struct pop3 *p, enum command command, struct cur text)
 {
 	struct proto_login *login;
+	struct cur rest;
 
 	if (command < C_USER || command > C_AUTH)
 		return NULL;
@@ -111,6 +113,7 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 	if (!p->attempt)
 		return NULL;
 	login = &p->attempt->login;
+	rest = text_until(&text, '\0');
 	if (command == C_USER)
 		proto_login_user(login, rest.at, cur_left(&rest));
 	else if (command == C_PASS)
@@ -118,8 +121,15 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 	else if (command == C_APOP)
 		take_apop(login, rest);
 	else
-		sasl_begin(p->conn, &p->sasl, login, rest);
+		sasl_begin(p->conn, &p->sasl, login, text_trim(rest));
 	return p->attempt;
+}
+
+static bool has_args(struct cur rest)
+{
+	struct cur text = text_trim(text_until(&rest, '\0'));
+
+	return cur_left(&text);
 }
 
 static void take_command(struct pop3 *p, struct cur line)
@@ -138,9 +148,9 @@ static void take_command(struct pop3 *p, struct cur line)
 		proto_conn_give_up(p->conn);
 		return;
 	}
-	word = text_until(&rest, ' ');
+	word = text_word(&rest);
 	asked.command = (uint8_t)command_of(word);
-	asked.args = cur_left(&rest);
+	asked.args = has_args(rest);
 	say_request(asked.tx, asked.command, word, rest);
 	asked.attempt = take_login(p, asked.command, rest);
 	proto_tx_done(asked.tx, 0);
@@ -363,11 +373,14 @@ static enum proto_guess guess_client(bool port, const uint8_t *bytes, size_t len
 		"PASS ", "AUTH", "QUIT\r\n", "STAT\r\n", "LIST", "RETR ", "TOP ", "NOOP\r\n" };
 	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 4;
 	enum proto_guess best = PROTO_IS_NOT;
+	struct cur c = cur_make(bytes, len);
 
+	if (port)
+		text_skip_blanks(&c);
 	for (size_t i = 0; i < n_first && best != PROTO_IS; i++) {
-		size_t all = strlen(first[i]), n = all < len ? all : len;
+		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
 
-		if (strncasecmp((const char *)bytes, first[i], n) == 0)
+		if (strncasecmp((const char *)c.at, first[i], n) == 0)
 			best = n == all ? PROTO_IS : PROTO_MAY_BE;
 	}
 	return best;

@@ -181,6 +181,29 @@ static void test_logins(void **state)
 	kit_show_logins = false;
 }
 
+/* Some servers skip blanks in front, or take others than a space for one; for some a NUL ends the line. */
+static void test_blanks_and_zeros(void **state)
+{
+	static const struct kit_part parts[] = { C(" \t USER a\r\n"), S("220 FTP\r\n"),
+		S("331 p\r\n"), C("\0\tpass\tx\0y\r\n"), S("530 no\r\n"), C("USER\r b\n"),
+		S("331 p\r\n"), C("\r PASS z z \r\n"), S("230 in\r\n"), C("\v\fPASV\0 x\r\n"),
+		S("227 (1,2,3,4,1,2)\r\n"), C(" \r\n"), S("500 what\r\n"), C("\tRETR  f\r\n") };
+	static const char *const lines[] = { "ftp.command=USER\n", "ftp.command_data=a\n",
+		"ftp.command=pass\n", "ftp.command_data=x\\x00y\n", "ftp.command=PASV\n",
+		"ftp.command_data=\\x00 x\n", "ftp.command=\n",
+		"expect ftp-data 258 1 1 RETR f\n" };
+
+	(void)state;
+	kit_check(&tcp, PARTS(parts), NULL);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_true(kit_has(&tcp, PARTS(parts), lines[i]));
+	kit_show_logins = true;
+	kit_check_lines(
+		&tcp, PARTS(parts), "login ", "login - a x - failure\nlogin - b z z - success\n");
+	kit_show_logins = false;
+	kit_spoil(&tcp, PARTS(parts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_many_commands),
 		cmocka_unit_test(test_too_many_commands),
 		cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_blanks_and_zeros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

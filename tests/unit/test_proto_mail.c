@@ -127,6 +127,37 @@ static void test_pop3_logins(void **state)
 	check_logins("", early, N(early));
 }
 
+/* Blanks in front or others than a space; for some servers a NUL ends the line. */
+static void test_pop3_blanks_and_zeros(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ " USER u\r\n", "+OK\r\n", "\t \rpass p q \r\n", "-ERR no\r\n",
+			"login password u p q  - failure\n" },
+		{ "USER\tu\r\n", "+OK\r\n", "PASS\tp\r\n", "+OK\r\n",
+			"login password u p - success\n" },
+		{ "\tAPOP\t u\t c4c9\r\n", "+OK\r\n", "", "", "login apop u - c4c9 success\n" },
+		{ " AUTH  PLAIN AHUAcA==\r\n", "+OK\r\n", "", "", "login plain u p - success\n" },
+		{ "LIST  \r\nUSER u\r\nPASS p\r\n", "+OK\r\n-ERR\r\n.\r\n+OK\r\n+OK\r\n", "", "",
+			"login password u p - success\n" },
+	};
+	static const struct kit_part zeros[] = { S("+OK hi\r\n"),
+		C("\0USER u\0x\r\nPASS\0 p\r\nLIST\0 1\r\n"),
+		S("+OK\r\n-ERR\r\n+OK\r\n1 2\r\n.\r\n") };
+	static const struct kit_part early[] = { C(" \tSTAT\r\n"), S("+OK\r\n+OK 0 0\r\n") };
+
+	(void)state;
+	check_logins("+OK hello\r\n", attempts, N(attempts));
+	kit_check(&tcp, zeros, N(zeros), NULL);
+	assert_true(kit_has(&tcp, zeros, N(zeros),
+		"{\"command\":\"LIST\",\"args\":[\"\\u0000\",\"1\"]},\"response\":{\"success\":"
+		"true,\"status\":\"OK\",\"header\":\"\",\"data\":[\"1 2\"]}"));
+	kit_show_logins = true;
+	kit_check_lines(&tcp, zeros, N(zeros), "login ", "login password u - - failure\n");
+	kit_show_logins = false;
+	kit_spoil(&tcp, zeros, N(zeros));
+	assert_true(kit_has(&pop3, early, N(early), "{\"command\":\"STAT\",\"args\":[]}"));
+}
+
 static void test_imap_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -398,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pop3),
 		cmocka_unit_test(test_pop3_logins),
+		cmocka_unit_test(test_pop3_blanks_and_zeros),
 		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
 		cmocka_unit_test(test_imap_logins),
