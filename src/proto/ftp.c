@@ -18,6 +18,7 @@
 #define FTP_CODES_JSON (3u << 10) /* of the list of codes, and of that of replies */
 #define FTP_REPLY_JSON (24u << 10)
 
+enum { TELNET_SE = 240, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 }; /* RFC 854 */
 enum { ASKED_OTHER, ASKED_TLS }; /* struct proto_asked, command */
 
 struct ftp {
@@ -290,6 +291,45 @@ static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 	answered(ftp, code);
 }
 
+/* Behind IAC. `name`: it is in front of a line, where some servers leave out every command, known or not; behind that it
+ * may be text of another character set, as others have it everywhere. */
+static void take_telnet(struct cur *c, bool name, struct out *o)
+{
+	bool last = !cur_left(c);
+	uint8_t what = cur_u8(c);
+
+	if (what >= TELNET_WILL && what <= TELNET_DONT)
+		cur_skip(c, 1);
+	if (what == TELNET_IAC || (what < TELNET_SE && !name))
+		out_char(o, (char)TELNET_IAC);
+	if (what < TELNET_SE && !name && !last)
+		out_char(o, (char)what);
+}
+
+/* RFC 959, 4.1.3: the connection is Telnet's, so its commands may stand anywhere in a line; ABOR comes behind two of
+ * them. And a server refuses options in front of its reply. The end of a line is one even there: to many servers these
+ * bytes mean nothing. */
+static struct cur without_telnet(struct cur line, char room[static FTP_LINE_MAX + 1])
+{
+	struct out o = out_make(room, FTP_LINE_MAX + 1);
+	bool begun = false, behind_name = false;
+
+	if (!cur_left(&line) || !memchr(line.at, TELNET_IAC, cur_left(&line)))
+		return line;
+	while (cur_left(&line)) {
+		uint8_t byte = cur_u8(&line);
+
+		if (byte == TELNET_IAC) {
+			take_telnet(&line, !behind_name, &o);
+			continue;
+		}
+		behind_name |= begun && isspace(byte);
+		begun |= !isspace(byte);
+		out_char(&o, (char)byte);
+	}
+	return cur_make(room, o.len);
+}
+
 /* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
 static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 {
@@ -297,6 +337,7 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 	size_t len = stop ? (size_t)(stop - c.at) : cur_left(&c);
 	size_t used = stop ? len + 1 : len;
 	bool cut = len > FTP_LINE_MAX || (!stop && len == FTP_LINE_MAX);
+	char plain[FTP_LINE_MAX + 1];
 
 	if (!stop && !cut && !end)
 		return 0;
@@ -308,6 +349,7 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 		cur_limit(&c, len);
 		while (cur_left(&c) && c.end[-1] == '\r')
 			c.end--;
+		c = without_telnet(c, plain);
 		if (side)
 			take_reply(ftp, c, cut);
 		else
@@ -372,7 +414,7 @@ static void ftp_free_tx(void *data)
 	proto_fields_free(data);
 }
 
-/* The last ones are words of other protocols too. */
+/* On its port, Telnet's commands in front are its own. The last ones are words of other protocols too. */
 static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port)
 {
 	static const char *const first[] = { "USER ", "AUTH ", "FEAT\r\n", "PORT ", "PASV\r\n",
@@ -381,9 +423,13 @@ static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port
 	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 6;
 	enum proto_guess best = PROTO_IS_NOT;
 	struct cur c = cur_make(bytes, len);
+	char plain[FTP_LINE_MAX + 1];
 
-	if (port)
+	if (port) {
+		cur_limit(&c, FTP_LINE_MAX);
+		c = without_telnet(c, plain);
 		text_skip_blanks(&c);
+	}
 	for (size_t i = 0; i < n_first; i++) {
 		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
 

@@ -241,6 +241,9 @@ static enum proto_guess guess_negotiation(struct cur c)
 	return PROTO_MAY_BE;
 }
 
+#define FTP_PORT \
+	21 /* its clients may say the same (RFC 959, 4.1.3): what the server says decides */
+
 static bool is_text(uint8_t byte)
 {
 	return byte >= ' ' || memchr("\0\a\b\t\n\v\f\r\x1b", byte, 9);
@@ -252,14 +255,17 @@ static enum proto_guess telnet_guess(
 	struct shell_prompt prompt = { 0 };
 	struct cur c = cur_make(bytes, len);
 
-	(void)info;
 	while (cur_left(&c) && c.at[0] != IAC) {
 		if (side == 0 || !is_text(c.at[0]))
 			return PROTO_IS_NOT;
 		shell_prompt_add(&prompt, cur_u8(&c));
 	}
-	if (cur_left(&c))
-		return guess_negotiation(c);
+	if (cur_left(&c)) {
+		enum proto_guess guess = guess_negotiation(c);
+
+		return side == 0 && info->port[1] == FTP_PORT && guess == PROTO_IS ? PROTO_MAY_BE
+										   : guess;
+	}
 	return shell_prompt_asks_user(&prompt) && !prompt.over ? PROTO_IS : PROTO_MAY_BE;
 }
 

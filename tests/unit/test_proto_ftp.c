@@ -204,6 +204,74 @@ static void test_blanks_and_zeros(void **state)
 	kit_spoil(&tcp, PARTS(parts));
 }
 
+#define IAC "\xff"
+
+/* Telnet's commands in front and inside of a command, and in front of a reply; IAC itself, and 0xff alone in a name. */
+static void test_telnet_commands(void **state)
+{
+	static const struct kit_part parts[] = { C(IAC "\xfd\x18" IAC "\xfb\x01USER a\r\n"),
+		S("220 FTP\r\n"),
+		S(IAC "\xfc\x18" IAC "\xfe\x01"
+		      "331 p\r\n"),
+		C(" P" IAC "\xf1"
+		  "A" IAC "\x05SS" IAC "\xfd\n x" IAC "\xff" IAC "\xfdqy\r\n"),
+		S("500 empty\r\n530 no\r\n"),
+		C(IAC "\xf4" IAC "\xf2"
+		      "ABOR" IAC "\xf9\r\n"),
+		S("226 none\r\n"), C("CWD n" IAC "i" IAC "\r\n"), S("250 " IAC "i\r\n"),
+		C(IAC "\r\n"), S("500 what\r\n") };
+	static const char *const lines[] = { "ftp.command=USER\n", "ftp.command=PASS\n",
+		"ftp.command=ABOR\n", "ftp.command_data=n\\xffi\\xff\n", "ftp.command=\n",
+		"ftp.reply=p\n", "ftp.reply=\\xffi\n" };
+
+	(void)state;
+	kit_check(&tcp, PARTS(parts), NULL);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_true(kit_has(&tcp, PARTS(parts), lines[i]));
+	kit_show_logins = true;
+	kit_check_lines(&tcp, PARTS(parts), "login ", "login - a - - failure\n");
+	kit_show_logins = false;
+	kit_spoil(&tcp, PARTS(parts));
+}
+
+/* A line full of them, and such that goes on behind what is kept. */
+static void test_nothing_but_telnet(void **state)
+{
+	static char line[6000];
+	const struct kit_part parts[] = { S("220 FTP\r\n"), { 0, line, 0 }, C("\nQUIT\r\n") };
+	struct kit_part said[3];
+
+	(void)state;
+	memcpy(said, parts, sizeof(parts));
+	memset(line, 0xff, sizeof(line));
+	for (size_t len = 4090; len < 4100; len++) {
+		said[1].len = len;
+		kit_run(&tcp, said, 3, 0, SIZE_MAX);
+		assert_int_equal(
+			strstr(kit_text, "!ftp.request_command_too_long") != NULL, len > 4095);
+		assert_non_null(strstr(kit_text, "\"command\":\"QUIT\""));
+	}
+	said[1].len = sizeof(line);
+	kit_check(&tcp, said, 3, NULL);
+}
+
+/* Whoever speaks first to FTP's port may speak Telnet; what the server says decides. */
+static void test_telnet_on_the_port(void **state)
+{
+	static const struct kit_part ftp[] = { C(IAC "\xfd\x18"), C("FOO\r\nUSER x\r\n"),
+		S("220 hello\r\n") };
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	assert_true(kit_has(&tcp, PARTS(ftp), "ftp.command=USER\n"));
+	kit_check(&tcp, PARTS(ftp), NULL);
+	kit_feed(conn, 0, (const uint8_t *)IAC "\xfd\x18", 3);
+	assert_int_equal(proto_conn_app(conn), PROTO_NONE);
+	kit_feed(conn, 1, (const uint8_t *)IAC "\xfb\x18login: ", 10);
+	assert_int_equal(proto_conn_app(conn), PROTO_TELNET);
+	proto_conn_free(conn);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +283,9 @@ int main(void)
 		cmocka_unit_test(test_too_many_commands),
 		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_blanks_and_zeros),
+		cmocka_unit_test(test_telnet_commands),
+		cmocka_unit_test(test_nothing_but_telnet),
+		cmocka_unit_test(test_telnet_on_the_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
