@@ -191,6 +191,11 @@ struct proto_asked *proto_asked_first(const struct proto_asked_queue *q)
 	return q->n ? asked_at(q, 0) : NULL;
 }
 
+struct proto_asked *proto_asked_last(const struct proto_asked_queue *q)
+{
+	return q->n ? asked_at(q, q->n - 1) : NULL;
+}
+
 struct proto_asked proto_asked_take(struct proto_asked_queue *q)
 {
 	struct proto_asked asked = *asked_at(q, 0);

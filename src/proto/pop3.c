@@ -12,9 +12,22 @@
 #define POP3_TEXT_MAX 4096 /* a longer line of a mail is taken in pieces */
 #define POP3_QUEUE_MAX \
 	512 /* commands without an answer; beyond it no answer is looked at any more */
+#define POP3_WAIT_MAX \
+	(16u << 10) /* of a client that waits for no answer to AUTH; see must_wait() */
 #define POP3_JSON_MAX (12u << 10) /* of a command, of an answer; lines beyond are left out */
 
-enum command { C_OTHER, C_USER, C_PASS, C_APOP, C_AUTH, C_STLS, C_LISTS, C_MAY_LIST, C_MAIL };
+enum command {
+	C_OTHER,
+	C_USER,
+	C_PASS,
+	C_APOP,
+	C_AUTH,
+	C_STLS,
+	C_LISTS,
+	C_MAY_LIST,
+	C_MAIL,
+	C_KNOWN /* nothing else about it matters */
+};
 
 static const struct {
 	const char *word;
@@ -31,6 +44,11 @@ static const struct {
 	{ "LANG", C_MAY_LIST },
 	{ "RETR", C_MAIL },
 	{ "TOP", C_MAIL },
+	{ "QUIT", C_KNOWN },
+	{ "STAT", C_KNOWN },
+	{ "DELE", C_KNOWN },
+	{ "NOOP", C_KNOWN },
+	{ "RSET", C_KNOWN },
 };
 
 struct pop3 {
@@ -45,6 +63,9 @@ struct pop3 {
 	bool skip[2];           /* the rest of a line is left out */
 	bool over;              /* TLS begins */
 	struct sasl sasl;
+	bool asks; /* the server waits for another line of AUTH's */
+	bool held; /* there is something of the client that waits for what the server says */
+	bool gap;  /* there was one: what it says to AUTH may not be waited for */
 	struct proto_attempt *attempt; /* the last one */
 	struct mime mime;
 	struct out reply;
@@ -90,6 +111,13 @@ static void take_apop(struct proto_login *login, struct cur rest)
 	proto_login_hash(login, rest.at, cur_left(&rest));
 }
 
+static bool has_args(struct cur rest)
+{
+	struct cur text = text_trim(text_until(&rest, '\0'));
+
+	return cur_left(&text);
+}
+
 /* PASS goes on with what USER began. */
 static void begin_attempt(struct pop3 *p, enum command command)
 {
@@ -109,6 +137,8 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 
 	if (command < C_USER || command > C_AUTH)
 		return NULL;
+	if (command == C_AUTH && !has_args(text)) /* it asks which mechanisms there are */
+		return NULL;
 	begin_attempt(p, command);
 	if (!p->attempt)
 		return NULL;
@@ -125,11 +155,25 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 	return p->attempt;
 }
 
-static bool has_args(struct cur rest)
+/* The last command is AUTH with a mechanism, and not answered. */
+static bool in_auth(const struct pop3 *p)
 {
-	struct cur text = text_trim(text_until(&rest, '\0'));
+	const struct proto_asked *last = proto_asked_last(&p->queue);
 
-	return cur_left(&text);
+	return last && last->command == C_AUTH && last->args;
+}
+
+/* RFC 5034: a line behind AUTH belongs to it if the server has asked for one with `+ `, else it is the next command. A
+ * client that does not wait for that must. */
+static bool must_wait(const struct pop3 *p, size_t len)
+{
+	return in_auth(p) && !p->asks && !p->gap && len <= POP3_WAIT_MAX;
+}
+
+/* When what the server says is not known, a command is known by its name. */
+static bool is_for_auth(const struct pop3 *p, struct cur line)
+{
+	return p->asks || (p->sasl.expects && command_of(text_word(&line)) == C_OTHER);
 }
 
 static void take_command(struct pop3 *p, struct cur line)
@@ -137,11 +181,13 @@ static void take_command(struct pop3 *p, struct cur line)
 	struct proto_asked asked = { .tx = NULL };
 	struct cur rest = line, word;
 
-	if (p->sasl.expects) {
+	if (is_for_auth(p, line)) {
+		p->asks = false;
 		if (p->attempt)
 			sasl_line(&p->sasl, &p->attempt->login, line);
 		return;
 	}
+	p->sasl.expects = false;
 	proto_asked_make_room(&p->queue);
 	asked.tx = proto_fields_tx(p->conn, "pop3");
 	if (!asked.tx) {
@@ -160,7 +206,7 @@ static void take_command(struct pop3 *p, struct cur line)
 static void attempt_answered(struct pop3 *p, bool good)
 {
 	if (p->now.command == C_AUTH)
-		p->sasl.expects = false;
+		p->sasl.expects = p->asks = false;
 	if (p->now.attempt && !(good && p->now.command == C_USER)) /* it asks for the password */
 		proto_attempt_end(
 			p->conn, p->now.attempt, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
@@ -229,12 +275,10 @@ static bool starts(struct cur c, const char *word)
 /* RFC 5034: `+ ` asks for the next line. */
 static void take_status(struct pop3 *p, struct cur line)
 {
-	const struct proto_asked *first = proto_asked_first(&p->queue);
 	bool good = starts(line, "+OK");
 
 	if (!good && !starts(line, "-ERR")) {
-		if (starts(line, "+") && first && first->command == C_AUTH)
-			p->sasl.expects = true;
+		p->asks |= starts(line, "+") && in_auth(p);
 		return;
 	}
 	cur_skip(&line, good ? 3 : 4);
@@ -286,6 +330,7 @@ static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur
 	if (skip)
 		return;
 	if (side == 0) {
+		p->held = false;
 		take_command(p, line);
 	} else if (p->queue.lost) {
 		return;
@@ -297,6 +342,22 @@ static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur
 	}
 }
 
+/* Whether the rest waits for the other side: what the server says behind its word to AUTH is about what the client has
+ * sent by then. */
+static bool stays(struct pop3 *p, unsigned side, size_t len, bool end)
+{
+	bool stays = must_wait(p, len);
+
+	if (side == 1)
+		stays = p->held && (p->asks || !in_auth(p)) && len <= POP3_WAIT_MAX;
+	stays = stays && !end;
+	if (side == 0)
+		p->held |= stays;
+	if (stays)
+		proto_conn_wait(p->conn, side);
+	return stays;
+}
+
 static size_t pop3_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -305,7 +366,7 @@ static size_t pop3_feed(struct proto_conn *conn, void *state, unsigned side, con
 	bool whole;
 
 	(void)conn;
-	while (cur_left(&c) && !p->over) {
+	while (cur_left(&c) && !p->over && !stays(p, side, cur_left(&c), end)) {
 		size_t used = text_line(c.at, cur_left(&c),
 			side && p->lists ? POP3_TEXT_MAX : POP3_LINE_MAX, end, &line, &whole);
 
@@ -326,6 +387,8 @@ static void pop3_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 
 	(void)conn;
 	(void)len;
+	p->gap = true;
+	p->held = false;
 	if (side == 1)
 		p->partial = false;
 	if (side == 1 && p->lists && p->now.tx && p->now.command == C_MAIL)

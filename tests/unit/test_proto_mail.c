@@ -158,6 +158,85 @@ static void test_pop3_blanks_and_zeros(void **state)
 	assert_true(kit_has(&pop3, early, N(early), "{\"command\":\"STAT\",\"args\":[]}"));
 }
 
+/* Behind AUTH comes a command, unless the server asks for more: also when the client does not wait for that, and the
+ * server answers all at once. */
+static void test_pop3_auth_refused(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ "AUTH X\r\n", "-ERR no\r\n", "FOO\r\nUSER u\r\nPASS p\r\n",
+			"-ERR\r\n+OK\r\n+OK\r\n", "login password u p - success\n" },
+		{ "AUTH X\r\nFOO\r\nUSER u\r\nPASS p\r\n", "-ERR no\r\n-ERR\r\n+OK\r\n-ERR\r\n",
+			"APOP v 0a\r\n", "+OK\r\n",
+			"login password u p - failure\nlogin apop v - 0a success\n" },
+		{ "AUTH PLAIN\r\nUSER u\r\nPASS p\r\n", "-ERR\r\n+OK\r\n", "", "+OK\r\n",
+			"login password u p - success\n" },
+		{ "AUTH PLAIN\r\nAHUAcA==\r\nSTAT\r\n", "+ \r\n+OK\r\n", "RSET\r\n",
+			"+OK\r\n+OK\r\n", "login plain u p - success\n" },
+		{ "AUTH LOGIN\r\ndQ==\r\nUSER\r\nSTAT\r\n", "+ x\r\n+ y\r\n-ERR\r\n", "AUTH X\r\n",
+			"-ERR\r\n", "login login u Q!\x5cx11 - failure\n" },
+		{ "AUTH X\r\n", "+ 1\r\n", "USER\r\n", "+ 2\r\n", "" },
+		{ "AUTH PLAIN\r\n*\r\n", "+ \r\n-ERR\r\n", "USER u\r\n", "+OK\r\n",
+			"login password u - - unknown\n" },
+		{ "AUTH PLAIN\r\nAHUAcA==\r\nUSER v\r\n", "", "", "",
+			"login plain u p - unknown\nlogin password v - - unknown\n" },
+		{ "USER u\r\n", "+OK\r\n", "AUTH\r\nPASS p\r\n", "+OK\r\nPLAIN\r\n.\r\n+OK\r\n",
+			"login password u p - success\n" },
+	};
+	static const struct attempt early[] = { { "CAPA\r\nAUTH X\r\nUSER u\r\nPASS p\r\n",
+		"+OK hello\r\n+OK\r\nSASL\r\n.\r\n-ERR\r\n+OK\r\n-ERR no\r\n", "", "",
+		"login password u p - failure\n" } };
+	static const struct kit_part told[] = { S("+OK hi\r\n"), C("AUTH X\r\nFOO\r\nBAR\r\n"),
+		S("-ERR 1\r\n-ERR 2\r\n-ERR 3\r\n"), C("AUTH Y\r\nQUIT\r\n") };
+
+	(void)state;
+	check_logins("+OK hello\r\n", attempts, N(attempts));
+	check_logins("", early, N(early));
+	kit_check(&tcp, told, N(told),
+		"pop3 \"pop3\":{\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
+		"\"hi\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"AUTH\",\"args\":[\"X\"]},\"response\":"
+		"{\"success\":false,\"status\":\"ERR\",\"header\":\"1\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"FOO\",\"args\":[]},\"response\":"
+		"{\"success\":false,\"status\":\"ERR\",\"header\":\"2\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"BAR\",\"args\":[]},\"response\":"
+		"{\"success\":false,\"status\":\"ERR\",\"header\":\"3\"}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"AUTH\",\"args\":[\"Y\"]}}\n"
+		"pop3 \"pop3\":{\"request\":{\"command\":\"QUIT\",\"args\":[]}}\n");
+	kit_spoil(&tcp, told, N(told));
+}
+
+/* A server that says nothing to AUTH, or of whom something was not seen, does not keep commands from us. */
+static void test_pop3_auth_not_decided(void **state)
+{
+	static char client[40000];
+	struct out o = out_make(client, sizeof(client));
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	kit_show_logins = true;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)"+OK hi\r\n", 8);
+	out_str(&o, "AUTH X\r\n");
+	for (unsigned i = 0; i < 1500; i++)
+		out_str(&o, "APOP u 0af1\r\n");
+	kit_feed(conn, 0, (const uint8_t *)client, o.len);
+	assert_non_null(strstr(kit_text, "login apop u - 0af1 unknown\n"));
+	assert_false(proto_conn_overrun(conn));
+	proto_conn_free(conn);
+
+	conn = kit_open(&tcp);
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)"+OK hi\r\n", 8);
+	kit_feed(conn, 0, (const uint8_t *)"AUTH PLAIN\r\n", 12);
+	proto_gap(conn, 1, 4);
+	kit_feed(conn, 0, (const uint8_t *)"AHUAcA==\r\nUSER v\r\n", 18);
+	kit_feed(conn, 1, (const uint8_t *)"x\r\n+OK\r\n+OK\r\n", 13);
+	assert_non_null(strstr(kit_text, "login plain u p - success\n"));
+	assert_non_null(strstr(kit_text, "\"command\":\"USER\",\"args\":[\"v\"]"));
+	proto_conn_free(conn);
+	kit_show_logins = false;
+}
+
 static void test_imap_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -430,6 +509,8 @@ int main(void)
 		cmocka_unit_test(test_pop3),
 		cmocka_unit_test(test_pop3_logins),
 		cmocka_unit_test(test_pop3_blanks_and_zeros),
+		cmocka_unit_test(test_pop3_auth_refused),
+		cmocka_unit_test(test_pop3_auth_not_decided),
 		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
 		cmocka_unit_test(test_imap_logins),
