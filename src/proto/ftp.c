@@ -15,7 +15,8 @@
 #define FTP_LINE_MAX 4096u
 #define FTP_QUEUE_MAX \
 	1024 /* commands without an answer; beyond it no answer is looked at any more */
-#define FTP_CODES_JSON (3u << 10) /* of the list of codes, and of that of replies */
+#define FTP_REPLY_MAX  (64u << 10) /* bytes of one; lines beyond are not looked at */
+#define FTP_CODES_JSON (3u << 10)  /* of the list of codes, and of that of replies */
 #define FTP_REPLY_JSON (24u << 10)
 
 enum { TELNET_SE = 240, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 }; /* RFC 854 */
@@ -243,17 +244,24 @@ static void answered(struct ftp *ftp, unsigned code)
 /* `code`: empty, if the line is none that begins or ends a reply. */
 static void say_reply(struct proto_tx *tx, struct cur code, struct cur text, bool cut)
 {
+	struct proto_fields *f = tx ? tx->data : NULL;
+
 	if (!tx)
 		return;
+	if (f->bytes_len > FTP_REPLY_MAX) {
+		proto_conn_limit(f->conn);
+		return;
+	}
 	proto_tx_news(tx, 1);
 	if (cut) {
-		proto_fields_add_number(tx->data, NUMBER_FTP_REPLY_CUT, 1);
+		proto_fields_add_number(f, NUMBER_FTP_REPLY_CUT, 1);
 		proto_tx_add_event(tx, "ftp.response_command_too_long");
 	}
 	if (cur_left(&code))
-		proto_fields_add(tx->data, BUFFER_FTP_COMPLETION_CODE, code.at, cur_left(&code));
+		proto_fields_add(f, BUFFER_FTP_COMPLETION_CODE, code.at, cur_left(&code));
 	text = text_trim(text);
-	proto_fields_add(tx->data, BUFFER_FTP_REPLY, text.at, cur_left(&text));
+	if (!proto_fields_add(f, BUFFER_FTP_REPLY, text.at, cur_left(&text)))
+		proto_conn_limit(f->conn);
 }
 
 /* Who does not wait for it has sent commands by then. */

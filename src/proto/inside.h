@@ -158,21 +158,24 @@ struct proto_attempt *proto_attempt_hold(struct proto_attempt *attempt); /* may 
 struct proto_attempt *proto_attempt_release(
 	struct proto_conn *conn, struct proto_attempt *attempt); /* NULL */
 
-/* The commands of such a protocol that have no answer yet. Answers to the last PROTO_ASKED_TXS_MAX are told with them;
- * what waits longer is told without, and only counted. With more than `max` of them it is not known any more which
+/* The commands of such a protocol that have no answer yet. Answers to the last PROTO_ASKED_TXS_MAX are told with them, to
+ * fewer if these are long; what waits longer is told without, and only counted. With more than `max` of them it is not known any more which
  * answer is whose: the queue is lost, and stays empty. */
-#define PROTO_ASKED_TXS_MAX 192
+#define PROTO_ASKED_TXS_MAX   192
+#define PROTO_ASKED_BYTES_MAX (PROTO_CONN_BYTES_MAX / 4) /* of memory */
 struct proto_asked {
 	struct proto_tx *tx;           /* NULL: it is told by now */
 	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
 	uint8_t command;               /* what the parser wants to know again */
 	bool args;                     /* the same */
+	uint32_t bytes;                /* of memory; the queue's own */
 };
 struct proto_asked_queue {
 	struct proto_conn *conn;
 	struct proto_asked *at; /* `max` of them, the parser's */
 	unsigned max, first, n;
 	bool lost;
+	size_t before, bytes; /* of memory: the connection's before the last one, that of all */
 };
 /* Another command comes: before its transaction is made. */
 void proto_asked_make_room(struct proto_asked_queue *queue);

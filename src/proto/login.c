@@ -200,6 +200,7 @@ struct proto_asked proto_asked_take(struct proto_asked_queue *q)
 {
 	struct proto_asked asked = *asked_at(q, 0);
 
+	q->bytes -= asked.bytes;
 	q->first = (q->first + 1) % q->max;
 	q->n--;
 	return asked;
@@ -212,18 +213,42 @@ void proto_asked_lose(struct proto_asked_queue *q)
 		proto_attempt_release(q->conn, proto_asked_take(q).attempt);
 }
 
+static void asked_forget(struct proto_asked_queue *q, struct proto_asked *asked)
+{
+	q->bytes -= asked->bytes;
+	asked->bytes = 0;
+	asked->tx = NULL;
+}
+
+static void asked_tell(struct proto_asked_queue *q, struct proto_asked *late)
+{
+	if (late->tx)
+		proto_tx_done(late->tx, 1);
+	asked_forget(q, late);
+}
+
 void proto_asked_make_room(struct proto_asked_queue *q)
 {
-	struct proto_asked *late = NULL;
+	unsigned i = q->n >= PROTO_ASKED_TXS_MAX ? q->n - PROTO_ASKED_TXS_MAX : 0;
+	bool much = q->bytes > PROTO_ASKED_BYTES_MAX;
 
 	if (q->n >= PROTO_ASKED_TXS_MAX)
-		late = asked_at(q, q->n - PROTO_ASKED_TXS_MAX);
-	if (late && late->tx)
-		proto_tx_done(late->tx, 1);
-	if (late)
-		late->tx = NULL;
+		asked_tell(q, asked_at(q, i));
+	for (; i < q->n && q->bytes > PROTO_ASKED_BYTES_MAX; i++)
+		asked_tell(q, asked_at(q, i));
+	if (much)
+		conn_tell(q->conn); /* which gives their memory back */
 	if (q->n == q->max)
 		proto_asked_lose(q);
+	q->before = proto_conn_bytes(q->conn);
+}
+
+/* The new transaction may have pushed out others. */
+static uint32_t bytes_since(const struct proto_asked_queue *q)
+{
+	size_t now = proto_conn_bytes(q->conn);
+
+	return now > q->before ? (uint32_t)(now - q->before) : 0;
 }
 
 void proto_asked_add(struct proto_asked_queue *q, const struct proto_asked *asked)
@@ -233,7 +258,9 @@ void proto_asked_add(struct proto_asked_queue *q, const struct proto_asked *aske
 		return;
 	}
 	proto_attempt_hold(asked->attempt);
-	*asked_at(q, q->n++) = *asked;
+	*asked_at(q, q->n) = *asked;
+	asked_at(q, q->n)->bytes = bytes_since(q);
+	q->bytes += asked_at(q, q->n++)->bytes;
 }
 
 void proto_asked_forget(struct proto_asked_queue *q, const void *data)
@@ -242,6 +269,6 @@ void proto_asked_forget(struct proto_asked_queue *q, const void *data)
 		struct proto_asked *asked = asked_at(q, i);
 
 		if (asked->tx && asked->tx->data == data)
-			asked->tx = NULL;
+			asked_forget(q, asked);
 	}
 }

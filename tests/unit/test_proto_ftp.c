@@ -272,6 +272,47 @@ static void test_telnet_on_the_port(void **state)
 	proto_conn_free(conn);
 }
 
+/* Long ones that nobody answers, and long answers: they do not use up the room of what comes behind them. */
+static void test_much_that_waits(void **state)
+{
+	static char client[1u << 21], server[1u << 21], text[4090];
+	struct out c, s;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	for (unsigned kind = 0; kind < 3; kind++) {
+		struct proto_conn *conn = kit_open(&tcp);
+
+		c = out_make(client, sizeof(client));
+		s = out_make(server, sizeof(server));
+		out_str(&s, "220-hi\r\n");
+		for (unsigned i = 0; i < 400; i++) {
+			out_fmt(kind ? &s : &c, "%s%s\r\n", kind ? "" : "SITE ", text);
+			if (kind == 2)
+				out_str(&c, "NOOP\r\n");
+		}
+		out_str(&s, "220 there\r\n");
+		out_str(&c, "USER u\r\nPASS p\r\n");
+		assert_true(out_ok(&c) && out_ok(&s));
+		kit_out = out_make(kit_text, sizeof(kit_text));
+		kit_show_logins = true;
+		for (size_t at = 0; at < s.len; at += 1400)
+			kit_feed(conn, 1, (const uint8_t *)server + at,
+				s.len - at < 1400 ? s.len - at : 1400);
+		for (size_t at = 0; at < c.len; at += 60000)
+			kit_feed(conn, 0, (const uint8_t *)client + at,
+				c.len - at < 60000 ? c.len - at : 60000);
+		for (unsigned i = 0; i < 400 * (kind != 1); i++)
+			kit_feed(conn, 1, (const uint8_t *)"200 ok\r\n", 8);
+		kit_feed(conn, 1, (const uint8_t *)"331 p\r\n230 in\r\n", 15);
+		assert_false(proto_conn_overrun(conn));
+		assert_int_equal(proto_conn_limited(conn), kind != 0);
+		assert_non_null(strstr(kit_text, "login - u p - success\n"));
+		kit_show_logins = false;
+		proto_conn_free(conn);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_commands),
 		cmocka_unit_test(test_nothing_but_telnet),
 		cmocka_unit_test(test_telnet_on_the_port),
+		cmocka_unit_test(test_much_that_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -464,6 +464,39 @@ static void test_pop3_many_commands(void **state)
 	kit_show_logins = false;
 }
 
+/* Long ones that nobody answers do not use up the room of what comes behind them. */
+static void test_pop3_much_that_waits(void **state)
+{
+	static char client[1u << 20];
+	struct out c = out_make(client, sizeof(client));
+	struct proto_conn *conn = kit_open(&tcp);
+	const char *answers = "+OK\r\n+OK\r\n";
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		out_str(&c, "NOOP ");
+		for (unsigned at = 0; at < 1000; at++)
+			out_char(&c, 1);
+		out_str(&c, "\r\n");
+	}
+	out_str(&c, "USER u\r\nPASS p\r\n");
+	assert_true(out_ok(&c));
+	kit_show_logins = true;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)"+OK hi\r\n", 8);
+	for (size_t at = 0; at < c.len; at += 60000)
+		kit_feed(conn, 0, (const uint8_t *)client + at,
+			c.len - at < 60000 ? c.len - at : 60000);
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	for (unsigned i = 0; i < 201; i++)
+		kit_feed(conn, 1, (const uint8_t *)answers, strlen(answers));
+	assert_true(out_ok(&kit_out));
+	assert_false(proto_conn_overrun(conn));
+	assert_non_null(strstr(kit_text, "login password u p - success\n"));
+	kit_show_logins = false;
+	proto_conn_free(conn);
+}
+
 static void test_gaps(void **state)
 {
 	static const char *const heads[] = { "* OK\r\n* 1 FETCH (BODY[] {500}\r\n", "+OK hi\r\n" };
@@ -519,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_imap_many_commands),
 		cmocka_unit_test(test_pop3_many_commands),
+		cmocka_unit_test(test_pop3_much_that_waits),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_gap_in_a_command),
 	};
