@@ -20,7 +20,30 @@
 #define FTP_REPLY_JSON (24u << 10)
 
 enum { TELNET_SE = 240, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 }; /* RFC 854 */
-enum { ASKED_OTHER, ASKED_TLS }; /* struct proto_asked, command */
+
+/* struct proto_asked, command */
+enum {
+	ASKED_OTHER,
+	ASKED_NOTHING, /* an empty line: not all servers answer it */
+	ASKED_USER,
+	ASKED_PASS,
+	ASKED_ACCT,
+	ASKED_AUTH,
+	ASKED_PASV,
+	ASKED_EPSV
+};
+static const struct {
+	const char *word;
+	uint8_t command;
+} words[] = {
+	{ "", ASKED_NOTHING },
+	{ "USER", ASKED_USER },
+	{ "PASS", ASKED_PASS },
+	{ "ACCT", ASKED_ACCT },
+	{ "AUTH", ASKED_AUTH },
+	{ "PASV", ASKED_PASV },
+	{ "EPSV", ASKED_EPSV },
+};
 
 struct ftp {
 	struct proto_conn *conn;
@@ -137,10 +160,12 @@ static void take_attempt(struct ftp *ftp, struct cur command, struct cur rest)
 
 static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur rest)
 {
-	struct proto_asked asked = { .tx = tx,
-		.command = text_is(command, "AUTH") ? ASKED_TLS : ASKED_OTHER };
+	struct proto_asked asked = { .tx = tx, .command = ASKED_OTHER };
 
-	if (text_is(command, "USER") || text_is(command, "PASS") || text_is(command, "ACCT")) {
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (text_is(command, words[i].word))
+			asked.command = words[i].command;
+	if (asked.command >= ASKED_USER && asked.command <= ASKED_ACCT) {
 		take_attempt(ftp, command, rest);
 		asked.attempt = ftp->attempt;
 	}
@@ -174,11 +199,51 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 	proto_tx_done(tx, 0);
 }
 
+/* Some replies can be about one command alone; an empty line is not understood (500), or not answered. */
+static bool is_about(const struct proto_asked *asked, unsigned code)
+{
+	switch (code) {
+	case 331:
+		return asked->command == ASKED_USER;
+	case 230:
+	case 232:
+	case 332:
+		return asked->command >= ASKED_USER && asked->command <= ASKED_ACCT;
+	case 234:
+		return asked->command == ASKED_AUTH;
+	case 227:
+		return asked->command == ASKED_PASV;
+	case 229:
+		return asked->command == ASKED_EPSV;
+	default:
+		return asked->command != ASKED_NOTHING || code == 500;
+	}
+}
+
+/* Servers pass over lines in silence: vsftpd those that are empty, ProFTPD those that are too long, and to that one a
+ * line feed alone ends none. What is in front of the command that a reply must be about has no answer. */
+static void pass_over(struct ftp *ftp, unsigned code)
+{
+	unsigned n = 0;
+
+	while (n < ftp->queue.n && !is_about(proto_asked_at(&ftp->queue, n), code))
+		n++;
+	if (n == ftp->queue.n)
+		return;
+	while (n--) {
+		struct proto_asked asked = proto_asked_take(&ftp->queue);
+
+		if (asked.tx)
+			proto_tx_done(asked.tx, 1);
+		proto_attempt_release(ftp->conn, asked.attempt);
+	}
+}
+
 /* Whom a reply answers: the oldest command, or nobody: the greeting. NULL: that is told by now. */
 static struct proto_tx *answered_tx(struct ftp *ftp)
 {
 	if (ftp->queue.n && !ftp->greets)
-		return proto_asked_first(&ftp->queue)->tx;
+		return proto_asked_at(&ftp->queue, 0)->tx;
 	if (!ftp->greeting)
 		ftp->greeting = proto_fields_tx(ftp->conn, NULL);
 	return ftp->greeting;
@@ -235,7 +300,7 @@ static void answered(struct ftp *ftp, unsigned code)
 	attempt_answered(ftp, asked.attempt, code);
 	if (asked.tx)
 		proto_tx_done(asked.tx, 1);
-	if (asked.command == ASKED_TLS && code == 234) {
+	if (asked.command == ASKED_AUTH && code == 234) {
 		ftp->over = true;
 		proto_conn_start_over(ftp->conn);
 	}
@@ -283,6 +348,8 @@ static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 		return;
 	if (has_code)
 		look_for_greeting(ftp, code);
+	if (has_code && !ftp->reply && !ftp->greets)
+		pass_over(ftp, code);
 	tx = answered_tx(ftp);
 	if (!has_code || (ftp->reply && code != ftp->reply)) {
 		cur_limit(&digits, 0);

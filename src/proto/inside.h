@@ -181,8 +181,8 @@ struct proto_asked_queue {
 void proto_asked_make_room(struct proto_asked_queue *queue);
 /* It holds its attempt until it is answered; when the queue is lost, it is told without its answer. */
 void proto_asked_add(struct proto_asked_queue *queue, const struct proto_asked *asked);
-struct proto_asked *proto_asked_first(const struct proto_asked_queue *queue); /* NULL: none */
-struct proto_asked *proto_asked_last(const struct proto_asked_queue *queue);  /* the same */
+struct proto_asked *proto_asked_at(
+	const struct proto_asked_queue *queue, unsigned i); /* NULL: none */
 /* The first one, which must be there, is answered. Its attempt is the caller's to release. */
 struct proto_asked proto_asked_take(struct proto_asked_queue *queue);
 void proto_asked_lose(struct proto_asked_queue *queue);

@@ -186,14 +186,9 @@ static struct proto_asked *asked_at(const struct proto_asked_queue *q, unsigned 
 	return &q->at[(q->first + i) % q->max];
 }
 
-struct proto_asked *proto_asked_first(const struct proto_asked_queue *q)
+struct proto_asked *proto_asked_at(const struct proto_asked_queue *q, unsigned i)
 {
-	return q->n ? asked_at(q, 0) : NULL;
-}
-
-struct proto_asked *proto_asked_last(const struct proto_asked_queue *q)
-{
-	return q->n ? asked_at(q, q->n - 1) : NULL;
+	return i < q->n ? asked_at(q, i) : NULL;
 }
 
 struct proto_asked proto_asked_take(struct proto_asked_queue *q)

@@ -158,7 +158,8 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 /* The last command is AUTH with a mechanism, and not answered. */
 static bool in_auth(const struct pop3 *p)
 {
-	const struct proto_asked *last = proto_asked_last(&p->queue);
+	const struct proto_asked *last =
+		p->queue.n ? proto_asked_at(&p->queue, p->queue.n - 1) : NULL;
 
 	return last && last->command == C_AUTH && last->args;
 }

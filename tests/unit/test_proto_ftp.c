@@ -313,6 +313,39 @@ static void test_much_that_waits(void **state)
 	}
 }
 
+/* Lines that a server passes over in silence do not shift what its replies are about. */
+static void test_lines_without_answers(void **state)
+{
+	static const struct kit_part empty[] = { S("220 FTP\r\n"), C("\r\nUSER a\r\n"),
+		S("331 p\r\n"), C("\r\n\r\nPASS b\r\n"), S("530 no\r\n"), C("\r\n"), C("PASV\r\n"),
+		S("227 (1,2,3,4,1,2)\r\n"), C("\r\n"), S("500 what\r\n"), C("USER c\r\n"),
+		S("230-in\r\n230 in\r\n") };
+	static const struct kit_part at_once[] = { S("220 FTP\r\n"),
+		C("\r\nUSER a\r\n\r\nPASS b\r\n"),
+		S("500 what\r\n331 p\r\n500 what\r\n230 in\r\n") };
+	static const struct kit_part feeds[] = { S("220 FTP\r\n"), C("NOOP\nUSER x\nEPSV\r\n"),
+		S("200 ok\r\n"), C("USER a\r\n"), S("331 p\r\n"), C("PASS b\r\n"), S("230 in\r\n"),
+		C("EPSV\r\n"), S("229 (|||5001|)\r\n"), C("RETR f\r\n") };
+
+	(void)state;
+	kit_show_logins = true;
+	kit_check_lines(
+		&tcp, PARTS(empty), "login ", "login - a b - failure\nlogin - c - - success\n");
+	kit_check_lines(&tcp, PARTS(at_once), "login ", "login - a b - success\n");
+	kit_check_lines(
+		&tcp, PARTS(feeds), "login ", "login - x - - unknown\nlogin - a b - success\n");
+	kit_show_logins = false;
+	kit_check(&tcp, PARTS(empty), NULL);
+	assert_true(kit_has(&tcp, PARTS(empty),
+		"\"command\":\"\",\"command_truncated\":false,"
+		"\"completion_code\":[\"500\"]"));
+	assert_true(kit_has(&tcp, PARTS(empty),
+		"\"command\":\"\",\"command_truncated\":false,"
+		"\"reply_received\":\"no\""));
+	assert_true(kit_has(&tcp, PARTS(feeds), "expect ftp-data 5001 1 1 RETR f\n"));
+	kit_spoil(&tcp, PARTS(empty));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_but_telnet),
 		cmocka_unit_test(test_telnet_on_the_port),
 		cmocka_unit_test(test_much_that_waits),
+		cmocka_unit_test(test_lines_without_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
