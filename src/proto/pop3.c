@@ -66,7 +66,8 @@ struct pop3 {
 	bool asks; /* the server waits for another line of AUTH's */
 	bool held; /* there is something of the client that waits for what the server says */
 	bool gap;  /* there was one: what it says to AUTH may not be waited for */
-	struct proto_attempt *attempt; /* the last one */
+	struct proto_attempt *by_user,
+		*by_auth; /* the last ones: by USER and PASS, by APOP or AUTH */
 	struct mime mime;
 	struct out reply;
 	char reply_text[POP3_JSON_MAX];
@@ -118,20 +119,25 @@ static bool has_args(struct cur rest)
 	return cur_left(&text);
 }
 
-/* PASS goes on with what USER began. */
-static void begin_attempt(struct pop3 *p, enum command command)
+/* PASS goes on with what USER began, whatever else was tried in between. */
+static struct proto_attempt *begin_attempt(struct pop3 *p, enum command command)
 {
-	if (command == C_PASS && p->attempt && !p->attempt->over)
-		return;
-	proto_attempt_release(p->conn, p->attempt);
-	p->attempt = proto_attempt_new(p->conn);
-	if (p->attempt)
-		p->attempt->login.method = "password";
+	bool by_user = command == C_USER || command == C_PASS;
+	struct proto_attempt **last = by_user ? &p->by_user : &p->by_auth;
+
+	if (command == C_PASS && *last && !(*last)->over)
+		return *last;
+	proto_attempt_release(p->conn, *last);
+	*last = proto_attempt_new(p->conn);
+	if (*last)
+		(*last)->login.method = "password";
+	return *last;
 }
 
 /* What it belongs to; NULL: nothing. To servers that read it as a string, what is given ends with a NUL. */
 static struct proto_attempt *take_login(struct pop3 *p, enum command command, struct cur text)
 {
+	struct proto_attempt *attempt;
 	struct proto_login *login;
 	struct cur rest;
 
@@ -139,10 +145,10 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 		return NULL;
 	if (command == C_AUTH && !has_args(text)) /* it asks which mechanisms there are */
 		return NULL;
-	begin_attempt(p, command);
-	if (!p->attempt)
+	attempt = begin_attempt(p, command);
+	if (!attempt)
 		return NULL;
-	login = &p->attempt->login;
+	login = &attempt->login;
 	rest = text_until(&text, '\0');
 	if (command == C_USER)
 		proto_login_user(login, rest.at, cur_left(&rest));
@@ -152,7 +158,7 @@ static struct proto_attempt *take_login(struct pop3 *p, enum command command, st
 		take_apop(login, rest);
 	else
 		sasl_begin(p->conn, &p->sasl, login, text_trim(rest));
-	return p->attempt;
+	return attempt;
 }
 
 /* The last command is AUTH with a mechanism, and not answered. */
@@ -184,8 +190,8 @@ static void take_command(struct pop3 *p, struct cur line)
 
 	if (is_for_auth(p, line)) {
 		p->asks = false;
-		if (p->attempt)
-			sasl_line(&p->sasl, &p->attempt->login, line);
+		if (p->by_auth)
+			sasl_line(&p->sasl, &p->by_auth->login, line);
 		return;
 	}
 	p->sasl.expects = false;
@@ -415,7 +421,8 @@ static void pop3_close(void *state)
 	struct pop3 *p = state;
 
 	proto_asked_lose(&p->queue);
-	proto_attempt_release(p->conn, p->attempt);
+	proto_attempt_release(p->conn, p->by_auth);
+	proto_attempt_release(p->conn, p->by_user);
 	proto_free(p->conn, p, sizeof(*p));
 }
 

@@ -182,6 +182,14 @@ static void test_pop3_auth_refused(void **state)
 		{ "USER u\r\n", "+OK\r\n", "AUTH\r\nPASS p\r\n", "+OK\r\nPLAIN\r\n.\r\n+OK\r\n",
 			"login password u p - success\n" },
 	};
+	static const struct attempt between[] = {
+		{ "USER u\r\n", "+OK\r\n", "AUTH X\r\nPASS p\r\n", "-ERR\r\n+OK\r\n",
+			"login password u p - success\n" },
+		{ "USER u\r\n", "+OK\r\n", "APOP v 0a\r\nAUTH PLAIN AHcAcQ==\r\nPASS p\r\n",
+			"-ERR\r\n-ERR\r\n-ERR\r\n",
+			"login apop v - 0a failure\nlogin plain w q - failure\n"
+			"login password u p - failure\n" },
+	};
 	static const struct attempt early[] = { { "CAPA\r\nAUTH X\r\nUSER u\r\nPASS p\r\n",
 		"+OK hello\r\n+OK\r\nSASL\r\n.\r\n-ERR\r\n+OK\r\n-ERR no\r\n", "", "",
 		"login password u p - failure\n" } };
@@ -190,6 +198,7 @@ static void test_pop3_auth_refused(void **state)
 
 	(void)state;
 	check_logins("+OK hello\r\n", attempts, N(attempts));
+	check_logins("+OK hello\r\n", between, N(between));
 	check_logins("", early, N(early));
 	kit_check(&tcp, told, N(told),
 		"pop3 \"pop3\":{\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
