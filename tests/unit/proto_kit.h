@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/out.h"
+#include "dice.h"
 #include "proto/proto.h"
 
 #define KIT_TEXT (2u << 20)
@@ -172,6 +173,16 @@ static void kit_on_login(void *context, enum proto_id proto, const struct proto_
 	out_fmt(&kit_out, " %s\n", results[login->result]);
 }
 
+static uint64_t kit_seed; /* not 0: pieces are of random sizes, up to KIT_PIECE_MAX */
+#define KIT_PIECE_MAX 40
+
+static inline size_t kit_piece(size_t piece, size_t left)
+{
+	if (kit_seed)
+		piece = dice_next(&kit_seed) % KIT_PIECE_MAX + 1;
+	return piece && piece < left ? piece : left;
+}
+
 static struct proto_conn *kit_open(const struct proto_flow_info *info)
 {
 	static const struct proto_setup setup = { .on_tx = kit_on_tx,
@@ -213,7 +224,7 @@ static const char *kit_run(const struct proto_flow_info *info, const struct kit_
 
 		limit -= len;
 		for (size_t at = 0; at < len;) {
-			size_t take = piece && piece < len - at ? piece : len - at;
+			size_t take = kit_piece(piece, len - at);
 
 			kit_feed(conn, parts[i].side, bytes + at, take);
 			at += take;
@@ -273,6 +284,60 @@ static inline void kit_check(const struct proto_flow_info *info, const struct ki
 		}
 	for (size_t limit = 0; limit < kit_size(parts, n); limit++)
 		kit_run(info, parts, n, 0, limit);
+}
+
+/* The lines in the order of the alphabet. */
+#define KIT_LINES 256
+static inline int kit_line_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+static inline void kit_sort(const char *told, char *ret_sorted, size_t size)
+{
+	static char text[KIT_TEXT];
+	struct out o = out_make(ret_sorted, size);
+	char *line[KIT_LINES], *rest;
+	size_t n = 0;
+
+	snprintf(text, sizeof(text), "%s", told);
+	for (char *at = strtok_r(text, "\n", &rest); at; at = strtok_r(NULL, "\n", &rest)) {
+		if (n == KIT_LINES)
+			abort();
+		line[n++] = at;
+	}
+	qsort(line, n, sizeof(line[0]), kit_line_order);
+	for (size_t i = 0; i < n; i++)
+		out_fmt(&o, "%s\n", line[i]);
+}
+
+/* A conversation of random words, whole and in random pieces: the same comes of it, though perhaps in another order. What
+ * one side says at a time is up to KIT_WORDS. */
+#define KIT_WORDS 6
+#define KIT_TURNS 8
+static inline void kit_check_words(const struct proto_flow_info *info, const char *const *words[2],
+	const size_t n_words[2], uint64_t seed)
+{
+	static char whole[KIT_TEXT], pieces[KIT_TEXT], said[KIT_TURNS][KIT_WORDS * 64];
+	struct kit_part parts[KIT_TURNS];
+
+	for (unsigned i = 0; i < KIT_TURNS; i++) {
+		unsigned side = !(i & 1);
+		struct out o = out_make(said[i], sizeof(said[i]));
+
+		for (uint64_t n = dice_next(&seed) % KIT_WORDS; n > 0; n--)
+			out_str(&o, words[side][dice_next(&seed) % n_words[side]]);
+		parts[i] = (struct kit_part){ side, said[i], o.len };
+	}
+	kit_sort(kit_run(info, parts, KIT_TURNS, 0, SIZE_MAX), whole, sizeof(whole));
+	kit_seed = seed;
+	kit_sort(kit_run(info, parts, KIT_TURNS, 0, SIZE_MAX), pieces, sizeof(pieces));
+	kit_seed = 0;
+	if (strcmp(whole, pieces) != 0) {
+		for (unsigned i = 0; i < KIT_TURNS; i++)
+			fprintf(stderr, "%u: %s\n", parts[i].side, said[i]);
+		fprintf(stderr, "whole:\n%s\nin pieces:\n%s\n", whole, pieces);
+		abort();
+	}
 }
 
 /* The same of the lines that begin so alone: their place among the others is nobody's concern. */

@@ -346,6 +346,24 @@ static void test_lines_without_answers(void **state)
 	kit_spoil(&tcp, PARTS(empty));
 }
 
+static void test_random_conversations(void **state)
+{
+	static const char *const client[] = { "USER u\r\n", " PASS p\r\n", "PASV\r\n", "RETR f\n",
+		IAC "\xf4", IAC, IAC "\xfd", "\r\n", "\n", "x", " ", "QUIT\r\n", "AUTH X\r\n" };
+	static const char *const server[] = { "331 p\r\n", "230 in\r\n", "530 no\r\n", "500 \r\n",
+		"227 (1,2,3,4,5,6)\r\n", IAC "\xfe\x18", "220-x\r\n", "220 x\r\n", "150 y\r\n",
+		"\n" };
+	const char *const *words[] = { client, server };
+	const size_t n_words[] = { sizeof(client) / sizeof(client[0]),
+		sizeof(server) / sizeof(server[0]) };
+
+	(void)state;
+	kit_show_logins = true;
+	for (uint64_t seed = 1; seed <= 4000; seed++)
+		kit_check_words(&tcp, words, n_words, seed);
+	kit_show_logins = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_on_the_port),
 		cmocka_unit_test(test_much_that_waits),
 		cmocka_unit_test(test_lines_without_answers),
+		cmocka_unit_test(test_random_conversations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,24 @@ static void test_pop3_auth_not_decided(void **state)
 	kit_show_logins = false;
 }
 
+/* A server answers whole lines alone: the client says no others. */
+static void test_pop3_random_conversations(void **state)
+{
+	static const char *const client[] = { "USER u\r\n", "\tPASS p\r\n", "AUTH PLAIN\r\n",
+		"AUTH X\r\n", "AUTH LOGIN\r\n", "AUTH\r\n", "AHUAcA==\r\n", "dQ==\r\n", "FOO\n",
+		"\r\n", " y\r\n", "LIST\r\n", "APOP u 0af1\r\n", "QUIT\r\n" };
+	static const char *const server[] = { "+OK\r\n", "-ERR\r\n", "+ \r\n", "+ x\r\n", ".\r\n",
+		"1 2\r\n", "+", "\n" };
+	const char *const *words[] = { client, server };
+	const size_t n_words[] = { N(client), N(server) };
+
+	(void)state;
+	kit_show_logins = true;
+	for (uint64_t seed = 1; seed <= 4000; seed++)
+		kit_check_words(&pop3, words, n_words, seed);
+	kit_show_logins = false;
+}
+
 static void test_imap_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -553,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_pop3_blanks_and_zeros),
 		cmocka_unit_test(test_pop3_auth_refused),
 		cmocka_unit_test(test_pop3_auth_not_decided),
+		cmocka_unit_test(test_pop3_random_conversations),
 		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
 		cmocka_unit_test(test_imap_logins),
