@@ -16,6 +16,7 @@
 #define FTP_QUEUE_MAX \
 	1024 /* commands without an answer; beyond it no answer is looked at any more */
 #define FTP_REPLY_MAX  (64u << 10) /* bytes of one; lines beyond are not looked at */
+#define FTP_LATER_MAX  8           /* transfers that wait for a port; of more it is not known */
 #define FTP_CODES_JSON (3u << 10)  /* of the list of codes, and of that of replies */
 #define FTP_REPLY_JSON (24u << 10)
 
@@ -45,6 +46,12 @@ static const struct {
 	{ "EPSV", ASKED_EPSV },
 };
 
+/* A transfer that was asked for before the answer to PASV or EPSV came. */
+struct later {
+	struct proto_expect expect;
+	unsigned passive; /* which of these */
+};
+
 struct ftp {
 	struct proto_conn *conn;
 	struct proto_asked_queue queue;
@@ -53,6 +60,9 @@ struct ftp {
 	struct proto_tx *greeting;
 	uint16_t data_port; /* the one that was said last, 0: used or none */
 	bool active, long_line[2], over;
+	unsigned passives, passives_answered; /* PASV and EPSV */
+	struct later later[FTP_LATER_MAX];    /* in the order of the commands */
+	unsigned n_later;
 	uint16_t reply;                /* of several lines: its code */
 	struct proto_attempt *attempt; /* the last one */
 };
@@ -112,25 +122,62 @@ static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool a
 	proto_fields_add_number(tx->data, NUMBER_FTP_ACTIVE, active);
 }
 
+static bool is_passive(const struct proto_asked *asked)
+{
+	return asked->command == ASKED_PASV || asked->command == ASKED_EPSV;
+}
+
+static void expect_now(struct ftp *ftp, struct proto_expect *e)
+{
+	e->listens = ftp->active ? 0 : 1;
+	e->port = ftp->data_port;
+	ftp->data_port = 0;
+	proto_conn_expect(ftp->conn, e);
+}
+
+static bool passive_waits(const struct ftp *ftp)
+{
+	return !ftp->queue.lost && ftp->passives != ftp->passives_answered;
+}
+
+static void expect_later(struct ftp *ftp, const struct proto_expect *e)
+{
+	if (ftp->n_later == FTP_LATER_MAX)
+		proto_conn_limit(ftp->conn);
+	else
+		ftp->later[ftp->n_later++] =
+			(struct later){ .expect = *e, .passive = ftp->passives };
+}
+
+/* The oldest PASV or EPSV is: the first transfer behind it has the port, if there is one. */
+static void passive_answered(struct ftp *ftp)
+{
+	unsigned n = 0;
+
+	ftp->passives_answered++;
+	for (; n < ftp->n_later && ftp->later[n].passive == ftp->passives_answered; n++)
+		if (ftp->data_port)
+			expect_now(ftp, &ftp->later[n].expect);
+	ftp->n_later -= n;
+	memmove(ftp->later, ftp->later + n, ftp->n_later * sizeof(ftp->later[0]));
+}
+
 /* The data connection of a command that has one. */
 static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, struct cur name)
 {
 	static const char *const transfers[] = { "RETR", "STOR", "STOU", "APPE", "LIST", "NLST",
 		"MLSD" };
-	struct proto_expect e = {
-		.proto = PROTO_FTP_DATA, .ip_proto = IPPROTO_TCP, .port = ftp->data_port
-	};
+	struct proto_expect e = { .proto = PROTO_FTP_DATA, .ip_proto = IPPROTO_TCP };
 	size_t i = 0;
 
 	while (i < sizeof(transfers) / sizeof(transfers[0]) && !text_is(command, transfers[i]))
 		i++;
 	if (i == sizeof(transfers) / sizeof(transfers[0]))
 		return;
-	if (!ftp->data_port) {
+	if (!ftp->data_port && !passive_waits(ftp)) {
 		proto_tx_add_event(tx, "ftp.file_before_port");
 		return;
 	}
-	e.listens = ftp->active ? 0 : 1;
 	e.sender = i >= 1 && i <= 3 ? 0 : 1;
 	snprintf(e.command, sizeof(e.command), "%s", transfers[i]);
 	if (i <= 3) {
@@ -138,8 +185,10 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 							      : (uint32_t)sizeof(e.name);
 		cur_copy(&name, e.name, e.name_len);
 	}
-	ftp->data_port = 0;
-	proto_conn_expect(ftp->conn, &e);
+	if (passive_waits(ftp))
+		expect_later(ftp, &e);
+	else
+		expect_now(ftp, &e);
 }
 
 /* To servers that read it as a string, what is given ends with a NUL. */
@@ -170,6 +219,8 @@ static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, s
 		asked.attempt = ftp->attempt;
 	}
 	proto_asked_add(&ftp->queue, &asked);
+	if (is_passive(&asked) && !ftp->queue.lost)
+		ftp->passives++;
 }
 
 /* Blanks in front of a command some servers skip and others refuse, and each of them takes another set of characters
@@ -236,6 +287,8 @@ static void pass_over(struct ftp *ftp, unsigned code)
 		if (asked.tx)
 			proto_tx_done(asked.tx, 1);
 		proto_attempt_release(ftp->conn, asked.attempt);
+		if (is_passive(&asked))
+			passive_answered(ftp);
 	}
 }
 
@@ -300,6 +353,8 @@ static void answered(struct ftp *ftp, unsigned code)
 	attempt_answered(ftp, asked.attempt, code);
 	if (asked.tx)
 		proto_tx_done(asked.tx, 1);
+	if (is_passive(&asked))
+		passive_answered(ftp);
 	if (asked.command == ASKED_AUTH && code == 234) {
 		ftp->over = true;
 		proto_conn_start_over(ftp->conn);

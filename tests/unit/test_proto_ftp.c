@@ -346,6 +346,31 @@ static void test_lines_without_answers(void **state)
 	kit_spoil(&tcp, PARTS(empty));
 }
 
+/* Transfers that are asked for before the answer to PASV comes have its port all the same. */
+static void test_transfers_at_once(void **state)
+{
+	static const struct kit_part parts[] = { S("220 FTP\r\n"),
+		C("PASV\r\nRETR a\r\nEPSV\r\nPASV\r\nSTOR b\r\n"),
+		C("PASV\r\nRETR c\r\nLIST\r\nPASV\r\n"), S("227 (1,2,3,4,1,0)\r\n226 a\r\n"),
+		S("229 (|||300|)\r\n227 (1,2,3,4,2,0)\r\n226 b\r\n"),
+		S("425 none\r\n425 c\r\n425 l\r\n"), S("227 (1,2,3,4,3,0)\r\n"), C("RETR d\r\n"),
+		S("226 d\r\n"), C("RETR e\r\n") };
+	static char many[20 * 15 + 1];
+	struct kit_part at_once[] = { S("220 FTP\r\n"), { 0, many, 0 },
+		S("227 (1,2,3,4,1,0)\r\n") };
+	struct out o = out_make(many, sizeof(many));
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(parts), "expect ",
+		"expect ftp-data 256 1 1 RETR a\nexpect ftp-data 512 1 0 STOR b\n"
+		"expect ftp-data 768 1 1 RETR d\n");
+	kit_spoil(&tcp, PARTS(parts));
+	for (unsigned i = 0; i < 20; i++)
+		out_str(&o, "PASV\r\nRETR f\r\n");
+	at_once[1].len = o.len;
+	kit_check_lines(&tcp, PARTS(at_once), "expect ", "expect ftp-data 256 1 1 RETR f\n");
+}
+
 static void test_random_conversations(void **state)
 {
 	static const char *const client[] = { "USER u\r\n", " PASS p\r\n", "PASV\r\n", "RETR f\n",
@@ -380,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_on_the_port),
 		cmocka_unit_test(test_much_that_waits),
 		cmocka_unit_test(test_lines_without_answers),
+		cmocka_unit_test(test_transfers_at_once),
 		cmocka_unit_test(test_random_conversations),
 	};
 
