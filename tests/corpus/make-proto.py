@@ -266,6 +266,13 @@ def mail():
     conversation('pop3-auth', (1, b'+OK hi\r\n'), (0, b'AUTH\r\nAUTH LOGIN\r\n'), (1, b'-ERR\r\n+ x\r\n'), (0, b'dQ==\r\n'),
                  (1, b'+ y\r\n'), (0, b'cA==\r\n'), (1, b'-ERR no\r\n'), (0, b'APOP u 0af1\r\nAUTH PLAIN AHUAcA==\r\n'),
                  (1, b'-ERR no\r\n+OK\r\n'), (0, b'STLS\r\n'), (1, b'+OK\r\n'), (0, ASK))
+    conversation('pop3-auth-refused', (1, b'+OK hi\r\n'), (0, b'AUTH X\r\n\tUSER\tu\r\nAUTH LOGIN\r\ndQ==\r\ncA==\r\nAUTH\r\n'),
+                 (1, b'-ERR\r\n+OK\r\n+ x\r\n+ y\r\n-ERR no\r\n+OK\r\nPLAIN\r\n.\r\n'), (0, b'PASS p\0x\r\nAUTH PLAIN\r\n*\r\nQUIT\r\n'),
+                 (1, b'+OK\r\n+ \r\n'))
+    conversation('ftp-telnet', (0, b'\xff\xfd\x18\xff\xf4\xff\xf2 US\xff\xf1ER\tu\r\n\r\n\0PASS\r p\0x\r\n'), (1, b'220 FTP\r\n\xff\xfe\x18331 p\r\n'),
+                 (1, b'530 no\r\n'), (0, b'CWD \xff\xffa\xff\x01\xff\r\n'), (1, b'\xff\xfc\n500 no\r\n'), port=PORT_21)
+    conversation('ftp-at-once', (1, b'220 FTP\r\n'), (0, b'NOOP\nUSER u\nPASS p\r\nPASV\r\nRETR a\r\nEPSV\r\nSTOR b\r\n'),
+                 (1, b'200\r\n227 (1,2,3,4,1,0)\r\n226\r\n425\r\n'), (0, b'PASV\r\n'), (1, b'227 1,2,3,4,1,1\r\n'), port=PORT_21)
     conversation('pop3-gap', (1, b'+OK hi\r\n'), (0, b'TOP 1 2\r\n'), (1, b'+OK\r\n' + MAIL[:140]),
                  (GAP | SERVER, b'x' * 20), (1, b'x\r\n.\r\n'))
     conversation('imap-mail', (1, b'* OK hi\r\n'), (0, b'a LOGIN "u\\"" {1+}\r\np\r\nb UID FETCH 1 (BODY.PEEK[])\r\n'),
