@@ -285,7 +285,11 @@ static void take_status(struct pop3 *p, struct cur line)
 	bool good = starts(line, "+OK");
 
 	if (!good && !starts(line, "-ERR")) {
-		p->asks |= starts(line, "+") && in_auth(p);
+		if (!starts(line, "+") || !in_auth(p))
+			return;
+		p->asks = true;
+		cur_skip(&line, 1);
+		sasl_asked(&p->sasl, line);
 		return;
 	}
 	cur_skip(&line, good ? 3 : 4);
