@@ -9,6 +9,7 @@ struct data {
 	struct proto_tx *tx;
 	struct proto_fields_file *file;
 	bool over;
+	bool cut;       /* its beginning is too far away to be a hole */
 	uint8_t sender; /* side of this connection */
 };
 
@@ -99,6 +100,9 @@ static bool data_begin(struct data *data)
 	if (e->proto == PROTO_FTP_DATA)
 		proto_fields_add_text(data->tx->data, BUFFER_FTP_DATA_COMMAND, e->command);
 	data->file = proto_fields_file(data->tx, data->sender, e->name, e->name_len);
+	data->cut = e->offset > FIELDS_HOLE_MAX;
+	if (!data->cut)
+		proto_fields_file_skip(data->file, e->offset);
 	return true;
 }
 
@@ -112,7 +116,7 @@ static size_t data_feed(struct proto_conn *conn, void *state, unsigned side, con
 		return SIZE_MAX;
 	proto_fields_file_add(data->tx, data->file, bytes, len);
 	if (end) {
-		proto_fields_file_end(data->tx, data->file, false);
+		proto_fields_file_end(data->tx, data->file, data->cut);
 		data->tx->state.done[!side] = true;
 		proto_tx_done(data->tx, side);
 	}

@@ -15,10 +15,11 @@
 #define FTP_LINE_MAX 4096u
 #define FTP_QUEUE_MAX \
 	1024 /* commands without an answer; beyond it no answer is looked at any more */
-#define FTP_REPLY_MAX  (64u << 10) /* bytes of one; lines beyond are not looked at */
-#define FTP_LATER_MAX  8           /* transfers that wait for a port; of more it is not known */
-#define FTP_CODES_JSON (3u << 10)  /* of the list of codes, and of that of replies */
-#define FTP_REPLY_JSON (24u << 10)
+#define FTP_REPLY_MAX      (64u << 10) /* bytes of one; lines beyond are not looked at */
+#define RESTART_DIGITS_MAX 18
+#define FTP_LATER_MAX      8          /* transfers that wait for a port; of more it is not known */
+#define FTP_CODES_JSON     (3u << 10) /* of the list of codes, and of that of replies */
+#define FTP_REPLY_JSON     (24u << 10)
 
 enum { TELNET_SE = 240, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 }; /* RFC 854 */
 
@@ -63,6 +64,7 @@ struct ftp {
 	unsigned passives, passives_answered; /* PASV and EPSV */
 	struct later later[FTP_LATER_MAX];    /* in the order of the commands */
 	unsigned n_later;
+	uint64_t restart;              /* where in the file the next transfer begins */
 	uint16_t reply;                /* of several lines: its code */
 	struct proto_attempt *attempt; /* the last one */
 };
@@ -184,11 +186,24 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 		e.name_len = cur_left(&name) < sizeof(e.name) ? (uint32_t)cur_left(&name)
 							      : (uint32_t)sizeof(e.name);
 		cur_copy(&name, e.name, e.name_len);
+		e.offset = ftp->restart;
 	}
+	ftp->restart = 0;
 	if (passive_waits(ftp))
 		expect_later(ftp, &e);
 	else
 		expect_now(ftp, &e);
+}
+
+/* Where the next transfer begins (RFC 3659, 5). */
+static uint64_t restart_of(struct cur text)
+{
+	uint64_t number = 0;
+
+	for (unsigned digits = 0; digits < RESTART_DIGITS_MAX && isdigit(cur_ahead(text, 0));
+		digits++)
+		number = 10 * number + cur_u8(&text) - '0';
+	return number;
 }
 
 /* To servers that read it as a string, what is given ends with a NUL. */
@@ -245,6 +260,8 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 		set_port(ftp, tx, port_of_six(rest), true);
 	else if (text_is(command, "EPRT"))
 		set_port(ftp, tx, port_between_bars(rest, 3), true);
+	else if (text_is(command, "REST"))
+		ftp->restart = restart_of(rest);
 	remember(ftp, tx, command, rest);
 	expect(ftp, tx, command, rest);
 	proto_tx_done(tx, 0);

@@ -141,6 +141,7 @@ struct proto_expect {
 	bool elsewhere;
 	struct ip other;
 	char command[8];
+	uint64_t offset; /* of the first byte in the file */
 	uint32_t name_len, peer_len;
 	char name[255]; /* of a file; of who listens, if it is a chat */
 	char peer[128]; /* chat: of who connects */

@@ -149,6 +149,8 @@ static void kit_on_expect(void *context, const struct proto_expect *e)
 	out_fmt(&kit_out, "expect %s %u %u %u %s ", proto_name(e->proto), e->port, e->listens,
 		e->sender, e->command);
 	out_quoted(&kit_out, e->name, e->name_len);
+	if (e->offset)
+		out_fmt(&kit_out, " from %llu", (unsigned long long)e->offset);
 	out_char(&kit_out, '\n');
 }
 

@@ -97,6 +97,33 @@ static void test_a_data_connection_is_a_file(void **state)
 	assert_true(kit_has(&data, parts, 2, "file.data=GET / HTTP/1.0\\x0d\\x0a\\x0d\\x0amore\n"));
 }
 
+/* REST is about the next transfer only; what lies before is a hole in the file, or it is cut. */
+static void test_transfers_that_go_on(void **state)
+{
+	static const struct kit_part parts[] = { S("220 hi\r\n"),
+		C("REST 5\r\nPORT 127,0,0,1,1,0\r\nRETR f\r\n"),
+		S("350 at 5\r\n200 ok\r\n150 go\r\n"),
+		C("PORT 127,0,0,1,1,1\r\nRETR g\r\nREST x\r\nPORT 127,0,0,1,1,2\r\nSTOR h\r\n"),
+		S("200 ok\r\n150 go\r\n") };
+	static const struct kit_part bytes[] = { S("rest of it") };
+	struct proto_expect announced = {
+		.proto = PROTO_FTP_DATA, .listens = 1, .sender = 1, .command = "RETR", .offset = 5
+	};
+	const struct proto_flow_info data = { .ip_proto = 6, .expected = &announced };
+
+	(void)state;
+	kit_check(&tcp, parts, 5, NULL);
+	assert_true(kit_has(&tcp, parts, 5, "expect ftp-data 256 0 1 RETR f from 5\n"));
+	assert_true(kit_has(&tcp, parts, 5, "expect ftp-data 257 0 1 RETR g\n"));
+	assert_true(kit_has(&tcp, parts, 5, "expect ftp-data 258 0 0 STOR h\n"));
+	kit_show_contents = true;
+	kit_check_lines(
+		&data, bytes, 1, "file ", "file  15 odd \\x00\\x00\\x00\\x00\\x00rest of it\n");
+	announced.offset = UINT32_MAX;
+	kit_check_lines(&data, bytes, 1, "file ", "file  10 cut rest of it\n");
+	kit_show_contents = false;
+}
+
 #define MANY 250 /* attempts: two commands each, more than are told with their answer */
 
 /* What they come to, as kit_run() tells it: every third one is good. */
@@ -396,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_passive_without_parentheses),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_data_connection_is_a_file),
+		cmocka_unit_test(test_transfers_that_go_on),
 		cmocka_unit_test(test_many_commands),
 		cmocka_unit_test(test_too_many_commands),
 		cmocka_unit_test(test_logins),
