@@ -277,10 +277,18 @@ class Account:
 
 
 def written(gateway):
-    """True when the capture holds all that the gate has captured."""
+    """How many frames the gate has captured, when the capture holds all of them; else None."""
     status = gateway.status()
-    return status and status["capture"]["frames"] == status["frames"]["captured"] and \
-        status["capture"]["ring_used"] == 0
+    if status and status["capture"]["frames"] == status["frames"]["captured"] and status["capture"]["ring_used"] == 0:
+        return status["frames"]["captured"]
+    return None
+
+
+def is_quiet(gateway):
+    """All is written, and nothing else comes: of a flood the gate leaves frames in the NIC's ring until its own has room."""
+    before = written(gateway)
+    time.sleep(0.2)
+    return before is not None and before == written(gateway)
 
 
 def settle(gateway, ends):
@@ -289,7 +297,7 @@ def settle(gateway, ends):
         end.ask("send", False)
     wait_for(gateway.ready, 60)
     gateway.wait_up(60)
-    wait_for(lambda: written(gateway), 20)
+    wait_for(lambda: is_quiet(gateway), 20)
 
 
 def journal_lines(lab):
