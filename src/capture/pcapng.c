@@ -203,7 +203,7 @@ uint64_t pcapng_comment_flow(const char *comment, size_t len)
 		else
 			return 0;
 	}
-	return flow;
+	return flow <= RECORD_U64_MAX ? flow : 0;
 }
 
 size_t pcapng_put_section(uint8_t *at, const struct pcapng_section *section)

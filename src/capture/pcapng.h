@@ -47,7 +47,7 @@ size_t pcapng_packet_size(uint32_t len);
  * (verdict, reason, flow id in hex; without the flow when it is 0). */
 size_t pcapng_put_packet(uint8_t *at, const struct pcapng_packet *packet);
 
-/* Reads back the flow id of such a comment; 0 when it names none. */
+/* Reads back the flow id of such a comment; 0 when it names none that a record can. */
 uint64_t pcapng_comment_flow(const char *comment, size_t len);
 
 /* Section header. Texts may be NULL. */

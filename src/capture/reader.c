@@ -531,7 +531,8 @@ static void read_packet_options(
 			packet->flags = get32(r, &option.value);
 		} else if (option.code == EPB_PACKETID && cur_left(&option.value) == 8) {
 			packet->id = get64(r, &option.value);
-			packet->has_id = true;
+			if (packet->id > RECORD_U64_MAX)
+				packet->id = 0;
 		}
 	}
 }

@@ -50,10 +50,9 @@ struct capture_packet {
 	uint64_t number;     /* from 1 */
 	uint32_t interface;  /* counted over all sections */
 	enum capture_link link;
-	struct text comment; /* first one; borrowed, hostile */
-	uint32_t flags;      /* epb_flags, 0 when absent */
-	bool has_id;
-	uint64_t id;          /* epb_packetid */
+	struct text comment;  /* first one; borrowed, hostile */
+	uint32_t flags;       /* epb_flags, 0 when absent */
+	uint64_t id;          /* epb_packetid; 0 when absent, or more than a record can name */
 	uint64_t offset;      /* of its record or block in the file */
 	const uint8_t *block; /* whole record or block, borrowed */
 	uint32_t block_len;

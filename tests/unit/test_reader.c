@@ -138,6 +138,7 @@ static void test_own_blocks(void **state)
 	out.flow = 0;
 	out.verdict = VERDICT_PASS;
 	out.len = out.kept = 0;
+	out.packet = UINT64_MAX;
 	file_len += pcapng_put_packet(file + file_len, &out);
 	file_len += pcapng_put_statistics(file + file_len, &statistics);
 	assert_int_equal(capture_reader_new_memory(file, file_len, &r), 0);
@@ -157,6 +158,7 @@ static void test_own_blocks(void **state)
 	assert_string_equal(capture_reader_interface(r, 0)->description, "outside");
 	assert_int_equal(capture_reader_next(r, &packet), 1);
 	assert_int_equal(packet.len, 0);
+	assert_int_equal(packet.id, 0); /* no record can have the number that it says */
 	assert_int_equal(pcapng_comment_flow(packet.comment.at, packet.comment.len), 0);
 	assert_int_equal(capture_reader_next(r, &packet), 0);
 	assert_int_equal(capture_reader_good_end(r), file_len);
@@ -169,7 +171,9 @@ static void test_comment_flow(void **state)
 		const char *text;
 		uint64_t flow;
 	} rows[] = {
-		{ "pass inbound flow ffffffffffffffff", UINT64_MAX },
+		{ "pass inbound flow 7fffffffffffffff", RECORD_U64_MAX },
+		{ "pass inbound flow 8000000000000000", 0 },
+		{ "pass inbound flow ffffffffffffffff", 0 },
 		{ "pass inbound flow 1ffffffffffffffff", 0 },
 		{ "pass inbound flow 1x", 0 },
 		{ "pass inbound flow ", 0 },
