@@ -441,6 +441,64 @@ static void test_disk_full_waits(void **state)
 	rmdir(dir);
 }
 
+static unsigned hold_all(int *fd, unsigned max)
+{
+	int own = openat(b.setup.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(own);
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (n < max && (entry = readdir(dir)))
+		if (entry->d_type == DT_REG)
+			fd[n++] = openat(b.setup.dir_fd, entry->d_name, O_RDONLY | O_CLOEXEC);
+	closedir(dir);
+	return n;
+}
+
+/* What is removed makes no room, as somebody has it open: little is removed, and writing goes on when
+ * there is room. */
+static void test_disk_full_and_held(void **state)
+{
+	char dir[] = "/tmp/fb-test-held-XXXXXX";
+	unsigned n_segments, n_held;
+	int held[64];
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	if (mount("tmpfs", dir, "tmpfs", 0, "size=4m") < 0) {
+		rmdir(dir);
+		skip();
+	}
+	start_bench(dir);
+	b.setup.segment_size = 256 * 1024;
+	pid = start_tap();
+	while (b.frames < 3000)
+		if (!produce_frame())
+			usleep(1000);
+	wait_for_frames(b.frames);
+	assert_int_equal(b.shared->counts.removed, 0);
+	n_held = hold_all(held, 64);
+	assert_in_range(n_held, 10, 63);
+	for (unsigned ms = 0; ms < 1500; ms++) {
+		while (produce_frame())
+			;
+		usleep(1000);
+	}
+	assert_int_equal(b.shared->counts.write_errno, ENOSPC);
+	assert_in_range(b.shared->counts.removed, 1, 3);
+	while (n_held > 0)
+		close(held[--n_held]);
+	assert_int_equal(wait_for_frames(b.frames), b.frames);
+	assert_int_equal(b.shared->counts.write_errno, 0);
+	stop_tap(pid);
+	count_files(true, &n_segments);
+	end_bench(false);
+	assert_int_equal(umount(dir), 0);
+	rmdir(dir);
+}
+
 /* Nonsense in the ring ends the process; it does not get into a segment. */
 static void test_bad_ring(void **state)
 {
@@ -620,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_new_boot),
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_disk_full_waits),
+		cmocka_unit_test(test_disk_full_and_held),
 		cmocka_unit_test(test_bad_ring),
 		cmocka_unit_test(test_changed_byte),
 		cmocka_unit_test(test_missing_and_extra),

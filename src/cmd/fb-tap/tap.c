@@ -58,6 +58,7 @@ struct tap {
 	int failing;           /* -errno while the disk does not take blocks */
 	int64_t next_try_ns;   /* while failing, or as soon as something was removed */
 	uint64_t removed_then; /* segments, when it failed */
+	uint64_t size_then;    /* of the segment, when room was asked for */
 	int64_t next_chores_ns;
 	uint64_t bytes_before; /* written when the last chores were done */
 	unsigned empty_looks;
@@ -153,11 +154,23 @@ static void update_counts(struct tap *t)
 
 /* ---- the disk fails and comes back ---- */
 
+/* Where what was removed made no room (somebody holds it open, or a snapshot), the next one is not
+ * removed at once: in a moment they would all be gone, for nothing. */
+static void ask_for_room(struct tap *t, int error)
+{
+	int64_t now = now_ns(CLOCK_MONOTONIC);
+
+	t->removed_then = keeper_removed(t->keeper);
+	if (t->failing && t->writer.size == t->size_then && now < t->next_try_ns)
+		return;
+	t->next_try_ns = now + RETRY_NS;
+	t->size_then = t->writer.size;
+	keeper_set_urgent(t->keeper, error == -ENOSPC || error == -EDQUOT);
+}
+
 static void on_failure(struct tap *t, int error)
 {
-	t->next_try_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
-	t->removed_then = keeper_removed(t->keeper);
-	keeper_set_urgent(t->keeper, error == -ENOSPC || error == -EDQUOT);
+	ask_for_room(t, error);
 	t->setup->counts->write_errno = (uint64_t)-error;
 	if (t->failing == 0)
 		tell_writer(t, "failing", REASON_DISK_FULL, strerror(-error));
