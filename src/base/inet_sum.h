@@ -22,20 +22,22 @@ static inline uint16_t inet_sum_fold(uint64_t sum)
 static inline uint16_t inet_sum(const void *bytes, size_t len)
 {
 	const uint8_t *at = bytes;
-	uint64_t sum = 0;
-	uint32_t word;
+	uint64_t sum = 0, carries = 0, word;
 	uint16_t folded;
 	uint8_t big[2];
 
-	/* The order of the bytes of a word is that of the bytes of the sum (RFC 1071, 2.B). */
-	for (; len >= 4; at += 4, len -= 4) {
-		memcpy(&word, at, 4);
+	/* The order of the bytes of a word is that of the bytes of the sum (RFC 1071, 2.B); what is carried
+	 * out of a wide word counts as one (2.C). */
+	for (; len >= 8; at += 8, len -= 8) {
+		memcpy(&word, at, 8);
 		sum += word;
+		carries += sum < word;
 	}
 	word = 0;
 	if (len > 0)
 		memcpy(&word, at, len);
-	folded = inet_sum_fold(sum + word);
+	folded = inet_sum_fold(
+		(sum & 0xffffffff) + (sum >> 32) + (word & 0xffffffff) + (word >> 32) + carries);
 	memcpy(big, &folded, 2);
 	return (uint16_t)(big[0] << 8 | big[1]);
 }
