@@ -73,6 +73,18 @@ static int place_fds(int chan_fd)
 	return 0;
 }
 
+/* Where each session is scheduled as a group (sched(7), autogroup), one that is alone in its session has
+ * that group's share, whatever its own nice value is. Where not, there is no such file. */
+static void nice_group(int niceness)
+{
+	int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)dprintf(fd, "%d", niceness);
+	close(fd);
+}
+
 static int become_child(const struct spawn *spawn, int *fds)
 {
 	sigset_t none;
@@ -91,6 +103,8 @@ static int become_child(const struct spawn *spawn, int *fds)
 	setsid(); /* a ^C at the terminal is for the supervisor, which ends its children in order */
 	if (spawn->nice > 0 && nice(spawn->nice) < 0)
 		return -errno;
+	if (spawn->nice > 0)
+		nice_group(spawn->nice);
 	r = place_fds(fds[1]);
 	if (r < 0 || (spawn->user && (r = jail_drop(spawn->user, spawn->max_files)) < 0))
 		return r;
