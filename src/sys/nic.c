@@ -618,6 +618,21 @@ int nic_port_open(struct nic_set *set, unsigned nic, int *ret_fd, struct port_in
 	return r;
 }
 
+int nic_port_open_merged(struct nic_set *set, unsigned nic, int *ret_fd)
+{
+	struct nic_link link;
+	int r = nic_link_find(set->data_link, set->nic[nic].name, &link);
+
+	if (!r)
+		r = link.queues ? -EOPNOTSUPP : enter(set->data_ns);
+	if (r)
+		return r;
+	r = nic_setup_cuts(link.name) ? port_open_merged(link.ifindex, NIC_MARK, ret_fd)
+				      : -EOPNOTSUPP;
+	enter(set->origin_ns);
+	return r;
+}
+
 /* An empty namespace that we named is not left behind. */
 static void forget_namespace(struct nic_set *set)
 {

@@ -6,7 +6,8 @@
  * change the network namespace of the thread and change it back.
  *
  * A prepared NIC: in the data namespace; no address, IPv6 off, ARP off; an nft table drops all that
- * the kernel would receive and all it would send without NIC_MARK; no GRO or LRO; then up. The table
+ * the kernel would receive and all it would send without NIC_MARK; no GRO or LRO; segments and checksums of
+ * what leaves are the kernel's work (nic_setup_cuts); then up. The table
  * and the settings stay when the program goes, however it goes: a NIC without gateway is silent.
  */
 #pragma once
@@ -62,6 +63,8 @@ int nic_lock(struct nic_set *set, bool locked, struct nic_error *ret_error);
 
 /* Opens a port (see port_open) on a prepared NIC, whatever namespace it is in. */
 int nic_port_open(struct nic_set *set, unsigned nic, int *ret_fd, struct port_info *ret_info);
+/* The same with port_open_merged. -EOPNOTSUPP: it is not such a NIC. */
+int nic_port_open_merged(struct nic_set *set, unsigned nic, int *ret_fd);
 
 /* Clean stop: links down, moved NICs go back. The table stays where NICs stay. */
 int nic_restore(struct nic_set *set);

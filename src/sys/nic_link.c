@@ -131,6 +131,8 @@ static struct nic_link read_link(struct nlmsghdr *msg)
 			memcpy(&link.mtu, RTA_DATA(a), 4);
 		else if (a->rta_type == IFLA_MASTER && len == 4)
 			memcpy(&link.master, RTA_DATA(a), 4);
+		else if (a->rta_type == IFLA_QDISC)
+			link.queues = strncmp(RTA_DATA(a), "noqueue", len) != 0;
 		else if (a->rta_type == IFLA_ADDRESS && len == 6)
 			memcpy(link.mac, RTA_DATA(a), 6);
 		else if (a->rta_type == IFLA_STATS64)

@@ -14,7 +14,8 @@ struct nic_link {
 	char name[IFNAMSIZ];
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
-	int master; /* ifindex of a bridge or bond; 0 = none */
+	int master;  /* ifindex of a bridge or bond; 0 = none */
+	bool queues; /* it has a queueing discipline */
 	uint8_t mac[6];
 	uint64_t rx_frames, tx_frames, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
 };

@@ -194,7 +194,7 @@ int nic_setup_gate_remove(const char *table)
 	return run_nft(text, &error);
 }
 
-/* ---- offloads: what merges frames or takes tags out of them ---- */
+/* ---- offloads: what merges frames or takes tags out of them; what cuts them (nic_setup_cuts) ---- */
 
 static const struct {
 	const char *name;
@@ -207,6 +207,13 @@ static const struct {
 	{ "rx-lro", true },
 	{ "rx-vlan-hw-parse", false },
 	{ "tx-vlan-hw-insert", false },
+	{ "tx-tcp-segmentation", false },
+	{ "tx-tcp-ecn-segmentation", false },
+	{ "tx-tcp-mangleid-segmentation", false },
+	{ "tx-tcp6-segmentation", false },
+	{ "tx-checksum-ip-generic", false },
+	{ "tx-checksum-ipv4", false },
+	{ "tx-checksum-ipv6", false },
 };
 
 static int ethtool(int fd, const char *nic, void *data)
@@ -299,6 +306,22 @@ static int offloads_off(const char *nic, struct nic_error *ret_error)
 		r = switch_off(fd, nic, &features, ret_error);
 	close(fd);
 	return r;
+}
+
+bool nic_setup_cuts(const char *name)
+{
+	static const uint32_t offload[] = { ETHTOOL_GTSO, ETHTOOL_GTXCSUM };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool cuts = fd >= 0;
+
+	for (size_t i = 0; cuts && i < sizeof(offload) / sizeof(*offload); i++) {
+		struct ethtool_value is = { .cmd = offload[i] };
+
+		cuts = ethtool(fd, name, &is) == 0 && is.data == 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return cuts;
 }
 
 int nic_setup_nic(int netlink, const char *name, struct nic_error *ret_error)

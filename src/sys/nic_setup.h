@@ -21,6 +21,9 @@ int nic_setup_gate_remove(const char *table);
 /* One NIC behind a gate: down, silent, no addresses, offloads off, up. */
 int nic_setup_nic(int netlink, const char *name, struct nic_error *ret_error);
 
+/* Whether the kernel makes all segments and checksums of what leaves by it, not the NIC. */
+bool nic_setup_cuts(const char *name);
+
 /* Gate, down, silent, no addresses, offloads off, up: all NICs that are named. */
 int nic_setup(int netlink, const char *table, const char *const *names, unsigned n,
 	struct nic_error *ret_error);

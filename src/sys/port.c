@@ -30,6 +30,11 @@ void port_rx_release(struct port *port)
 	port->ops->rx_release(port);
 }
 
+int port_use_merged(struct port *port, int fd)
+{
+	return port->ops->use_merged(port, fd);
+}
+
 int port_tx(struct port *port, const uint8_t *data, uint32_t len)
 {
 	return port->ops->tx(port, data, len);

@@ -47,6 +47,7 @@ struct port_info {
 struct port_stats {
 	uint64_t received; /* frames the kernel put into the ring, or lost, since port_attach */
 	uint64_t lost;     /* frames the kernel could not put there: ring full */
+	uint64_t merged;   /* frames that were sent together with others */
 };
 
 struct port;
@@ -59,8 +60,15 @@ int port_open(int ifindex, uint32_t mark, int *ret_fd, struct port_info *ret_inf
 /* From now on it receives, in whatever namespace this is called. -ENODEV, -ENETDOWN. */
 int port_listen(int fd, const struct port_info *info);
 
+/* A second descriptor of it, which sends segments of a TCP stream that come one after the other as one
+ * (port_merge.h). Only for a NIC whose kernel cuts them, exactly and at once: one that neither does
+ * segmentation or checksums itself nor has a queue, in which a frame could be overtaken. -errno as above. */
+int port_open_merged(int ifindex, uint32_t mark, int *ret_fd);
+
 /* Takes over `fd` (also closed on failure). -EINVAL: impossible info. */
 int port_attach(int fd, const struct port_info *info, struct port **ret_port);
+/* Takes over what port_open_merged() made. -ENOMEM: then it is closed, and all goes one by one. */
+int port_use_merged(struct port *port, int fd);
 struct port *port_free(struct port *port);
 
 /* For poll: POLLIN means port_rx_burst, POLLERR too (it returns the error). */
@@ -75,7 +83,7 @@ int port_rx_burst(struct port *port, struct port_frame ret_frames[static PORT_BU
 void port_rx_release(struct port *port);
 
 /* Queues a frame. -EINVAL: shorter than an Ethernet header; -EMSGSIZE: longer than the NIC carries;
- * -ENOBUFS: no room, also after a flush. `data` must not change before port_tx_flush. */
+ * -ENOBUFS: no room, also after a flush. */
 int port_tx(struct port *port, const uint8_t *data, uint32_t len);
 
 /* Sends what is queued; never waits. Each frame queued since the last flush is counted in one of

@@ -7,6 +7,7 @@
 struct port_ops {
 	int (*rx_burst)(struct port *port, struct port_frame *ret_frames);
 	void (*rx_release)(struct port *port);
+	int (*use_merged)(struct port *port, int fd);
 	int (*tx)(struct port *port, const uint8_t *data, uint32_t len);
 	int (*tx_flush)(struct port *port, uint32_t *ret_sent, uint32_t *ret_failed);
 	int (*stats)(struct port *port, struct port_stats *ret_stats);

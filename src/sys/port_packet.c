@@ -7,6 +7,7 @@
  */
 #include "sys/port_backend.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
@@ -15,6 +16,7 @@
 #include <linux/virtio_net.h>
 #include <arpa/inet.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,6 +25,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "sys/port_merge.h"
 #include "sys/port_offload.h"
 
 #ifndef PACKET_COPY_THRESH
@@ -46,7 +49,21 @@ enum {
 	SUPER_SIZE = 68 << 10, /* an IP packet of 64 KiB with its frame */
 	/* Shorter than its vnet header: the kernel skips the slot (PACKET_LOSS), without a log line. */
 	TX_UNSENDABLE = 0,
+	TCP_SUM_AT = 16,
 };
+
+/* Super-frames on their way out, in the shape in which the kernel takes them. */
+struct merged {
+	int fd;
+	bool refused;    /* the kernel does not take such frames */
+	uint8_t room[9]; /* so that none is behind vnet */
+	struct virtio_net_hdr vnet;
+	struct port_merge merge; /* begins with the frame */
+};
+
+static_assert(offsetof(struct merged, merge) == offsetof(struct merged, vnet) + VNET_SIZE &&
+		      offsetof(struct port_merge, frame) == 0,
+	"one piece");
 
 struct port_packet {
 	struct port base;
@@ -61,8 +78,9 @@ struct port_packet {
 	struct port_stats stats;
 	struct port_segmenter segmenter;
 	int64_t super_time_ns;
-	uint8_t *super;    /* SUPER_SIZE: the super-frame that is being cut */
-	uint8_t *segments; /* PORT_BURST times slot_size */
+	uint8_t *super;        /* SUPER_SIZE: the super-frame that is being cut */
+	uint8_t *segments;     /* PORT_BURST times slot_size */
+	struct merged *merged; /* NULL: every frame goes by itself */
 };
 
 static struct port_packet *packet_of(struct port *port)
@@ -164,6 +182,26 @@ static int set_up(int fd, int ifindex, uint32_t mark, struct port_info *ret_info
 	r = r ? r : make_ring(fd, PACKET_RX_RING, ret_info->rx_slots, ret_info->slot_size);
 	r = r ? r : make_ring(fd, PACKET_TX_RING, ret_info->tx_slots, ret_info->slot_size);
 	return r ? r : set_promiscuous(fd, ifindex);
+}
+
+int port_open_merged(int ifindex, uint32_t mark, int *ret_fd)
+{
+	/* Of protocol 0: nothing arrives. Not past the queueing: who goes past it has to cut himself. */
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = ifindex };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	r = set_int(fd, SOL_SOCKET, SO_MARK, (int)mark);
+	r = r ? r : set_int(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+	r = r ? r : set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, QUEUE_SIZE);
+	if (!r && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		r = -errno;
+	if (r < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
 }
 
 int port_listen(int fd, const struct port_info *info)
@@ -471,6 +509,11 @@ static void skip_oldest(struct port_packet *p)
 	p->failed++;
 }
 
+static int send_error(int error)
+{
+	return error == ENXIO ? -ENODEV : error == ENETDOWN ? -ENETDOWN : -ENOBUFS;
+}
+
 /* Hands the queue to the kernel. Each turn accounts for at least one frame. */
 static void kick(struct port_packet *p)
 {
@@ -490,21 +533,17 @@ static void kick(struct port_packet *p)
 			sendto(p->base.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
 			return;
 		}
-		p->tx_error = error == ENXIO ? -ENODEV : error == ENETDOWN ? -ENETDOWN : -ENOBUFS;
+		p->tx_error = send_error(error);
 		give_up(p);
 	}
 }
 
-static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
+/* By itself. */
+static int queue(struct port_packet *p, const uint8_t *data, uint32_t len)
 {
-	struct port_packet *p = packet_of(port);
-	struct tpacket2_hdr *slot = tx_slot(p, p->tx_next);
+	struct tpacket2_hdr *slot;
 	uint8_t *to;
 
-	if (len < ETH_HLEN)
-		return -EINVAL;
-	if (len > p->frame_max)
-		return -EMSGSIZE;
 	if (p->tx_used == p->base.info.tx_slots)
 		kick(p);
 	slot = tx_slot(p, p->tx_next);
@@ -521,11 +560,93 @@ static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
 	return 0;
 }
 
+static void queue_or_fail(struct port_packet *p, const uint8_t *data, size_t len)
+{
+	if (queue(p, data, (uint32_t)len) < 0) {
+		p->tx_error = -ENOBUFS;
+		p->failed++;
+	}
+}
+
+/* What the kernel did not take in one: in the frames in which it came. */
+static void send_cut(struct port_packet *p, const struct port_merge *merge, size_t l4)
+{
+	struct port_segmenter segmenter;
+	uint8_t frame[ETH_HLEN + PORT_MTU_MAX + PORT_TAG_MAX];
+	size_t len;
+
+	if (port_segment_begin(merge->frame, merge->len,
+		    merge->version == 4 ? PORT_GSO_TCP4 : PORT_GSO_TCP6, l4, merge->size,
+		    p->frame_max, &segmenter) < 0)
+		return;
+	while ((len = port_segment_next(&segmenter, frame)))
+		queue_or_fail(p, frame, len);
+}
+
+/* Behind what is queued. */
+static void send_super(struct port_packet *p, struct merged *merged)
+{
+	struct port_merge *merge = &merged->merge;
+	size_t l4;
+
+	kick(p);
+	port_merge_end(merge, &l4);
+	merged->vnet = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type =
+			merge->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6,
+		.hdr_len = (uint16_t)merge->payload,
+		.gso_size = (uint16_t)merge->size,
+		.csum_start = (uint16_t)l4,
+		.csum_offset = TCP_SUM_AT };
+	if (sendto(merged->fd, &merged->vnet, VNET_SIZE + merge->len, MSG_DONTWAIT, NULL, 0) >= 0) {
+		p->sent += merge->n;
+		p->stats.merged += merge->n;
+		return;
+	}
+	merged->refused = errno != ENOBUFS && errno != EAGAIN && errno != ENOMEM &&
+			  errno != ENETDOWN && errno != ENXIO;
+	send_cut(p, merge, l4);
+}
+
+/* What was taken until now. */
+static void send_merged(struct port_packet *p)
+{
+	struct port_merge *merge = &p->merged->merge;
+
+	if (merge->n > 1)
+		send_super(p, p->merged);
+	else if (merge->n == 1)
+		queue_or_fail(p, merge->frame, merge->len);
+	merge->n = 0;
+}
+
+static bool merges(struct port_packet *p, const uint8_t *data, uint32_t len)
+{
+	return p->merged && !p->merged->refused && port_merge_take(&p->merged->merge, data, len);
+}
+
+static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)
+{
+	struct port_packet *p = packet_of(port);
+
+	if (len < ETH_HLEN)
+		return -EINVAL;
+	if (len > p->frame_max)
+		return -EMSGSIZE;
+	if (merges(p, data, len))
+		return 0;
+	if (p->merged)
+		send_merged(p);
+	return merges(p, data, len) ? 0 : queue(p, data, len);
+}
+
 static int packet_tx_flush(struct port *port, uint32_t *ret_sent, uint32_t *ret_failed)
 {
 	struct port_packet *p = packet_of(port);
 	int error;
 
+	if (p->merged)
+		send_merged(p);
 	kick(p);
 	error = p->tx_error;
 	*ret_sent = p->sent;
@@ -552,6 +673,19 @@ static int packet_stats(struct port *port, struct port_stats *ret_stats)
 	return 0;
 }
 
+static int packet_use_merged(struct port *port, int fd)
+{
+	struct port_packet *p = packet_of(port);
+
+	p->merged = calloc(1, sizeof(*p->merged));
+	if (!p->merged) {
+		close(fd);
+		return -ENOMEM;
+	}
+	p->merged->fd = fd;
+	return 0;
+}
+
 static void packet_free(struct port *port)
 {
 	struct port_packet *p = packet_of(port);
@@ -559,6 +693,9 @@ static void packet_free(struct port *port)
 	if (p->map)
 		munmap(p->map, p->map_size);
 	close(port->fd);
+	if (p->merged)
+		close(p->merged->fd);
+	free(p->merged);
 	free(p->super);
 	free(p->segments);
 	free(p);
@@ -567,6 +704,7 @@ static void packet_free(struct port *port)
 static const struct port_ops packet_ops = {
 	.rx_burst = packet_rx_burst,
 	.rx_release = packet_rx_release,
+	.use_merged = packet_use_merged,
 	.tx = packet_tx,
 	.tx_flush = packet_tx_flush,
 	.stats = packet_stats,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A wire made of two ports, for tests and measurements only: forwards everything that has no fault.
- *   forwarder NIC NIC     prints "ready", and its counts when it gets SIGTERM or a NIC is gone
+ *   forwarder [-m|-r] NIC NIC   -m: merges TCP segments, -r: over a socket that refuses them; prints "ready", and its counts when it gets SIGTERM or a NIC is gone
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "sys/port.h"
 
@@ -23,11 +25,20 @@ struct side {
 };
 
 static volatile sig_atomic_t stop;
+static enum { ALONE, MERGED, REFUSED } how;
 
 static void on_signal(int sig)
 {
 	(void)sig;
 	stop = 1;
+}
+
+static int open_merged(const char *name, int *ret_fd)
+{
+	if (how == MERGED)
+		return port_open_merged((int)if_nametoindex(name), MARK, ret_fd);
+	*ret_fd = socket(AF_UNIX, SOCK_DGRAM, 0); /* of nobody: ENOTCONN */
+	return *ret_fd < 0 ? -errno : 0;
 }
 
 static int side_open(struct side *side, const char *name)
@@ -41,6 +52,8 @@ static int side_open(struct side *side, const char *name)
 		r = port_listen(fd, &info);
 	if (!r)
 		r = port_attach(fd, &info, &side->port);
+	if (!r && how != ALONE && !(r = open_merged(name, &fd)))
+		r = port_use_merged(side->port, fd);
 	if (r)
 		fprintf(stderr, "%s: %s\n", name, strerror(-r));
 	return r;
@@ -77,10 +90,11 @@ static void print_counts(struct side *side)
 	port_stats(side->port, &stats);
 	printf("{\"nic\": \"%s\", \"received\": %" PRIu64 ", \"sent\": %" PRIu64
 	       ", \"failed\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"oversize\": %" PRIu64
-	       ", \"checksum\": %" PRIu64 ", \"runt\": %" PRIu64 ", \"lost\": %" PRIu64 "}\n",
+	       ", \"checksum\": %" PRIu64 ", \"runt\": %" PRIu64 ", \"lost\": %" PRIu64
+	       ", \"merged\": %" PRIu64 "}\n",
 		side->name, side->received, side->sent, side->failed, side->refused,
 		side->fault[PORT_FAULT_OVERSIZE], side->fault[PORT_FAULT_CHECKSUM],
-		side->fault[PORT_FAULT_RUNT], stats.lost);
+		side->fault[PORT_FAULT_RUNT], stats.lost, stats.merged);
 }
 
 static int run(struct side *a, struct side *b)
@@ -103,6 +117,11 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_signal };
 	int r;
 
+	if (argc == 4) {
+		how = strcmp(argv[1], "-r") == 0 ? REFUSED : MERGED;
+		argc--;
+		argv++;
+	}
 	if (argc != 3 || side_open(&a, argv[1]) || side_open(&b, argv[2]))
 		return 2;
 	sigaction(SIGTERM, &action, NULL);

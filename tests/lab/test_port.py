@@ -91,6 +91,74 @@ def test_ten_thousand_in_order(lab):
     assert a.all(0.1) == b.all(0.1) == []
 
 
+def sum16(data):
+    total = sum(struct.unpack(f'!{len(data) // 2}H', data[:len(data) & ~1])) + (data[-1] << 8 if len(data) % 2 else 0)
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total
+
+
+class Segments:
+    """Frames of one TCP stream, as a sender makes them."""
+
+    def __init__(self, version, rng):
+        self.version, self.rng = version, rng
+        self.seq, self.id = rng.randrange(1 << 32), rng.randrange(1 << 16)
+
+    def next(self, size, flags=0x10, window=500, ttl=64, options=b'\x01\x01\x08\x0a' + bytes(8), jump=0, bad=False):
+        payload = self.rng.randbytes(size)
+        tcp = struct.pack('!HHIIBBHHH', 80, 4000, (self.seq + jump) & 0xffffffff, 7, (20 + len(options)) << 2, flags,
+                          window, 0, 0) + options + payload
+        if self.version == 4:
+            addresses = bytes.fromhex('0a0900010a090002')
+            head = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(tcp), self.id, 0x4000, ttl, 6, 0) + addresses
+            head = head[:10] + struct.pack('!H', sum16(head) ^ 0xffff) + head[12:]
+        else:
+            addresses = bytes.fromhex('fd09' + '00' * 13 + '01' + 'fd09' + '00' * 13 + '02')
+            head = struct.pack('!IHBB', 0x60012345, len(tcp), 6, ttl) + addresses
+        total = sum16(addresses + struct.pack('!HH', 6, len(tcp)) + tcp) ^ 0xffff
+        tcp = tcp[:16] + struct.pack('!H', total ^ bad) + tcp[18:]
+        self.seq, self.id = (self.seq + size) & 0xffffffff, (self.id + 1) & 0xffff
+        return frame('020000000002', 0x0800 if self.version == 4 else 0x86dd, head + tcp)
+
+
+@pytest.mark.parametrize('version,how', [(4, '-m'), (6, '-m'), (4, '-r'), (6, '-r')])
+def test_merged_segments(lab, version, how):
+    """What goes together through the kernel arrives in the frames in which it came, and in their order; also where
+    the kernel does not take it like that."""
+    process = lab.forwarder(merge=how)
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    rng = random.Random(version)
+    for _ in range(30):
+        stream, sent = Segments(version, rng), []
+        size = rng.choice([1, 7, 536, 1000, 1440 if version == 4 else 1420])
+        for n in range(200):
+            sent.append(rng.choices([
+                lambda: stream.next(size), lambda: stream.next(size, flags=0x18), lambda: stream.next(max(1, size // 3)),
+                lambda: stream.next(size, flags=0x11), lambda: stream.next(size, window=n), lambda: stream.next(size, ttl=9),
+                lambda: stream.next(0), lambda: stream.next(size, bad=True), lambda: stream.next(size, jump=1),
+                lambda: stream.next(size, options=b''), lambda: frame('020000000002', 0x88b5, bytes(60)),
+            ], [60] + [1] * 10)[0]())
+        for data in sent:
+            a.send(data)
+        assert [b.recv(1) for _ in sent] == sent
+    assert a.all(0.1) == b.all(0.1) == []
+    counts = finish(process)
+    merged = sum(c['merged'] for c in counts)
+    assert merged > 1000 if how == '-m' else merged == 0, counts
+    assert not any(c['failed'] + c['refused'] + c['lost'] for c in counts), counts
+
+
+def test_merged_streams(lab):
+    lab.addresses()
+    process = lab.forwarder(merge='-m')
+    b = Wire(lab.b, 'e0')
+    for family, address in ((socket.AF_INET, '10.9.0.2'), (socket.AF_INET6, 'fd09::2')):
+        exchange(lab, family, address)
+    assert max(len(f) for f in b.all(0.1)) <= 1514
+    assert sum(c['merged'] for c in finish(process)) > 1000
+
+
 def exchange(lab, family, address):
     """Sends 8 MB each way on one TCP connection."""
     data = random.Random(5).randbytes(8 << 20)

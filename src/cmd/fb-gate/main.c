@@ -154,6 +154,7 @@ static int attach_ports(struct loop *loop)
 	for (unsigned i = 0; i < loop->n_ports; i++) {
 		struct loop_port *port = &loop->port[i];
 		int fd = child_fd(child, ROLE_PORT, i), r;
+		int merged_fd = child_fd(child, ROLE_PORT_MERGED, i);
 
 		port->counts = &loop->counts->port[i];
 		port->missed_before = port->counts->missed;
@@ -161,6 +162,8 @@ static int attach_ports(struct loop *loop)
 		if (fd < 0)
 			continue; /* its NIC is not there; a new gate is started when it is */
 		r = port_attach(fd, &child->start.port_info[i], &port->port);
+		if (r == 0 && merged_fd >= 0)
+			r = port_use_merged(port->port, merged_fd);
 		if (r < 0)
 			return r;
 	}

@@ -78,7 +78,7 @@ static void begin(struct supervisor *s, const struct conf *conf)
 		jail_user_find(process_name(p), JAIL_UID_FIRST + p, &s->child[p].user);
 	}
 	for (size_t i = 0; i < CHAN_PORTS_MAX; i++)
-		s->port[i].fd = s->port[i].spare_fd = -1;
+		s->port[i].fd = s->port[i].merged_fd = s->port[i].spare_fd = -1;
 	s->run_dir = s->ram_dir = s->state_dir = s->lock_fd = -1;
 	s->signal_fd = s->ctl_fd = -1;
 	s->watch_fd[0] = s->watch_fd[1] = -1;

@@ -48,7 +48,8 @@ struct sup_child {
 
 struct sup_port {
 	char name[CHAN_NIC_MAX];
-	int fd; /* -1 once the gate has it */
+	int fd;        /* -1 once the gate has it */
+	int merged_fd; /* the same; -1: none, its frames go one by one */
 	struct port_info info;
 	int spare_fd; /* opened for the next gate while the last one still works; -1: none */
 	struct port_info spare_info;

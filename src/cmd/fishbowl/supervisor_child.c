@@ -109,6 +109,7 @@ static int send_start(struct supervisor *s, struct sup_child *child)
 			continue;
 		start.port_info[i] = s->port[i].info;
 		add_fd(&start, fds, ROLE_PORT, i, s->port[i].fd);
+		add_fd(&start, fds, ROLE_PORT_MERGED, i, s->port[i].merged_fd);
 	}
 	if (child->process == CHAN_VAULT)
 		n_own = add_yara(s, &start, fds);

@@ -138,6 +138,7 @@ int sup_ports_open(struct supervisor *s)
 			sup_ports_close(s);
 			return r;
 		}
+		(void)nic_port_open_merged(s->nics, i, &port->merged_fd);
 	}
 	return 0;
 }
@@ -146,6 +147,7 @@ void sup_ports_close(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->n_ports; i++) {
 		close_fd(&s->port[i].fd);
+		close_fd(&s->port[i].merged_fd);
 		close_fd(&s->port[i].spare_fd);
 	}
 }
