@@ -3,6 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+FUZZ ?=
 MESON_OPTIONS ?=
 
 # Where files go when they are not below PREFIX.
@@ -21,7 +22,7 @@ help:
 	@echo 'make flood       a honeypot floods for a minute: what comes out, what the others notice'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deb         build the Debian package into dist/'
-	@echo 'make fuzz        FUZZ_SECONDS=$(FUZZ_SECONDS) for each target, with clang'
+	@echo 'make fuzz        FUZZ_SECONDS=$(FUZZ_SECONDS) for each target and each protocol, with clang (FUZZ="stream proto/smb": these)'
 	@echo 'make format      put the C files into shape; make check-format only looks'
 	@echo 'make clean       remove what was built'
 
@@ -73,7 +74,7 @@ deb: deps-build deps-deb
 	tools/make-deb
 
 fuzz: deps-build deps-check
-	tools/check fuzz $(FUZZ_SECONDS)
+	tools/check fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 format:
 	tools/check-format --write
