@@ -150,7 +150,6 @@ def test_disk_full_leaves_the_old_result(tmp_path):
 
 @pytest.mark.parametrize("args, message", [
     (["-o", "-"], "no capture named"),
-    (["x.pcap"], "-o DIR"),
     (["-o", "-", "--home", "10.0.0.1/8", "x.pcap"], "--home '10.0.0.1/8'"),
     (["-o", "-", "--external", "[10.0.0.0/8", "x.pcap"], "must end with ']'"),
     (["-o", "-", "--rules", "/nonexistent", "x.pcap"], "rules: /nonexistent: No such file"),

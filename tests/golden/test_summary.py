@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The summary of many captures in one replay: who, what and how much, readable on any terminal."""
 import os
+import subprocess
 
 import pytest
 
-from fishbowl import PCAPS, captures, run
+from fishbowl import FISHBOWL, PCAPS, captures, run
 
 COLUMNS = 80
 SHOWN = 10
@@ -25,6 +26,17 @@ def section(summary, head):
     lines = summary.split('\n' + head, 1)[1].split('\n\n')[0].splitlines()[1:]
     assert 0 < len(lines) <= 2 * SHOWN
     return lines
+
+
+def test_alone():
+    """Without -o nothing else comes, on standard output."""
+    path = os.path.join(os.path.dirname(__file__), 'decoders', 'input.pcap')
+    alone, both = run(path), run('-o', '-', path)
+    assert alone.returncode == both.returncode == 0
+    assert (alone.stdout, alone.stderr) == (both.stderr, '')
+    with open('/dev/full', 'wb') as full:
+        failed = subprocess.run([FISHBOWL, 'replay', path], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert failed.returncode == 3 and 'cannot write the summary' in failed.stderr
 
 
 def test_is_readable(summary):

@@ -79,7 +79,7 @@ struct child {
 
 static void flush(struct child *c)
 {
-	if (c->write_error == 0)
+	if (c->write_error == 0 && c->used > 0)
 		c->write_error = fd_write(c->job->output_fd, c->buffer, c->used);
 	c->used = 0;
 }
@@ -91,7 +91,7 @@ static void on_record(void *context, const struct record *record)
 	struct out o;
 	size_t len;
 
-	if (c->job->profile)
+	if (c->job->profile || c->job->output_fd < 0)
 		return;
 	if (BUFFER_SIZE - c->used < RECORD_JSON_MAX)
 		flush(c);
@@ -217,13 +217,13 @@ static void replay_one_input(struct child *c, const struct replay_input *input)
 	capture_reader_free(reader);
 }
 
-static void print_summary(const struct child *c)
+static int print_summary(const struct child *c)
 {
 	static char text[REPLAY_SUMMARY_MAX];
 	struct out o = out_make(text, sizeof(text));
 
 	replay_summary(&o, c->replay, c->job->policy);
-	fputs(text, stderr);
+	return fd_write(c->job->output_fd < 0 ? STDOUT_FILENO : STDERR_FILENO, text, strlen(text));
 }
 
 static void tell_faults(const struct rules_text *text)
@@ -382,8 +382,10 @@ int replay_give_up_rights(const struct conf *conf)
 
 static int result(struct child *c)
 {
-	if (c->write_error == 0 && fsync(c->job->output_fd) < 0 && errno != EINVAL &&
-		errno != EROFS)
+	int r;
+
+	if (c->write_error == 0 && c->job->output_fd >= 0 && fsync(c->job->output_fd) < 0 &&
+		errno != EINVAL && errno != EROFS)
 		c->write_error = -errno;
 	if (c->write_error < 0) {
 		fprintf(stderr,
@@ -392,7 +394,11 @@ static int result(struct child *c)
 			c->job->output_path, strerror(-c->write_error));
 		return REPLAY_NO_OUTPUT;
 	}
-	print_summary(c);
+	r = print_summary(c);
+	if (r < 0 && c->job->output_fd < 0) {
+		fprintf(stderr, "fishbowl: cannot write the summary: %s\n", strerror(-r));
+		return REPLAY_NO_OUTPUT;
+	}
 	if (c->job->check_verdicts && replay_counts(c->replay)->other_verdict > 0)
 		c->part = true;
 	return c->part ? REPLAY_PART : REPLAY_ALL;

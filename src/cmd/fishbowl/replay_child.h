@@ -40,7 +40,7 @@ struct replay_job {
 	const struct rules_profile *profile; /* print it instead of records; NULL: records */
 	enum role role;                      /* for whom the records are */
 	struct replay_files *files;          /* keep those that are carried; NULL: no */
-	int output_fd;
+	int output_fd;           /* -1: no records; the summary goes to standard output */
 	const char *output_path; /* for messages */
 };
 

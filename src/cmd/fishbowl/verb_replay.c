@@ -74,8 +74,8 @@ struct request {
 	size_t n_inputs;
 	const char *files_dir; /* NULL: files are not kept */
 	struct replay_files *files;
-	int dir_fd; /* of -o DIR; -1: standard output */
-	int output_fd;
+	int dir_fd;    /* of -o DIR; -1: none */
+	int output_fd; /* -1: there is only the summary */
 	char *output_path;
 };
 
@@ -119,7 +119,9 @@ static const struct argp_option shared_options[] = {
 
 static const struct argp_option replay_options[] = {
 	{ "output", 'o', "DIR", 0,
-		"Write DIR/eve.json; DIR is made if it is missing. -: standard output", 0 },
+		"Write DIR/eve.json; DIR is made if it is missing. -: standard output. Without it "
+		"there is only the summary",
+		0 },
 	{ "role", OPT_ROLE, "ROLE", 0,
 		"For whom: analyst (default), or viewer: no passwords, words, payloads; other "
 		"names "
@@ -146,7 +148,8 @@ static const struct argp_option profile_options[] = {
 static const char replay_doc[] =
 	"Feeds captures (pcap, pcapng) through the gate and its flow log and writes the records as "
 	"EVE "
-	"JSON, one a line; a summary goes to standard error."
+	"JSON, one a line; a summary goes to standard error, or to standard output where the "
+	"records go nowhere."
 	"\vCAPTURE may be - for standard input. Several captures are one stream in the order "
 	"given. Time "
 	"is that of the packets: the same captures give the same bytes. A frame's number "
@@ -227,8 +230,6 @@ static void check_request(const struct request *q, struct argp_state *state)
 {
 	if (q->n_inputs == 0)
 		argp_error(state, "no capture named");
-	if (!q->output)
-		argp_error(state, "say where the records go: -o DIR, or -o - for standard output");
 	if (q->check_verdicts && !q->conf_path)
 		argp_error(state, "--check-verdicts needs the gateway's configuration: -c FILE");
 	if (q->profile && q->n_rules == 0 && !q->conf_path)
@@ -408,8 +409,8 @@ static int open_output(struct request *q)
 	int r;
 
 	q->dir_fd = -1;
-	if (strcmp(q->output, "-") == 0) {
-		q->output_fd = STDOUT_FILENO;
+	if (!q->output || strcmp(q->output, "-") == 0) {
+		q->output_fd = q->output ? STDOUT_FILENO : -1;
 		q->output_path = strdup("standard output");
 		return q->output_path ? 0 : -ENOMEM;
 	}
