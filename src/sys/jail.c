@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <linux/sockios.h>
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -249,6 +250,8 @@ static int prepare_trap(void)
 
 static int add_call(scmp_filter_ctx filter, const struct jail_call *call)
 {
+	int r;
+
 	switch (call->how) {
 	case JAIL_NO_EXEC:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 1,
@@ -256,6 +259,12 @@ static int add_call(scmp_filter_ctx filter, const struct jail_call *call)
 	case JAIL_THREAD:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	case JAIL_NIC:
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, call->number, 1, SCMP_A1(SCMP_CMP_EQ, SIOCGIFNAME));
+		return r ? r
+			 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 1,
+				   SCMP_A1(SCMP_CMP_EQ, SIOCGIFFLAGS));
 	case JAIL_ABSENT:
 		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call->number, 0);
 	default:

@@ -31,6 +31,7 @@ enum jail_how {
 	JAIL_FREE,    /* with any arguments */
 	JAIL_NO_EXEC, /* mmap, mprotect: only without PROT_EXEC */
 	JAIL_THREAD,  /* clone: only threads of this process */
+	JAIL_NIC,     /* ioctl: only the name and the flags of a NIC */
 	JAIL_ABSENT,  /* ENOSYS: clone3 hides its flags, so libc falls back to clone */
 };
 

@@ -5,7 +5,7 @@
  * In two halves by privilege. port_open (supervisor: CAP_NET_RAW, CAP_NET_ADMIN) makes a descriptor
  * and a plain struct port_info, port_listen makes it receive; both travel to fb-gate, whose port_attach needs no privilege.
  * System calls of the attached half: mmap, munmap, close (attach and free only); sendto, recvmsg,
- * getsockopt, getsockname. The caller adds what it waits with (poll or epoll_wait).
+ * getsockopt, getsockname, ioctl (SIOCGIFNAME, SIOCGIFFLAGS). The caller adds what it waits with (poll or epoll_wait).
  *
  * A frame is delivered as it was, or would have been, on a wire: VLAN tags in place, checksums that
  * a virtual NIC left open filled in, TSO and USO super-frames cut into their segments. What cannot

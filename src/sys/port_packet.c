@@ -577,10 +577,34 @@ static void send_cut(struct port_packet *p, const struct port_merge *merge, size
 
 	if (port_segment_begin(merge->frame, merge->len,
 		    merge->version == 4 ? PORT_GSO_TCP4 : PORT_GSO_TCP6, l4, merge->size,
-		    p->frame_max, &segmenter) < 0)
+		    p->frame_max, &segmenter) < 0) {
+		p->failed += merge->n;
 		return;
+	}
 	while ((len = port_segment_next(&segmenter, frame)))
 		queue_or_fail(p, frame, len);
+}
+
+/* The kernel tells of the last frame it cut only, when it tells of a device: those before it may have left. */
+static bool may_have_left(int error)
+{
+	return error == ENOBUFS || error == ENOMEM || error == ENETDOWN || error == ENXIO;
+}
+
+/* None of it goes a second time. */
+static void fail_super(struct port_packet *p, const struct port_merge *merge, int error)
+{
+	p->tx_error = send_error(error);
+	p->failed += merge->n;
+}
+
+/* Without one the kernel drops a super-frame and tells nobody. Of a frame of the ring it does tell. */
+static bool has_carrier(const struct port_packet *p)
+{
+	struct ifreq req = { .ifr_ifindex = p->base.info.ifindex };
+
+	return ioctl(p->base.fd, SIOCGIFNAME, &req) == 0 &&
+	       ioctl(p->base.fd, SIOCGIFFLAGS, &req) == 0 && req.ifr_flags & IFF_RUNNING;
 }
 
 /* Behind what is queued. */
@@ -591,6 +615,10 @@ static void send_super(struct port_packet *p, struct merged *merged)
 
 	kick(p);
 	port_merge_end(merge, &l4);
+	if (!has_carrier(p)) {
+		send_cut(p, merge, l4);
+		return;
+	}
 	merged->vnet = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		.gso_type =
 			merge->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6,
@@ -603,8 +631,11 @@ static void send_super(struct port_packet *p, struct merged *merged)
 		p->stats.merged += merge->n;
 		return;
 	}
-	merged->refused = errno != ENOBUFS && errno != EAGAIN && errno != ENOMEM &&
-			  errno != ENETDOWN && errno != ENXIO;
+	if (may_have_left(errno)) {
+		fail_super(p, merge, errno);
+		return;
+	}
+	merged->refused = errno != EAGAIN;
 	send_cut(p, merge, l4);
 }
 
@@ -620,9 +651,11 @@ static void send_merged(struct port_packet *p)
 	merge->n = 0;
 }
 
+/* What is too long without a tag is the driver's to judge, frame by frame. */
 static bool merges(struct port_packet *p, const uint8_t *data, uint32_t len)
 {
-	return p->merged && !p->merged->refused && port_merge_take(&p->merged->merge, data, len);
+	return p->merged && !p->merged->refused && len <= ETH_HLEN + p->base.info.mtu &&
+	       port_merge_take(&p->merged->merge, data, len);
 }
 
 static int packet_tx(struct port *port, const uint8_t *data, uint32_t len)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A wire made of two ports, for tests and measurements only: forwards everything that has no fault.
- *   forwarder [-m|-r] NIC NIC   -m: merges TCP segments, -r: over a socket that refuses them; prints "ready", and its counts when it gets SIGTERM or a NIC is gone
+ *   forwarder [-m|-r|-d] NIC NIC   prints "ready", and its counts when it gets SIGTERM or a NIC is gone
+ *             -m: merges TCP segments, -r: over a socket that refuses them, -d: over one that drops them
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,7 +27,7 @@ struct side {
 };
 
 static volatile sig_atomic_t stop;
-static enum { ALONE, MERGED, REFUSED } how;
+static enum { ALONE, MERGED, REFUSED, DROPPED } how;
 
 static void on_signal(int sig)
 {
@@ -35,10 +37,17 @@ static void on_signal(int sig)
 
 static int open_merged(const char *name, int *ret_fd)
 {
-	if (how == MERGED)
-		return port_open_merged((int)if_nametoindex(name), MARK, ret_fd);
-	*ret_fd = socket(AF_UNIX, SOCK_DGRAM, 0); /* of nobody: ENOTCONN */
-	return *ret_fd < 0 ? -errno : 0;
+	static const int on = 1;
+	int r;
+
+	if (how == REFUSED) {
+		*ret_fd = socket(AF_UNIX, SOCK_DGRAM, 0); /* of nobody: ENOTCONN */
+		return *ret_fd < 0 ? -errno : 0;
+	}
+	r = port_open_merged((int)if_nametoindex(name), MARK, ret_fd);
+	if (!r && how == DROPPED) /* who goes past the queueing has to cut himself: ENOBUFS */
+		setsockopt(*ret_fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
+	return r;
 }
 
 static int side_open(struct side *side, const char *name)
@@ -118,7 +127,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc == 4) {
-		how = strcmp(argv[1], "-r") == 0 ? REFUSED : MERGED;
+		how = argv[1][1] == 'r' ? REFUSED : argv[1][1] == 'd' ? DROPPED : MERGED;
 		argc--;
 		argv++;
 	}

@@ -149,6 +149,33 @@ def test_merged_segments(lab, version, how):
     assert not any(c['failed'] + c['refused'] + c['lost'] for c in counts), counts
 
 
+def test_merged_that_may_have_left(lab):
+    """No room, says the kernel, and it may be so of the last frame only: none of them goes again, all count as failed."""
+    process = lab.forwarder(merge='-d')
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    stream = Segments(4, random.Random(3))
+    for _ in range(2000):
+        a.send(stream.next(1000))
+    arrived = len(b.all(0.5))
+    counts = finish(process)
+    failed = sum(c['failed'] for c in counts)
+    assert failed > 500 and arrived + failed == 2000, (arrived, counts)
+    assert sum(c['sent'] for c in counts) == arrived and sum(c['merged'] for c in counts) == 0, counts
+
+
+def test_not_merged_beyond_the_mtu(lab):
+    """A frame has room for a tag; without one it may be too long for the other end, which the driver tells of each."""
+    process = lab.forwarder(merge='-m')
+    ip('-n', lab.a, 'link', 'set', 'e0', 'mtu', '1504')
+    a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
+    stream = Segments(4, random.Random(4))
+    sent = [stream.next(1504 - 20 - 32) for _ in range(200)]
+    for data in sent:
+        a.send(data)
+    assert b.all(0.5) == sent
+    assert sum(c['merged'] for c in finish(process)) == 0
+
+
 def test_merged_streams(lab):
     lab.addresses()
     process = lab.forwarder(merge='-m')
@@ -269,15 +296,20 @@ def test_mtu_refused(lab):
     assert done.returncode == 2 and 'g0: Message too long' in done.stderr
 
 
+@pytest.mark.parametrize('merge', [None, '-m'])
 @pytest.mark.parametrize('far', [True, False])
-def test_link_flap(lab, far):
+def test_link_flap(lab, far, merge):
     """Frames for a NIC without carrier (far end down) or set down are counted; then all is well again."""
     where = (lab.b, 'e0') if far else (lab.g, 'g1')
-    process = lab.forwarder()
+    process = lab.forwarder(merge)
     a, b = Wire(lab.a, 'e0'), Wire(lab.b, 'e0')
     ip('-n', where[0], 'link', 'set', where[1], 'down')
-    for n in range(200):
-        a.send(frame('020000000002', 0x88b5, struct.pack('!I', n) + bytes(60)))
+    stream = Segments(4, random.Random(5))
+    for _ in range(100):  # at once, and when the kernel has noticed
+        a.send(stream.next(500))
+    time.sleep(1.5)
+    for _ in range(100):
+        a.send(stream.next(500))
     time.sleep(0.3)
     ip('-n', where[0], 'link', 'set', where[1], 'up')
     del b

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -26,6 +28,7 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(close), JAIL_FREE },
 	{ SCMP_SYS(mmap), JAIL_NO_EXEC },
 	{ SCMP_SYS(munmap), JAIL_FREE },
+	{ SCMP_SYS(ioctl), JAIL_NIC },
 };
 
 static int run(int (*body)(void))
@@ -94,6 +97,19 @@ static int no_exec_mapping(void)
 	return 0;
 }
 
+static int nic_state_only(void)
+{
+	struct ifreq req = { .ifr_name = "none" };
+
+	if (!enter(JAIL_KILL, NULL))
+		return 1;
+	if (ioctl(-1, SIOCGIFNAME, &req) == 0 || ioctl(-1, SIOCGIFFLAGS, &req) == 0 ||
+		errno != EBADF)
+		return 2;
+	ioctl(-1, SIOCSIFFLAGS, &req);
+	return 0;
+}
+
 static int only_its_directory(void)
 {
 	struct jail_dir dir = { .rights = JAIL_READ | JAIL_WRITE };
@@ -149,6 +165,14 @@ static void test_no_exec(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
+static void test_nic(void **state)
+{
+	int status = run(nic_state_only);
+
+	(void)state;
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
 static void test_landlock(void **state)
 {
 	(void)state;
@@ -162,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_trap),
 		cmocka_unit_test(test_no_exec),
+		cmocka_unit_test(test_nic),
 		cmocka_unit_test(test_landlock),
 	};
 

@@ -27,8 +27,8 @@ enum { EVENT_SHARE = 8 };
  * that went away. */
 static const struct jail_call calls[] = {
 	{ SCMP_SYS(sendto), JAIL_FREE }, { SCMP_SYS(getsockopt), JAIL_FREE },
-	{ SCMP_SYS(getsockname), JAIL_FREE }, { SCMP_SYS(munmap), JAIL_FREE },
-	{ SCMP_SYS(close), JAIL_FREE },
+	{ SCMP_SYS(getsockname), JAIL_FREE }, { SCMP_SYS(ioctl), JAIL_NIC },
+	{ SCMP_SYS(munmap), JAIL_FREE }, { SCMP_SYS(close), JAIL_FREE },
 	{ SCMP_SYS(mmap),
 		JAIL_NO_EXEC },          /* another policy, other rules, and room to move budgets */
 	{ SCMP_SYS(brk), JAIL_FREE },    /* free() may give memory back */
@@ -163,7 +163,7 @@ static int attach_ports(struct loop *loop)
 			continue; /* its NIC is not there; a new gate is started when it is */
 		r = port_attach(fd, &child->start.port_info[i], &port->port);
 		if (r == 0 && merged_fd >= 0)
-			r = port_use_merged(port->port, merged_fd);
+			(void)port_use_merged(port->port, merged_fd);
 		if (r < 0)
 			return r;
 	}
