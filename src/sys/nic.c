@@ -30,6 +30,7 @@ struct nic {
 	int offered; /* ifindex of the one that NIC_BACK told of */
 	enum presence presence;
 	bool up;
+	bool merged; /* nic_port_open_merged() was used on it */
 };
 
 struct nic_set {
@@ -493,7 +494,7 @@ static int open_sockets(struct nic_set *set)
 	set->data_link = moves(set) ? socket_in(set, set->data_ns, 0) : set->origin_link;
 	if (set->data_link < 0)
 		return set->data_link;
-	set->data_watch = socket_in(set, set->data_ns, RTMGRP_LINK);
+	set->data_watch = socket_in(set, set->data_ns, RTMGRP_LINK | RTMGRP_TC);
 	if (set->data_watch < 0)
 		return set->data_watch;
 	if (moves(set))
@@ -618,18 +619,31 @@ int nic_port_open(struct nic_set *set, unsigned nic, int *ret_fd, struct port_in
 	return r;
 }
 
+/* Whether the kernel cuts what leaves by it, exactly and at once. */
+static bool cuts(const struct nic_set *set, const struct nic_link *link)
+{
+	bool r = !link->queues && enter(set->data_ns) == 0;
+
+	if (r) {
+		r = nic_setup_cuts(link->name);
+		enter(set->origin_ns);
+	}
+	return r;
+}
+
 int nic_port_open_merged(struct nic_set *set, unsigned nic, int *ret_fd)
 {
 	struct nic_link link;
 	int r = nic_link_find(set->data_link, set->nic[nic].name, &link);
 
+	set->nic[nic].merged = false;
 	if (!r)
-		r = link.queues ? -EOPNOTSUPP : enter(set->data_ns);
+		r = cuts(set, &link) ? enter(set->data_ns) : -EOPNOTSUPP;
 	if (r)
 		return r;
-	r = nic_setup_cuts(link.name) ? port_open_merged(link.ifindex, NIC_MARK, ret_fd)
-				      : -EOPNOTSUPP;
+	r = port_open_merged(link.ifindex, NIC_MARK, ret_fd);
 	enter(set->origin_ns);
+	set->nic[nic].merged = r == 0;
 	return r;
 }
 
@@ -745,6 +759,11 @@ static bool look(struct nic_set *set, struct nic *nic, enum nic_change *ret_chan
 		nic->presence = OFFERED;
 		nic->offered = link.ifindex;
 		return r;
+	}
+	if (nic->merged && !cuts(set, &link)) {
+		*ret_change = NIC_UNCUT;
+		nic->merged = false;
+		return true;
 	}
 	up = link.flags & IFF_LOWER_UP;
 	nic->up = up;

@@ -37,6 +37,7 @@ enum nic_change {
 	NIC_LINK_UP,
 	NIC_GONE,
 	NIC_BACK, /* it is there again, unprepared: nic_again() */
+	NIC_UNCUT, /* somebody made it one on which nic_port_open_merged() may not be used any more */
 };
 
 struct nic_event {

@@ -214,6 +214,7 @@ static const struct {
 	{ "tx-checksum-ip-generic", false },
 	{ "tx-checksum-ipv4", false },
 	{ "tx-checksum-ipv6", false },
+	{ "tx-checksum-sctp", false },
 };
 
 static int ethtool(int fd, const char *nic, void *data)
@@ -310,6 +311,7 @@ static int offloads_off(const char *nic, struct nic_error *ret_error)
 
 bool nic_setup_cuts(const char *name)
 {
+	/* Any transmit checksum, that of SCTP too. */
 	static const uint32_t offload[] = { ETHTOOL_GTSO, ETHTOOL_GTXCSUM };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool cuts = fd >= 0;

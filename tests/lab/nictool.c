@@ -2,8 +2,8 @@
 /*
  * The calls of sys/nic.h and sys/mute.h from a shell, for tests only.
  *   nictool mute prepared|unprepared      one line for each probe that was answered, then the total
- *   nictool hold DATA_NETNS NIC...        prepares; then obeys lines: restore, again N, port N, lock 0|1,
- *                                         quit
+ *   nictool hold DATA_NETNS NIC...        prepares; then obeys lines: restore, again N, port N, merged N,
+ *                                         lock 0|1, quit
  */
 #include <poll.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static int mute(bool prepared)
 
 static void print_events(struct nic_set *set)
 {
-	static const char *const names[] = { "down", "up", "gone", "back" };
+	static const char *const names[] = { "down", "up", "gone", "back", "uncut" };
 	struct nic_event events[NIC_MAX];
 	int n = nic_watch_read(set, events);
 
@@ -53,6 +53,8 @@ static bool obey(struct nic_set *set, const char *line)
 		printf("%s\n", nic_again(set, n, &error) ? error.text : "prepared");
 	else if (!strncmp(line, "port", 4))
 		printf("port %d\n", nic_port_open(set, n, &fd, &info));
+	else if (!strncmp(line, "merged", 6))
+		printf("merged %d\n", nic_port_open_merged(set, n, &fd));
 	else if (!strncmp(line, "lock", 4))
 		printf("%s\n", nic_lock(set, n != 0, &error) ? error.text : "done");
 	else

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data NICs: silent, gated before link-up, in a namespace of their own, and back again."""
+import errno
 import queue
 import subprocess
 import threading
@@ -135,6 +136,32 @@ def test_gone_and_back(lab):
     process.until('g1 up')
     assert 'g1' in links(lab.ns) and rules(lab.ns).count('policy drop') == 4
     process.say('port 1', 'port 0')
+
+
+def in_ns(ns, *command):
+    subprocess.run(['ip', 'netns', 'exec', ns, *command], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize('change', [
+    ('ethtool', '-K', 'g1', 'tx', 'on'),
+    ('ethtool', '-K', 'g1', 'tx', 'on', 'tso', 'on'),
+    ('tc', 'qdisc', 'add', 'dev', 'g1', 'root', 'pfifo'),
+], ids=lambda change: change[0] + change[-2])
+def test_uncut(lab, change):
+    """A prepared NIC without a queue is one whose kernel cuts; who changes that is noticed, once."""
+    process, _ = hold(lab, lab.ns, 'g0', 'g1')
+    process.say('merged 0', 'merged 0')
+    process.say('merged 1', 'merged 0')
+    in_ns(lab.ns, 'ip', 'link', 'set', 'g0', 'down')
+    process.until('g0 down')
+    in_ns(lab.ns, *change)
+    process.until('g1 uncut')
+    process.say('merged 1', f'merged {-errno.EOPNOTSUPP}')
+    in_ns(lab.ns, 'ip', 'link', 'set', 'g1', 'mtu', '1400')
+    process.process.stdin.write('quit\n')
+    process.process.stdin.flush()
+    assert process.process.wait(5) == 0
+    assert process.queue.empty()
 
 
 def test_locked(lab):

@@ -248,6 +248,21 @@ def test_link_flap(lab):
     assert {"link-down", "link-up"} <= reasons
 
 
+def test_merged_until_the_nic_cuts(lab):
+    """Each NIC has a second socket, of protocol 0, for segments that go together; not one that makes segments itself."""
+    def sockets():
+        return lab.exec("gw", "cat /proc/net/packet").stdout.count(" 0000 ")
+
+    gw = lab.start()
+    gw.wait_up()
+    assert sockets() == 2
+    lab.exec("gw", "ethtool -K fbin0 tx on tso on")
+    wait_for(lambda: sockets() == 1 and restarts(gw)["fb-gate"] == 1, 20)
+    assert traffic(lab, "attacker", "tcp", POT, PORT, 300000) == "ok 300000"
+    assert gw.stop() == 0
+    assert "NIC fbin0: " in gw.output()
+
+
 def test_second_run_is_refused(lab):
     gw = lab.start()
     done = lab.exec("gw", [str(FISHBOWL), "run", "-c", str(lab.conf)], check=False)

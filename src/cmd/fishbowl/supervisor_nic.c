@@ -188,16 +188,24 @@ static void on_change(struct supervisor *s, const struct nic_event *event)
 	case NIC_BACK:
 		take_up(s, event->nic);
 		break;
+	case NIC_UNCUT:
+		sup_say("NIC %s: it has a queue now, or makes segments or checksums itself; "
+			"its frames go one by one",
+			port->name);
+		if (!s->stopping)
+			sup_gate_replace(s);
+		break;
 	}
 }
 
 void sup_nics_watch(struct supervisor *s)
 {
 	struct nic_event events[NIC_MAX];
-	int n = nic_watch_read(s->nics, events);
+	int n;
 
-	for (int i = 0; i < n; i++)
-		on_change(s, &events[i]);
+	while ((n = nic_watch_read(s->nics, events)) > 0)
+		for (int i = 0; i < n; i++)
+			on_change(s, &events[i]);
 }
 
 void sup_nics_count(struct supervisor *s)
