@@ -15,11 +15,11 @@
 #define FTP_LINE_MAX 4096u
 #define FTP_QUEUE_MAX \
 	1024 /* commands without an answer; beyond it no answer is looked at any more */
-#define FTP_REPLY_MAX      (64u << 10) /* bytes of one; lines beyond are not looked at */
-#define RESTART_DIGITS_MAX 18
-#define FTP_LATER_MAX      8          /* transfers that wait for a port; of more it is not known */
-#define FTP_CODES_JSON     (3u << 10) /* of the list of codes, and of that of replies */
-#define FTP_REPLY_JSON     (24u << 10)
+#define FTP_REPLY_MAX          (64u << 10) /* bytes of one; lines beyond are not looked at */
+#define FTP_RESTART_DIGITS_MAX 18
+#define FTP_LATER_MAX          8 /* transfers that wait for a port; of more it is not known */
+#define FTP_CODES_JSON         (3u << 10) /* of the list of codes, and of that of replies */
+#define FTP_REPLY_JSON         (24u << 10)
 
 enum { TELNET_SE = 240, TELNET_WILL = 251, TELNET_DONT = 254, TELNET_IAC = 255 }; /* RFC 854 */
 
@@ -32,7 +32,8 @@ enum {
 	ASKED_ACCT,
 	ASKED_AUTH,
 	ASKED_PASV,
-	ASKED_EPSV
+	ASKED_EPSV,
+	ASKED_PORT
 };
 static const struct {
 	const char *word;
@@ -45,6 +46,13 @@ static const struct {
 	{ "AUTH", ASKED_AUTH },
 	{ "PASV", ASKED_PASV },
 	{ "EPSV", ASKED_EPSV },
+	{ "PORT", ASKED_PORT },
+	{ "EPRT", ASKED_PORT },
+};
+
+struct port {
+	uint16_t number; /* 0: none */
+	bool active;
 };
 
 /* A transfer that was asked for before the answer to PASV or EPSV came. */
@@ -59,8 +67,11 @@ struct ftp {
 	struct proto_asked asked[FTP_QUEUE_MAX]; /* its room */
 	bool greeted, greets; /* the first reply has begun; it is the one that comes now */
 	struct proto_tx *greeting;
-	uint16_t data_port; /* the one that was said last, 0: used or none */
-	bool active, long_line[2], over;
+	struct port data; /* the one that was said last; none: used, or not said */
+	struct port
+		before; /* the one that stays if the server refuses the one of the last PORT or EPRT */
+	unsigned ports; /* PORT and EPRT without an answer */
+	bool long_line[2], over;
 	unsigned passives, passives_answered; /* PASV and EPSV */
 	struct later later[FTP_LATER_MAX];    /* in the order of the commands */
 	unsigned n_later;
@@ -116,12 +127,28 @@ static struct cur behind(struct cur c, uint8_t stop)
 
 static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool active)
 {
-	ftp->data_port = port;
-	ftp->active = active;
+	ftp->data = (struct port){ port, active };
 	if (!port || !tx)
 		return;
 	proto_fields_add_number(tx->data, NUMBER_FTP_DYNAMIC_PORT, port);
 	proto_fields_add_number(tx->data, NUMBER_FTP_ACTIVE, active);
+}
+
+/* The first of those that wait may be refused, and so may all of them. */
+static void client_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port)
+{
+	if (!ftp->ports++)
+		ftp->before = ftp->data;
+	set_port(ftp, tx, port, true);
+}
+
+static void port_answered(struct ftp *ftp, bool good)
+{
+	ftp->ports -= ftp->ports > 0;
+	if (!good && !ftp->ports)
+		ftp->data = ftp->before;
+	if (good || !ftp->ports)
+		ftp->before.number = 0;
 }
 
 static bool is_passive(const struct proto_asked *asked)
@@ -129,12 +156,21 @@ static bool is_passive(const struct proto_asked *asked)
 	return asked->command == ASKED_PASV || asked->command == ASKED_EPSV;
 }
 
+static void expect_at(struct ftp *ftp, struct port *port, struct proto_expect *e)
+{
+	if (!port->number)
+		return;
+	e->listens = port->active ? 0 : 1;
+	e->port = port->number;
+	port->number = 0;
+	proto_conn_expect(ftp->conn, e);
+}
+
+/* Which of them it will be is not known before the server has answered. */
 static void expect_now(struct ftp *ftp, struct proto_expect *e)
 {
-	e->listens = ftp->active ? 0 : 1;
-	e->port = ftp->data_port;
-	ftp->data_port = 0;
-	proto_conn_expect(ftp->conn, e);
+	expect_at(ftp, &ftp->data, e);
+	expect_at(ftp, &ftp->before, e);
 }
 
 static bool passive_waits(const struct ftp *ftp)
@@ -158,8 +194,7 @@ static void passive_answered(struct ftp *ftp)
 
 	ftp->passives_answered++;
 	for (; n < ftp->n_later && ftp->later[n].passive == ftp->passives_answered; n++)
-		if (ftp->data_port)
-			expect_now(ftp, &ftp->later[n].expect);
+		expect_now(ftp, &ftp->later[n].expect);
 	ftp->n_later -= n;
 	memmove(ftp->later, ftp->later + n, ftp->n_later * sizeof(ftp->later[0]));
 }
@@ -176,7 +211,7 @@ static void expect(struct ftp *ftp, struct proto_tx *tx, struct cur command, str
 		i++;
 	if (i == sizeof(transfers) / sizeof(transfers[0]))
 		return;
-	if (!ftp->data_port && !passive_waits(ftp)) {
+	if (!ftp->data.number && !ftp->before.number && !passive_waits(ftp)) {
 		proto_tx_add_event(tx, "ftp.file_before_port");
 		return;
 	}
@@ -200,7 +235,7 @@ static uint64_t restart_of(struct cur text)
 {
 	uint64_t number = 0;
 
-	for (unsigned digits = 0; digits < RESTART_DIGITS_MAX && isdigit(cur_ahead(text, 0));
+	for (unsigned digits = 0; digits < FTP_RESTART_DIGITS_MAX && isdigit(cur_ahead(text, 0));
 		digits++)
 		number = 10 * number + cur_u8(&text) - '0';
 	return number;
@@ -257,9 +292,9 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 	if (cut)
 		proto_tx_add_event(tx, "ftp.request_command_too_long");
 	if (text_is(command, "PORT"))
-		set_port(ftp, tx, port_of_six(rest), true);
+		client_port(ftp, tx, port_of_six(rest));
 	else if (text_is(command, "EPRT"))
-		set_port(ftp, tx, port_between_bars(rest, 3), true);
+		client_port(ftp, tx, port_between_bars(rest, 3));
 	else if (text_is(command, "REST"))
 		ftp->restart = restart_of(rest);
 	remember(ftp, tx, command, rest);
@@ -372,6 +407,8 @@ static void answered(struct ftp *ftp, unsigned code)
 		proto_tx_done(asked.tx, 1);
 	if (is_passive(&asked))
 		passive_answered(ftp);
+	if (asked.command == ASKED_PORT)
+		port_answered(ftp, code < 300);
 	if (asked.command == ASKED_AUTH && code == 234) {
 		ftp->over = true;
 		proto_conn_start_over(ftp->conn);

@@ -398,6 +398,26 @@ static void test_transfers_at_once(void **state)
 	kit_check_lines(&tcp, PARTS(at_once), "expect ", "expect ftp-data 256 1 1 RETR f\n");
 }
 
+/* A server that refuses PORT goes on to listen where it said; whoever does not wait for that has two places. */
+static void test_refused_port(void **state)
+{
+	static const struct kit_part parts[] = { S("220 FTP\r\n"), C("PASV\r\n"),
+		S("227 (1,2,3,4,1,0)\r\n"), C("PORT 1,2,3,5,2,0\r\n"), S("550 no\r\n"),
+		C("RETR a\r\n"), S("150 a\r\n226 a\r\n"), C("PASV\r\n"), S("227 (1,2,3,4,3,0)\r\n"),
+		C("EPRT |1|1.2.3.5|1024|\r\n"), S("200 good\r\n"), C("RETR b\r\n"), S("226 b\r\n"),
+		C("RETR c\r\n"), S("425 c\r\n") };
+	static const struct kit_part at_once[] = { S("220 FTP\r\n"), C("PASV\r\n"),
+		S("227 (1,2,3,4,1,0)\r\n"), C("PORT x\r\nPORT 1,2,3,5,2,0\r\nRETR a\r\n"),
+		S("500 what\r\n550 no\r\n226 a\r\n"), C("RETR b\r\n") };
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(parts), "expect ",
+		"expect ftp-data 256 1 1 RETR a\nexpect ftp-data 1024 0 1 RETR b\n");
+	kit_check_lines(&tcp, PARTS(at_once), "expect ",
+		"expect ftp-data 512 0 1 RETR a\nexpect ftp-data 256 1 1 RETR a\n");
+	kit_spoil(&tcp, PARTS(at_once));
+}
+
 static void test_random_conversations(void **state)
 {
 	static const char *const client[] = { "USER u\r\n", " PASS p\r\n", "PASV\r\n", "RETR f\n",
@@ -434,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_much_that_waits),
 		cmocka_unit_test(test_lines_without_answers),
 		cmocka_unit_test(test_transfers_at_once),
+		cmocka_unit_test(test_refused_port),
 		cmocka_unit_test(test_random_conversations),
 	};
 
