@@ -220,6 +220,7 @@ struct stage {
 /* What flows from one command of a pipeline into the next. */
 struct run {
 	struct paste *p;
+	struct cur line;         /* the commands, as they were typed */
 	const struct cur *input; /* what was typed into it; NULL: it was not asked yet */
 	struct out *said;        /* by the command at hand */
 	struct cur data;         /* by the one before */
@@ -620,7 +621,7 @@ static enum stage_result run_passwd(
 	if ((s->has_here || s->here_text || s->has_in || r->piped) &&
 		read_input(r, s, &input) == STAGE_ASKS)
 		return STAGE_ASKS;
-	paste_passwd(&r->p->by, name, s->word + n, s->n - n, input);
+	paste_passwd(&r->p->by, name, s->word + n, s->n - n, r->line, input);
 	return STAGE_UNKNOWN;
 }
 
@@ -768,7 +769,7 @@ struct room {
 static bool run_pipeline(struct paste *p, struct cur *c, struct out *words, const struct room *room,
 	const struct cur *input)
 {
-	struct run r = { .p = p, .input = input };
+	struct run r = { .p = p, .line = *c, .input = input };
 	enum paste_token token = PASTE_PIPE;
 	struct cur commands = *c;
 	bool known = true;
@@ -834,7 +835,7 @@ static bool is_of_interest(struct cur c)
 {
 	static const char *const words[] = { ">", "<<", "base64", "uudecode", "xxd", "tee ",
 		"of=", "openssl", "gunzip", "gzip", "certutil", "passwd", "useradd", "usermod",
-		"mysqladmin" };
+		"mysqladmin", " user " };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (text_has(c, words[i]))

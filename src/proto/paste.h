@@ -78,10 +78,10 @@ void paste_code(const struct paste_code *code, struct cur text, struct out *o);
 /* ---- commands that set a password, which is told as a login (paste_passwd.c) ---- */
 
 bool paste_sets_password(struct cur name);
-/* `words`: the command, its name without directories is `name`, and what stands behind it. `input`: what is piped
- * into it; empty: nothing. */
+/* `words`: the command, its name without directories is `name`, and what stands behind it. `line`: from it or before
+ * it on, as typed. `input`: what is piped into it; empty: nothing. */
 void paste_passwd(const struct paste_setter *by, struct cur name, const struct cur *words,
-	unsigned n, struct cur input);
+	unsigned n, struct cur line, struct cur input);
 /* Whose password the line asks to be typed; empty: his own, or it is no such line. */
 struct cur paste_passwd_user(struct cur line);
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands that set passwords: passwd(1), chpasswd(8), useradd(8), usermod(8), mysqladmin(1). */
+/* Commands that set passwords: passwd(1), chpasswd(8), useradd(8), usermod(8), mysqladmin(1), net user. */
 #include "proto/paste.h"
 
 #include <ctype.h>
 
 #define PASSWD_USERS_MAX 32u /* of what chpasswd reads; the rest is left out */
 #define PASSWD_ID_MAX    8u  /* bytes of the name of a kind of hash */
+#define PASSWD_MADE_MAX \
+	512u /* bytes of the words of a command that makes a hash, and of those behind it */
+#define PASSWD_WORDS_MAX 16u /* behind it */
 
 /* A command, with the words behind it. */
 struct command {
@@ -109,31 +112,85 @@ static struct cur attached(struct cur word, const char *brief, const char *name)
 	return word;
 }
 
-/* What the shell would put there is not known: `command`, $(command). */
+/* The shell would put what another command says there: `command`, $(command). */
 static bool is_made(struct cur c)
 {
-	return cur_ahead(c, 0) == '`' || (cur_left(&c) == 1 && *c.at == '$');
+	return cur_ahead(c, 0) == '`' || (cur_left(&c) == 1 && *c.at == '$') ||
+	       text_begins(c, "$(");
 }
 
-static void run_useradd(const struct command *c, const char *method)
+static void read_useradd(const struct command *c, struct cur *user, struct cur *password)
 {
-	struct cur user = { 0 }, password = { 0 };
-
-	for (unsigned i = 1; i < c->n; i++) {
+	for (unsigned i = 1; i < c->n && !is_made(*password); i++) {
 		struct cur word = c->word[i], value = attached(word, "-p", "--password");
 
 		if (cur_left(&value)) {
-			password = value;
+			*password = value;
 		} else if (has_value(word) && i + 1 < c->n) {
 			i++;
 			if (text_is(word, "--password") || memcmp(word.at, "-p", 2) == 0)
-				password = c->word[i];
-		} else if (cur_ahead(word, 0) != '-' && !cur_left(&user)) {
-			user = word;
+				*password = c->word[i];
+		} else if (cur_ahead(word, 0) != '-' && !cur_left(user)) {
+			*user = word;
 		}
 	}
-	if (!is_made(password))
-		tell(c, method, user, password);
+}
+
+/* The next word of a line, kept in `o`; false: there is an operator, or the end. */
+static bool read_word(struct cur *line, struct out *o, struct cur *ret_word)
+{
+	size_t at = o->len;
+	unsigned fd;
+	bool is = paste_next(line, o, &fd) == PASTE_WORD && out_ok(o);
+
+	*ret_word = is ? cur_make(o->at + at, o->len - at) : (struct cur){ 0 };
+	return is;
+}
+
+/* openssl passwd [-6] [-salt S] PASSWORD, which makes a hash; *line: what is behind it. Empty: it is another. */
+static struct cur read_openssl(struct cur *line, struct out *o)
+{
+	struct cur word, last = { 0 };
+	bool ends = false;
+	unsigned n = 0;
+
+	for (; !ends && read_word(line, o, &word); n++) {
+		ends = cur_left(&word) && word.end[-1] == '`';
+		word.end -= ends;
+		if ((n == 0 && !text_is(word, "openssl")) || (n == 1 && !text_is(word, "passwd")))
+			return (struct cur){ 0 };
+		if (text_is(word, "-salt"))
+			read_word(line, o, &word);
+		else
+			last = word;
+	}
+	if (n < 3 || cur_ahead(last, 0) == '-')
+		return (struct cur){ 0 };
+	ends |= line->at[-1] == ')';
+	if (cur_ahead(*line, 0) == '"') /* it stood in one */
+		cur_skip(line, 1);
+	return ends ? last : (struct cur){ 0 };
+}
+
+/* `line`: the command, as it was typed. */
+static void run_useradd(const struct command *c, const char *method, struct cur line)
+{
+	char room[PASSWD_MADE_MAX];
+	struct out o = out_make(room, sizeof(room));
+	struct cur user = { 0 }, password = { 0 }, word[PASSWD_WORDS_MAX];
+	struct command rest = { .by = c->by, .word = word, .n = 1 };
+
+	read_useradd(c, &user, &password);
+	if (is_made(password)) {
+		while (cur_left(&line) && cur_ahead(line, 0) != '`' && !text_begins(line, "$("))
+			cur_skip(&line, 1);
+		cur_skip(&line, cur_ahead(line, 0) == '`' ? 1 : 2);
+		password = read_openssl(&line, &o);
+		while (rest.n < PASSWD_WORDS_MAX && read_word(&line, &o, &word[rest.n]))
+			rest.n++;
+		read_useradd(&rest, &user, &(struct cur){ 0 });
+	}
+	tell(c, method, user, password);
 }
 
 static void run_mysqladmin(const struct command *c)
@@ -154,10 +211,17 @@ static void run_mysqladmin(const struct command *c)
 	}
 }
 
+/* Windows: net user NAME PASSWORD [/add] */
+static void run_net(const struct command *c)
+{
+	if (c->n >= 4 && text_is(c->word[1], "user") && !memchr("/*", cur_ahead(c->word[3], 0), 2))
+		tell(c, "net user", c->word[2], c->word[3]);
+}
+
 bool paste_sets_password(struct cur name)
 {
 	static const char *const names[] = { "passwd", "chpasswd", "useradd", "usermod",
-		"mysqladmin" };
+		"mysqladmin", "net", "net.exe", "net1" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (text_is(name, names[i]))
@@ -166,7 +230,7 @@ bool paste_sets_password(struct cur name)
 }
 
 void paste_passwd(const struct paste_setter *by, struct cur name, const struct cur *words,
-	unsigned n, struct cur input)
+	unsigned n, struct cur line, struct cur input)
 {
 	const struct command c = { .by = by, .word = words, .n = n };
 
@@ -176,8 +240,10 @@ void paste_passwd(const struct paste_setter *by, struct cur name, const struct c
 		run_chpasswd(&c, input);
 	else if (text_is(name, "mysqladmin"))
 		run_mysqladmin(&c);
+	else if (text_begins(name, "net"))
+		run_net(&c);
 	else
-		run_useradd(&c, text_is(name, "useradd") ? "useradd" : "usermod");
+		run_useradd(&c, text_is(name, "useradd") ? "useradd" : "usermod", line);
 }
 
 struct cur paste_passwd_user(struct cur line)
