@@ -7,6 +7,40 @@ static const struct ip *address_of(const struct now *now, unsigned side)
 	return side == now->side ? &now->packet->src : &now->packet->dst;
 }
 
+static bool is_free(const struct expected *e, int64_t steady_ns)
+{
+	return e->what.proto == PROTO_NONE || steady_ns > e->until_ns;
+}
+
+static bool is_older(const struct expected *e, const struct expected *than)
+{
+	return !than || e->number < than->number;
+}
+
+/* For another one: who announces many makes his own be forgotten first. */
+static struct expected *make_room(struct inspect *in, uint64_t by)
+{
+	struct expected *oldest = NULL, *own = NULL, *free = NULL;
+	unsigned n_own = 0;
+
+	for (unsigned i = 0; i < EXPECTED_MAX; i++) {
+		struct expected *e = &in->expected[i];
+
+		if (is_free(e, in->now.frame->steady_ns)) {
+			free = e;
+			continue;
+		}
+		oldest = is_older(e, oldest) ? e : oldest;
+		if (e->by == by) {
+			n_own++;
+			own = is_older(e, own) ? e : own;
+		}
+	}
+	if (n_own >= EXPECTED_OF_TALK_MAX)
+		return own;
+	return free ? free : oldest;
+}
+
 void expect_on_told(void *context, const struct proto_expect *what)
 {
 	struct inspect *in = context;
@@ -18,9 +52,11 @@ void expect_on_told(void *context, const struct proto_expect *what)
 	 * connections to any host are read. */
 	if (in->setup.is_inline && what->elsewhere)
 		return;
-	e = &in->expected[in->next_expected++ % EXPECTED_MAX];
+	e = make_room(in, in->now.talk ? in->now.talk->id : 0);
 	in->n_expected += e->what.proto == PROTO_NONE;
-	*e = (struct expected){ .listener = *host[what->listens],
+	*e = (struct expected){ .by = in->now.talk ? in->now.talk->id : 0,
+		.number = ++in->n_announced,
+		.listener = *host[what->listens],
 		.other = *host[!what->listens],
 		.what = *what,
 		.until_ns = in->now.frame->steady_ns + EXPECTED_NS };
@@ -33,7 +69,7 @@ static bool is_host(const struct ip *ip, const struct ip *expected)
 
 static bool fits(const struct expected *e, const struct frame_packet *p, int64_t steady_ns)
 {
-	if (e->what.proto == PROTO_NONE || e->what.ip_proto != p->proto || steady_ns > e->until_ns)
+	if (is_free(e, steady_ns) || e->what.ip_proto != p->proto)
 		return false;
 	return (p->dport == e->what.port && is_host(&p->dst, &e->listener) &&
 		       is_host(&p->src, &e->other)) ||

@@ -73,9 +73,12 @@ struct talk {
 };
 
 /* A connection that was announced in another one. */
-#define EXPECTED_MAX 64 /* at a time; the oldest goes first */
-#define EXPECTED_NS  60000000000
+#define EXPECTED_MAX         256 /* at a time; the oldest goes first */
+#define EXPECTED_OF_TALK_MAX 16  /* of them, by one conversation: its own oldest goes first */
+#define EXPECTED_NS          60000000000
 struct expected {
+	uint64_t by;               /* the conversation */
+	uint64_t number;           /* in the order of the announcements */
 	struct ip listener, other; /* unset: any */
 	struct proto_expect what;  /* proto PROTO_NONE: it came, or there was none */
 	int64_t until_ns;
@@ -109,7 +112,8 @@ struct inspect {
 	struct inspect_counts counts;
 	uint64_t n_inner; /* conversations inside of tunnels until now */
 	struct expected expected[EXPECTED_MAX];
-	uint32_t next_expected, n_expected;
+	uint64_t n_announced;
+	uint32_t n_expected;
 	struct proto_expect taken;
 	struct unveil *unveil; /* NULL: nothing is decoded */
 	/* Inline. */

@@ -496,6 +496,47 @@ static void hear_offers(const struct inspect_setup *setup)
 	assert_int_equal(inspect_app(b.inspect, 1), PROTO_IRC);
 }
 
+/* Announces ports from `port` on, in one conversation. */
+static void announce(uint64_t flow, unsigned port, unsigned n)
+{
+	int64_t offset[2] = { 0, 0 };
+	char text[128];
+
+	b.flow = flow;
+	b.port = 21;
+	handshake();
+	send_tcp(1, 0, ACK, "220 hello\r\n");
+	offset[1] = (int64_t)strlen("220 hello\r\n");
+	for (; n--; port++) {
+		snprintf(text, sizeof(text), "PASV\r\n");
+		send_tcp(0, offset[0], ACK, text);
+		offset[0] += (int64_t)strlen(text);
+		snprintf(text, sizeof(text), "227 (192,0,2,9,%u,%u)\r\n", port / 256, port % 256);
+		send_tcp(1, offset[1], ACK, text);
+		offset[1] += (int64_t)strlen(text);
+		snprintf(text, sizeof(text), "RETR x\r\n");
+		send_tcp(0, offset[0], ACK, text);
+		offset[0] += (int64_t)strlen(text);
+	}
+}
+
+/* Who announces many connections makes his own be forgotten; only many who do so make those of others. */
+static void test_many_announced(void **state)
+{
+	(void)state;
+	start("attack", &(struct inspect_setup){ .when_acked = false });
+	announce(1, 5000, 1);
+	announce(2, 6000, 1000);
+	for (uint64_t flow = 100; flow < 110; flow++)
+		announce(flow, 10000 + 100 * (unsigned)flow, 16);
+	assert_int_equal(app_of_connection(3, 5000), PROTO_FTP_DATA);
+	assert_int_equal(app_of_connection(4, 6999), PROTO_FTP_DATA);
+	assert_int_equal(app_of_connection(5, 6984), PROTO_FTP_DATA);
+	assert_int_not_equal(app_of_connection(6, 6983), PROTO_FTP_DATA);
+	assert_int_equal(app_of_connection(7, 20000), PROTO_FTP_DATA);
+	bench_close(&b);
+}
+
 /* A file that was offered in a chat comes from whom the offer names. Inline, no such offer counts. */
 static void test_dcc(void **state)
 {
@@ -556,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_tunnel_one_way),
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_ftp),
+		cmocka_unit_test(test_many_announced),
 		cmocka_unit_test(test_dcc),
 		cmocka_unit_test(test_memory),
 	};
