@@ -16,6 +16,8 @@
 
 #define LOOK_SCRATCH   (PROTO_BODY_ROOM_MAX + 1024) /* bytes a transform or Base64 may make */
 #define LOOK_INSTANCES 64 /* of one buffer in one transaction that are looked at */
+#define LOOK_SCANNED \
+	1024 /* that are searched for what rules look for; what is among those further on is undecided */
 #define LOOK_PCRE_STEPS \
 	20 /* what running an expression counts among RULES_STEPS_MAX, beside its bytes */
 

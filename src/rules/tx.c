@@ -72,9 +72,9 @@ static enum answer without(const struct look *look, const struct image_section *
 static bool section_side(
 	struct look *look, const struct image_section *section, unsigned side, bool *found)
 {
-	for (unsigned n = 0; n < LOOK_INSTANCES; n++) {
-		struct area area;
+	struct area area;
 
+	for (unsigned n = 0; n < LOOK_INSTANCES; n++) {
 		if (!area_of(look->unit, section->buffer, side, n, &area))
 			return false;
 		*found = true;
@@ -85,6 +85,7 @@ static bool section_side(
 		if (!section->every)
 			return false;
 	}
+	look->tired |= area_of(look->unit, section->buffer, side, LOOK_INSTANCES, &area);
 	return false;
 }
 
@@ -242,7 +243,7 @@ static void scan_group(struct rules *rules, const struct rules_unit *unit, uint3
 
 	if (!rules->prefilter)
 		look_tx_group(rules, number, NULL, 0);
-	while (scanned->instances < (multi ? LOOK_INSTANCES : 1) &&
+	while (scanned->instances < (multi ? LOOK_SCANNED : 1) &&
 		area_of(unit, group->buffer, group->side, scanned->instances, &area)) {
 		scan_area(rules, number, &area, scanned);
 		if (!area.complete)

@@ -658,6 +658,27 @@ static void test_transforms_of_much(void **state)
 	kit_close(&kit);
 }
 
+/* Of many headers, receivers and so on the first ones are looked at; whether what is found further on matches is
+ * undecided, and what is in none of them is not there. */
+static void test_many_instances(void **state)
+{
+	static char request[4096];
+	struct out o = out_make(request, sizeof(request));
+
+	(void)state;
+	out_str(&o, "GET / HTTP/1.1\r\nHost: h\r\n");
+	for (unsigned i = 1; i < 100; i++)
+		out_fmt(&o, "X%u: %s\r\n", i, i == 62 ? "near" : i == 90 ? "far" : "x");
+	out_str(&o, "\r\n");
+	open_rules(
+		"drop http any any -> any any (http.request_header; content:\"near\"; sid:1;)\n"
+		"drop http any any -> any any (http.request_header; content:\"far\"; sid:2;)\n"
+		"drop http any any -> any any (http.request_header; content:\"gone\"; sid:3;)\n");
+	converse(&(struct tx_case){ .request = request, .response = "" }, sizeof(request));
+	expect("many", "1 t2");
+	kit_close(&kit);
+}
+
 /* A rule that names no direction is told of an operation and of its answer. */
 static void test_each_side(void **state)
 {
@@ -957,6 +978,7 @@ int main(void)
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_transactions),
 		cmocka_unit_test(test_transforms_of_much),
+		cmocka_unit_test(test_many_instances),
 		cmocka_unit_test(test_each_side),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_depth_far_behind),
