@@ -18,6 +18,8 @@
 #define IMAP_QUEUE_MAX  192        /* commands without an answer; the oldest ones get none */
 #define IMAP_JSON_MAX   (8u << 10) /* of a command, of untagged answers; more is left out */
 #define IMAP_DIGITS_MAX 18         /* of the size of a literal */
+#define IMAP_PART_MAX   24   /* bytes of the number of a part; of longer ones no headers are kept */
+#define IMAP_HEADS_MAX  1024 /* of the headers of a part; of longer ones none are kept */
 
 enum command { C_OTHER, C_LOGIN, C_AUTHENTICATE, C_APPEND, C_STARTTLS };
 
@@ -34,6 +36,24 @@ struct asked {
 	enum command command;
 	uint16_t tag_len; /* of all of it */
 	char tag[IMAP_TAG_MAX];
+};
+
+/* What a literal of FETCH is (RFC 9051, 7.5.2). */
+enum content {
+	CONTENT_OTHER,
+	CONTENT_MAIL,  /* or its headers */
+	CONTENT_HEADS, /* of a part */
+	CONTENT_PART
+};
+
+/* A part's headers, which the server has sent before it. */
+struct heads {
+	uint64_t message; /* its number */
+	uint8_t part_len; /* 0: there are none */
+	bool comes;       /* they are the literal */
+	char part[IMAP_PART_MAX];
+	uint32_t len;
+	uint8_t text[IMAP_HEADS_MAX];
 };
 
 /* Bytes that a line announced. */
@@ -53,7 +73,9 @@ struct imap {
 	bool goes_on[2]; /* what stood before the literal, behind it */
 	bool skip[2];    /* the rest of a line is left out */
 	bool greeted, over;
-	bool fetch; /* the untagged answer tells of a mail */
+	bool fetch; /* the untagged answer tells of a mail, of this number */
+	uint64_t message;
+	struct heads heads;
 	bool asked; /* AUTHENTICATE: the server has asked for the next line */
 	/* The command that is being read: the last one of the queue. */
 	unsigned n_args;
@@ -299,6 +321,10 @@ static void end_literal(struct imap *m, unsigned side, bool cut)
 	struct literal *l = &m->literal[side];
 
 	l->left = 0;
+	if (side == 1 && cut && m->heads.comes)
+		m->heads.part_len = 0;
+	if (side == 1)
+		m->heads.comes = false;
 	if (l->mail)
 		mime_end(&l->mime, cut || l->part);
 	if (l->mail && side == 1)
@@ -308,7 +334,7 @@ static void end_literal(struct imap *m, unsigned side, bool cut)
 	l->mail = NULL;
 }
 
-/* `mail`: whose mail it is, if it is one. */
+/* `mail`: whose mail it is, if it is one; it has begun. */
 static void begin_literal(
 	struct imap *m, unsigned side, uint64_t size, bool waits, struct proto_tx *mail)
 {
@@ -320,8 +346,6 @@ static void begin_literal(
 	l->mail = mail;
 	if (side == 0)
 		m->arg_len = 0;
-	if (mail)
-		mime_begin(&l->mime, mail, side);
 	if (!size)
 		end_literal(m, side, false);
 }
@@ -332,6 +356,7 @@ static void take_command(struct imap *m, struct cur line, bool whole)
 	uint64_t size = 0;
 	bool waits = false, literal;
 	const struct asked *asked;
+	struct proto_tx *mail;
 
 	if (m->sasl.expects && (m->asked || !text_has(line, " "))) {
 		m->asked = false;
@@ -344,9 +369,11 @@ static void take_command(struct imap *m, struct cur line, bool whole)
 		return;
 	take_args(m, line);
 	asked = last_asked(m);
+	mail = literal && asked && asked->command == C_APPEND && m->n_args ? asked->tx : NULL;
+	if (mail)
+		mime_begin(&m->literal[0].mime, mail, 0);
 	if (literal)
-		begin_literal(m, 0, size, waits,
-			asked && asked->command == C_APPEND && m->n_args ? asked->tx : NULL);
+		begin_literal(m, 0, size, waits, mail);
 	else
 		end_command(m);
 }
@@ -395,7 +422,12 @@ static bool is_fetch(struct cur line)
 
 static void take_untagged(struct imap *m, struct cur line)
 {
+	struct cur c = line;
+
 	m->fetch = is_fetch(line);
+	m->message = 0;
+	for (unsigned n = 0; n < IMAP_DIGITS_MAX && isdigit(cur_ahead(c, 0)); n++)
+		m->message = m->message * 10 + cur_u8(&c) - '0';
 	if (m->n)
 		json_item(&m->data, line);
 	else if (!m->greeted)
@@ -472,22 +504,47 @@ static void take_continuation(struct imap *m, struct cur text)
 		sasl_asked(&m->sasl, text);
 }
 
-/* What stands before the literal of a mail or its headers (RFC 9051, 7.5.2); a part of it that does
- * not begin at 0 is none. */
-static bool is_mail(struct cur line, bool *ret_part)
+/* Digits and dots. */
+static struct cur part_number(struct cur *name)
+{
+	struct cur number = *name;
+
+	while (isdigit(cur_ahead(*name, 0)) || cur_ahead(*name, 0) == '.')
+		cur_skip(name, 1);
+	number.end = name->at;
+	return number;
+}
+
+static enum content content_of_part(struct cur name, struct cur *ret_number)
+{
+	*ret_number = part_number(&name);
+	if (!cur_left(ret_number))
+		return CONTENT_OTHER;
+	if (text_is(name, "]"))
+		return CONTENT_PART;
+	ret_number->end--;
+	return *ret_number->end == '.' && text_is(name, "MIME]") ? CONTENT_HEADS : CONTENT_OTHER;
+}
+
+/* By what stands before the literal (RFC 9051, 7.5.2); a part of it that does not begin at 0 is none. */
+static enum content content_of(struct cur line, bool *ret_part, struct cur *ret_number)
 {
 	const uint8_t *at;
 	struct cur name = text_trim(line);
+	bool body;
 
 	*ret_part = cur_left(&name) > 3 && memcmp(name.end - 3, "<0>", 3) == 0;
 	name.end -= *ret_part ? 3 : 0;
 	at = cur_left(&name) ? memrchr(name.at, name.end[-1] == ']' ? '[' : ' ', cur_left(&name))
 			     : NULL;
+	body = at && at - name.at >= 4 && text_is(cur_make(at - 4, 4), "BODY");
 	cur_skip(&name, at ? (size_t)(at - name.at) + 1 : 0);
 	if (starts(name, "("))
 		cur_skip(&name, 1);
-	return text_is(name, "RFC822") || text_is(name, "RFC822.HEADER") || text_is(name, "]") ||
-	       (starts(name, "HEADER") && name.end[-1] == ']');
+	if (text_is(name, "RFC822") || text_is(name, "RFC822.HEADER") || text_is(name, "]") ||
+		(starts(name, "HEADER") && name.end[-1] == ']'))
+		return CONTENT_MAIL;
+	return body ? content_of_part(name, ret_number) : CONTENT_OTHER;
 }
 
 /* A mail is a transaction of its own: a command may bring many of them. */
@@ -510,6 +567,58 @@ static struct proto_tx *mail_tx(struct imap *m, struct cur line)
 	return tx;
 }
 
+static void begin_heads(struct imap *m, struct cur number)
+{
+	struct heads *h = &m->heads;
+
+	h->message = m->message;
+	h->comes = true;
+	h->len = 0;
+	h->part_len = cur_left(&number) <= IMAP_PART_MAX ? (uint8_t)cur_left(&number) : 0;
+	cur_copy(&number, h->part, h->part_len);
+}
+
+static void add_heads(struct heads *h, struct cur bytes)
+{
+	uint32_t len = (uint32_t)cur_left(&bytes);
+
+	if (len > IMAP_HEADS_MAX - h->len) {
+		h->part_len = 0;
+		return;
+	}
+	cur_copy(&bytes, h->text + h->len, len);
+	h->len += len;
+}
+
+/* Empty: they are not known. */
+static struct cur heads_of(const struct imap *m, struct cur number)
+{
+	const struct heads *h = &m->heads;
+	bool are = h->part_len > 0 && h->message == m->message &&
+		   text_same(cur_make(h->part, h->part_len), number);
+
+	return cur_make(h->text, are ? h->len : 0);
+}
+
+/* The server sends what FETCH asked for. */
+static void begin_content(struct imap *m, struct cur line, struct cur rest, uint64_t size)
+{
+	struct literal *l = &m->literal[1];
+	struct cur number = { 0 };
+	enum content content = m->fetch ? content_of(line, &l->part, &number) : CONTENT_OTHER;
+	struct proto_tx *tx = NULL;
+
+	if (content == CONTENT_HEADS)
+		begin_heads(m, number);
+	if (content == CONTENT_MAIL || content == CONTENT_PART)
+		tx = mail_tx(m, rest);
+	if (tx && content == CONTENT_PART)
+		mime_begin_part(&l->mime, tx, 1, heads_of(m, number));
+	else if (tx)
+		mime_begin(&l->mime, tx, 1);
+	begin_literal(m, 1, size, false, tx);
+}
+
 static void take_answer(struct imap *m, struct cur line, bool whole)
 {
 	uint64_t size = 0;
@@ -526,8 +635,7 @@ static void take_answer(struct imap *m, struct cur line, bool whole)
 		take_tagged(m, tag, rest);
 	m->goes_on[1] = false;
 	if (literal)
-		begin_literal(m, 1, size, false,
-			m->fetch && is_mail(line, &m->literal[1].part) ? mail_tx(m, rest) : NULL);
+		begin_content(m, line, rest, size);
 }
 
 static size_t take_mail(
@@ -559,6 +667,8 @@ static size_t take_literal(
 		keep = used < keep ? used : keep;
 		cur_copy(&c, m->arg + m->arg_len, keep);
 		m->arg_len += keep;
+	} else if (m->heads.comes) {
+		add_heads(&m->heads, cur_make(bytes, used));
 	}
 	l->left -= used;
 	if (!l->left)
@@ -619,6 +729,8 @@ static void imap_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 	struct literal *l = &m->literal[side];
 
 	(void)conn;
+	if (side == 1 && m->heads.comes)
+		m->heads.part_len = 0;
 	if (l->left > len) {
 		l->left -= len;
 		if (l->mail)

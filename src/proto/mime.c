@@ -46,18 +46,24 @@ static void begin_part(struct mime *m)
 	m->file = NULL;
 }
 
-void mime_begin(struct mime *m, struct proto_tx *tx, unsigned side)
+static void begin(struct mime *m, struct proto_tx *tx, unsigned side)
 {
 	m->tx = tx;
 	m->side = (uint8_t)side;
 	m->depth = 0;
 	m->urls = m->text_len = 0;
+	m->bad = m->gap = m->guess = m->top = false;
+	m->whole = NULL;
+	begin_part(m);
+}
+
+void mime_begin(struct mime *m, struct proto_tx *tx, unsigned side)
+{
+	begin(m, tx, side);
 	m->top = true;
-	m->bad = m->gap = false;
 	m->whole = proto_fields_file_around(tx, side);
 	if (m->whole)
 		proto_fields_file_name(m->whole, unnamed, strlen(unnamed));
-	begin_part(m);
 }
 
 static bool same(const char *a, size_t len, const char *b)
@@ -520,10 +526,23 @@ static void uu_line(struct mime *m, struct cur line)
 		proto_fields_file_add(m->tx, m->uu, decoded, o.len);
 }
 
+/* As long as those who encode make their lines. */
+static bool is_base64(struct cur c)
+{
+	bool is = cur_left(&c) == MIME_ENCODED_MAX || cur_left(&c) == MIME_ENCODED_MAX - 4;
+
+	while (is && cur_left(&c))
+		is = mime_base64_value(cur_u8(&c)) >= 0;
+	return is;
+}
+
 static void body_line(struct mime *m, const uint8_t *line, size_t len, bool whole)
 {
 	struct cur c = cur_make(line, len);
 
+	if (m->guess && is_base64(c))
+		m->encoding = MIME_BASE64;
+	m->guess = false;
 	if (m->encoding == MIME_PLAIN && !m->file && m->is_text && whole)
 		uu_line(m, c);
 
@@ -601,6 +620,23 @@ void mime_line(struct mime *m, struct cur raw, bool whole)
 		header_line(m, line.at, len);
 	else if (m->state == MIME_BODY)
 		body_line(m, line.at, len, whole);
+}
+
+void mime_begin_part(struct mime *m, struct proto_tx *tx, unsigned side, struct cur own)
+{
+	begin(m, tx, side);
+	m->is_attachment = true;
+	m->guess = !cur_left(&own);
+	while (cur_left(&own)) {
+		struct cur line;
+		bool whole;
+
+		cur_skip(&own,
+			text_line(own.at, cur_left(&own), MIME_HEADER_MAX, true, &line, &whole));
+		if (cur_left(&line))
+			header_line(m, line.at, cur_left(&line));
+	}
+	begin_body(m);
 }
 
 void mime_gap(struct mime *m)

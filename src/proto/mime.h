@@ -25,6 +25,7 @@ struct mime {
 	enum mime_state state;
 	bool top; /* in the headers of the message itself */
 	bool bad;
+	bool guess;         /* whether it is Base64, by its first line */
 	bool gap, part_gap; /* not all of it, of the part was seen */
 	uint8_t depth;
 	struct mime_level {
@@ -55,6 +56,9 @@ struct mime {
 };
 
 void mime_begin(struct mime *mime, struct proto_tx *tx, unsigned side);
+/* A part of a message alone, which is a file, too. `own`: its own headers; empty: they are not known, and it is
+ * decoded if it looks like Base64. */
+void mime_begin_part(struct mime *mime, struct proto_tx *tx, unsigned side, struct cur own);
 /* A line as it was sent; `whole`: its end, LF or CR LF, is there. */
 void mime_line(struct mime *mime, struct cur line, bool whole);
 /* Some bytes were never seen. */

@@ -264,6 +264,33 @@ static void test_pop3_random_conversations(void **state)
 	kit_show_logins = false;
 }
 
+/* Of a part alone the headers may have come before; else it is decoded if it looks like Base64. Those of another part
+ * or mail, too long or with a hole, are not its own. */
+static void test_imap_parts(void **state)
+{
+#define HEADS "Content-Type: application/x; name=p.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+#define TEXT  "cGFydCBvZiBhIG1haWwgdGhhdCBpcyBsb25nIGVub3VnaCB0byBmaWxsIGEgd2hvbGUgbGluZSwg"
+	static char much[1000];
+	struct kit_part parts[] = { S("* OK IMAP\r\n"), C("a1 FETCH 1 (BODY.PEEK[2.MIME])\r\n"),
+		S("* 1 FETCH (BODY[2.MIME] {78}\r\n" HEADS ")\r\n"),
+		S("* 1 FETCH (BODY[2] {8}\r\naGVsbG8=)\r\n"),
+		S("* 1 FETCH (BODY[3] {8}\r\naGVsbG8=)\r\n"),
+		S("* 2 FETCH (BODY[2] {8}\r\naGVsbG8=)\r\n"),
+		S("* 2 FETCH (BODY[1.2.MIME] {78}\r\n" HEADS " BODY[1.2] {8}\r\naGVsbG8=)\r\n"),
+		S("* 3 FETCH (BODY[2] {84}\r\n" TEXT "\r\naGVsbG)\r\n"),
+		S("* 3 FETCH (BODY[2.MIME] {1078}\r\n"), { 1, much, sizeof(much) },
+		S(HEADS " BODY[2] {8}\r\naGVsbG8= BODY[2.TEXT] {1}\r\nx BODY[MIME] {1}\r\nx "
+			"BINARY[2]"
+			" {1}\r\nx)\r\n"),
+		S("a1 OK\r\n") };
+
+	(void)state;
+	memset(much, '\n', sizeof(much));
+	kit_check_lines(&tcp, parts, N(parts), "file ",
+		"file p.bin 5\nfile  8\nfile  8\nfile p.bin 5\nfile  61\nfile  8\n");
+	kit_spoil(&tcp, parts, N(parts));
+}
+
 static void test_imap_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -319,8 +346,8 @@ static void test_imap(void **state)
 		C("a1 SELECT \"in box\"\r\n"), S("* 1 EXISTS\r\na1 OK [RW] done\r\n"),
 		C("a2 UID FETCH 1:* (FLAGS BODY.PEEK[])\r\na3 NOOP\r\n"),
 		S("* 1 FETCH (UID 7 BODY[] {" MAIL_SIZE "}\r\n" MAIL " FLAGS ())\r\n"),
-		S("* 2 FETCH (BODY[1] {5}\r\nxx\r\nx FLAGS () RFC822.HEADER {11}\r\nSubject: "
-		  "x\n)\r\n"),
+		S("* 2 FETCH (BODY[1] {5}\r\nxx\r\nx FLA"),
+		S("GS () RFC822.HEADER {11}\r\nSubject: x\n)\r\n"),
 		S("a3 OK\r\n"), S("a2 NO some\r\n"),
 		C("a4 APPEND box (\\Seen) {" MAIL_SIZE "}\r\n"), S("+ go on\r\n"), C(MAIL "\r\n"),
 		S("a4 OK it is\r\n"), C("DONE\r\na5 LOGOUT\r\n"), S("* BYE now\r\n") };
@@ -334,6 +361,9 @@ static void test_imap(void **state)
 		"\"[RW] done\",\"data\":[\"1 EXISTS\"]}}\n"
 		"file a.zip 11\nfile one.eml " MAIL_SIZE "\n"
 		"imap \"imap\":{\"response\":{\"data\":[\"1 FETCH (UID 7 BODY[]\"]}}," EMAIL "\n"
+		"file  5\n"
+		"imap \"imap\":{\"response\":{\"data\":[\"2 FETCH (BODY[1]\"]}},"
+		"\"email\":{\"status\":\"PARSE_DONE\"}\n"
 		"file x.eml 11\n"
 		"imap \"imap\":{\"response\":{\"data\":[\"FLAGS () RFC822.HEADER\"]}},"
 		"\"email\":{\"status\":\"PARSE_DONE\",\"subject\":\"x\"}\n"
@@ -574,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_pop3_random_conversations),
 		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
+		cmocka_unit_test(test_imap_parts),
 		cmocka_unit_test(test_imap_logins),
 		cmocka_unit_test(test_another_protocol_begins),
 		cmocka_unit_test(test_who_begins),
