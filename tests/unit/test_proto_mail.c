@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "proto_kit.h"
+#include "login_kit.h"
 
 #define N(parts) (sizeof(parts) / sizeof((parts)[0]))
 
@@ -61,41 +61,6 @@ static void test_pop3(void **state)
 	assert_true(kit_has(&tcp, parts, N(parts), "file.data=hello world\n"));
 }
 
-/* Logins alone: whole or in pieces, transactions between them are told sooner or later. */
-static const char *logins_of(const struct kit_part *parts, size_t n, size_t piece)
-{
-	static char text[4096];
-	struct out o = out_make(text, sizeof(text));
-	const char *said = kit_run(&tcp, parts, n, piece, SIZE_MAX);
-
-	for (const char *line = strstr(said, "login "); line; line = strstr(line, "\nlogin ")) {
-		line += *line == '\n';
-		out_bytes(&o, line, (size_t)(strchr(line, '\n') - line) + 1);
-	}
-	return text;
-}
-
-struct attempt {
-	const char *client, *server, *rest, *end, *login;
-};
-
-static void check_logins(const char *greeting, const struct attempt *attempts, size_t n)
-{
-	kit_show_logins = true;
-	for (size_t i = 0; i < n; i++) {
-		const struct attempt *a = &attempts[i];
-		const struct kit_part parts[] = { { 1, greeting, strlen(greeting) },
-			{ 0, a->client, strlen(a->client) }, { 1, a->server, strlen(a->server) },
-			{ 0, a->rest, strlen(a->rest) }, { 1, a->end, strlen(a->end) } };
-
-		for (size_t piece = 0; piece < 8; piece++)
-			assert_string_equal(logins_of(parts, N(parts), piece), a->login);
-		for (size_t limit = 0; limit < kit_size(parts, N(parts)); limit++)
-			kit_run(&tcp, parts, N(parts), 0, limit);
-	}
-	kit_show_logins = false;
-}
-
 static void test_pop3_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -123,8 +88,8 @@ static void test_pop3_logins(void **state)
 		"login password u p - failure\n" } };
 
 	(void)state;
-	check_logins("+OK hello\r\n", attempts, N(attempts));
-	check_logins("", early, N(early));
+	check_logins(&tcp, "+OK hello\r\n", attempts, N(attempts));
+	check_logins(&tcp, "", early, N(early));
 }
 
 /* Blanks in front or others than a space; for some servers a NUL ends the line. */
@@ -146,7 +111,7 @@ static void test_pop3_blanks_and_zeros(void **state)
 	static const struct kit_part early[] = { C(" \tSTAT\r\n"), S("+OK\r\n+OK 0 0\r\n") };
 
 	(void)state;
-	check_logins("+OK hello\r\n", attempts, N(attempts));
+	check_logins(&tcp, "+OK hello\r\n", attempts, N(attempts));
 	kit_check(&tcp, zeros, N(zeros), NULL);
 	assert_true(kit_has(&tcp, zeros, N(zeros),
 		"{\"command\":\"LIST\",\"args\":[\"\\u0000\",\"1\"]},\"response\":{\"success\":"
@@ -197,9 +162,9 @@ static void test_pop3_auth_refused(void **state)
 		S("-ERR 1\r\n-ERR 2\r\n-ERR 3\r\n"), C("AUTH Y\r\nQUIT\r\n") };
 
 	(void)state;
-	check_logins("+OK hello\r\n", attempts, N(attempts));
-	check_logins("+OK hello\r\n", between, N(between));
-	check_logins("", early, N(early));
+	check_logins(&tcp, "+OK hello\r\n", attempts, N(attempts));
+	check_logins(&tcp, "+OK hello\r\n", between, N(between));
+	check_logins(&tcp, "", early, N(early));
 	kit_check(&tcp, told, N(told),
 		"pop3 \"pop3\":{\"response\":{\"success\":true,\"status\":\"OK\",\"header\":"
 		"\"hi\"}}\n"
@@ -319,7 +284,7 @@ static void test_imap_logins(void **state)
 	};
 
 	(void)state;
-	check_logins("* OK hello\r\n", attempts, N(attempts));
+	check_logins(&tcp, "* OK hello\r\n", attempts, N(attempts));
 }
 
 /* A tag is as long as a server takes it: of a long one the beginning is kept, and how long it is. */
@@ -347,10 +312,10 @@ static void test_imap(void **state)
 		C("a2 UID FETCH 1:* (FLAGS BODY.PEEK[])\r\na3 NOOP\r\n"),
 		S("* 1 FETCH (UID 7 BODY[] {" MAIL_SIZE "}\r\n" MAIL " FLAGS ())\r\n"),
 		S("* 2 FETCH (BODY[1] {5}\r\nxx\r\nx FLA"),
-		S("GS () RFC822.HEADER {11}\r\nSubject: x\n)\r\n"),
-		S("a3 OK\r\n"), S("a2 NO some\r\n"),
-		C("a4 APPEND box (\\Seen) {" MAIL_SIZE "}\r\n"), S("+ go on\r\n"), C(MAIL "\r\n"),
-		S("a4 OK it is\r\n"), C("DONE\r\na5 LOGOUT\r\n"), S("* BYE now\r\n") };
+		S("GS () RFC822.HEADER {11}\r\nSubject: x\n)\r\n"), S("a3 OK\r\n"),
+		S("a2 NO some\r\n"), C("a4 APPEND box (\\Seen) {" MAIL_SIZE "}\r\n"),
+		S("+ go on\r\n"), C(MAIL "\r\n"), S("a4 OK it is\r\n"), C("DONE\r\na5 LOGOUT\r\n"),
+		S("* BYE now\r\n") };
 
 	(void)state;
 	kit_check(&tcp, parts, N(parts),

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "proto_kit.h"
+#include "login_kit.h"
 
 static const struct proto_flow_info tcp = { .ip_proto = 6, .port = { 4000, 25 } };
 
@@ -241,9 +241,7 @@ static void test_limits(void **state)
 /* What AUTH says (RFC 4954), with the first line in the command or after 334, is a login. */
 static void test_logins(void **state)
 {
-	static const struct {
-		const char *client, *server, *rest, *end, *login;
-	} logins[] = {
+	static const struct attempt attempts[] = {
 		{ "AUTH PLAIN AHUAcA==\r\n", "235 ok\r\n", "", "", "login plain u p - success\n" },
 		{ "AUTH PLAIN\r\n", "334 \r\n", "AHUAcA==\r\n", "535 no\r\n",
 			"login plain u p - failure\n" },
@@ -264,19 +262,7 @@ static void test_logins(void **state)
 	};
 
 	(void)state;
-	kit_show_logins = true;
-	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
-		const struct kit_part parts[] = { S("220 mx ESMTP\r\n"), C("EHLO me\r\n"),
-			S("250 mx\r\n"), { 0, logins[i].client, strlen(logins[i].client) },
-			{ 1, logins[i].server, strlen(logins[i].server) },
-			{ 0, logins[i].rest, strlen(logins[i].rest) },
-			{ 1, logins[i].end, strlen(logins[i].end) } };
-		size_t n = sizeof(parts) / sizeof(parts[0]);
-
-		kit_check(&tcp, parts, n, NULL);
-		assert_true(kit_has(&tcp, parts, n, logins[i].login));
-	}
-	kit_show_logins = false;
+	check_logins(&tcp, "220 mx ESMTP\r\n", attempts, sizeof(attempts) / sizeof(attempts[0]));
 }
 
 #define AUTH(letter) "AUTH PLAIN AHUA" letter "\r\n" /* u and a password of a letter */
