@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conn - what a connection is made of. Private to proto.c, tx.c and body.c: parsers see
+/* conn - what a connection is made of. Private to proto.c, tx.c, body.c and takeover.c: parsers see
  * inside.h. */
 #pragma once
 
@@ -55,8 +55,15 @@ struct proto_conn {
 	uint64_t next_id;
 	size_t bytes;
 	struct proto_body legacy; /* of the parser before */
+	uint8_t *typed;           /* by the client, and not answered (takeover.c); NULL: nothing */
+	uint16_t typed_len;
 };
 
 void conn_txs_done(struct proto_conn *conn, unsigned side); /* all of them */
 void conn_tell(struct proto_conn *conn);                    /* the news, and frees what is done */
 void conn_txs_free(struct proto_conn *conn);
+
+/* Whose the connection is from these bytes on, behind the lines in `typed`; NULL: nothing has changed. */
+const struct proto_parser *takeover_see(
+	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len);
+void takeover_forget(struct proto_conn *conn); /* what was typed */

@@ -432,6 +432,32 @@ struct cur text_until(struct cur *c, char stop)
 	return part;
 }
 
+static bool is_text_byte(uint8_t byte)
+{
+	return byte >= ' ' || memchr("\a\b\t\n\v\f\r\x1b\3\4", byte, 10);
+}
+
+bool text_is_all(struct cur c)
+{
+	while (cur_left(&c))
+		if (!is_text_byte(cur_u8(&c)))
+			return false;
+	return true;
+}
+
+/* Terminals send NULs, and other character sets are text as a whole only. */
+struct cur text_behind_code(struct cur c)
+{
+	struct cur rest = cur_make(c.end, 0);
+
+	while (rest.at > c.at && rest.at[-1] < 0x80 && (!rest.at[-1] || is_text_byte(rest.at[-1])))
+		rest.at--;
+	if (rest.at == c.at || (text_is_all(c) && out_is_utf8((const char *)c.at, cur_left(&c))))
+		return c;
+	text_until(&rest, '\n');
+	return rest;
+}
+
 void text_skip_blanks(struct cur *c)
 {
 	while (cur_left(c) && (!c->at[0] || isspace(c->at[0])))

@@ -120,6 +120,9 @@ bool text_same(struct cur a, struct cur b);
 bool text_has(struct cur c, const char *text);
 /* Everything before the next `stop`, which is skipped. */
 struct cur text_until(struct cur *c, char stop);
+bool text_is_all(struct cur c); /* every byte may be of text on a terminal */
+/* The lines behind the one in which shellcode and the like ends: all of it, if it is text. */
+struct cur text_behind_code(struct cur c);
 void text_skip_blanks(struct cur *c); /* white space and NULs in front */
 /* The next word, behind such: it ends with white space, of which one character is skipped, or in front of a NUL. */
 struct cur text_word(struct cur *c);

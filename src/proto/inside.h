@@ -42,6 +42,9 @@ struct proto_parser {
 	 * itself). NULL: it only guesses. */
 	enum proto_guess (*claim)(
 		const struct proto_flow_info *info, struct proto_unclaimed *unclaimed);
+	/* Whether what a server says to these lines of its client is of this protocol, and no more of the one that they
+	 * have spoken. NULL: never. */
+	bool (*takes_over)(struct cur typed, struct cur shown);
 	/* State of a connection; NULL: no memory. */
 	void *(*open)(struct proto_conn *conn);
 	void (*close)(void *state);

@@ -620,11 +620,12 @@ static void start_over(struct proto_conn *conn)
 	conn_txs_done(conn, 0);
 	conn_txs_done(conn, 1);
 	conn_tell(conn);
-	conn->before = conn->parser->id;
+	conn->before = conn->parser ? conn->parser->id : PROTO_NONE;
 	conn->next_id = 0; /* as Suricata counts: anew */
 	conn->claims_bytes = conn->claimed_bytes = 0;
 	conn->role = 0;
-	conn->parser->close(conn->state);
+	if (conn->state)
+		conn->parser->close(conn->state);
 	conn->parser = NULL;
 	conn->state = NULL;
 	if (conn->swap)
@@ -682,6 +683,18 @@ static void take(struct proto_conn *conn, unsigned n, const uint8_t *bytes, size
 	give(conn, n, bytes, len, end);
 }
 
+/* What the parser before has left is not of the next one, which begins with what was typed. */
+static void take_over(struct proto_conn *conn, const struct proto_parser *parser)
+{
+	pending_drop(conn, &conn->side[0]);
+	pending_drop(conn, &conn->side[1]);
+	conn->next = parser->id;
+	start_over(conn);
+	if (conn->state)
+		give(conn, 0, conn->typed, conn->typed_len, false);
+	takeover_forget(conn);
+}
+
 static void settle(struct proto_conn *conn)
 {
 	if (conn->overrun)
@@ -694,10 +707,15 @@ static void settle(struct proto_conn *conn)
 void proto_feed(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len, int64_t time_ns)
 {
+	const struct proto_parser *next;
+
 	side ^= conn->swapped;
 	conn->time_ns = time_ns;
 	if (conn->side[side].ended || !len)
 		return;
+	next = takeover_see(conn, side, bytes, len);
+	if (next)
+		take_over(conn, next);
 	if (conn->side[side].lost) {
 		tell_plain(conn, side, bytes, len);
 		return;
@@ -814,6 +832,7 @@ struct proto_conn *proto_conn_free(struct proto_conn *conn)
 	turns_drop(conn);
 	pending_drop(conn, &conn->side[0]);
 	pending_drop(conn, &conn->side[1]);
+	takeover_forget(conn);
 	proto_body_free(conn, &conn->legacy);
 	free(conn);
 	return NULL;

@@ -220,7 +220,7 @@ struct proto_flow_info {
 	uint16_t port[2]; /* of client, server */
 	bool midstream;
 	const struct proto_expect *expected; /* it was announced by another: copied; or NULL */
-	bool doubted; /* by somebody who may lie: what its bytes say goes before that */
+	bool doubted; /* by somebody who may lie: what its bytes say goes before that, and it stays what it began as */
 };
 
 int proto_conn_new(const struct proto_setup *setup, const struct proto_flow_info *info,

@@ -25,19 +25,6 @@ enum raw_points {
 	POINTS_SHELL_ALONE = 6 /* without one */
 };
 
-static bool is_text_byte(uint8_t byte)
-{
-	return byte >= ' ' || memchr("\a\b\t\n\v\f\r\x1b\3\4", byte, 10);
-}
-
-static bool is_text(struct cur c)
-{
-	while (cur_left(&c))
-		if (!is_text_byte(cur_u8(&c)))
-			return false;
-	return true;
-}
-
 static bool begins_with(struct cur c, const char *text)
 {
 	size_t len = strlen(text);
@@ -139,6 +126,34 @@ static bool is_command(struct cur line)
 		if ((cur_ahead(word, 0) | 0x20) == words[i][0] && text_is(word, words[i]))
 			return true;
 	return false;
+}
+
+/* "cd /tmp; wget http://host/kit", "ls | wc" */
+static struct cur next_part(struct cur *typed)
+{
+	struct cur part;
+	size_t n = 0;
+
+	while (n < cur_left(typed) && !memchr(";&|\n", typed->at[n], 4))
+		n++;
+	part = cur_sub(typed, n);
+	cur_skip(typed, cur_left(typed) > 0);
+	return text_trim(part);
+}
+
+static bool has_command(struct cur typed)
+{
+	while (cur_left(&typed))
+		if (is_command(next_part(&typed)))
+			return true;
+	return false;
+}
+
+static bool raw_takes_over(struct cur typed, struct cur shown)
+{
+	struct cur line = text_until(&shown, '\n');
+
+	return text_is_all(line) && points_of_line(line) == POINTS_PROOF && has_command(typed);
 }
 
 static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
@@ -263,7 +278,7 @@ static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 {
 	unsigned lines, typed, shown;
 
-	if (!cur_left(&u->said[!typist]) || !is_text(u->said[!typist]))
+	if (!cur_left(&u->said[!typist]) || !text_is_all(u->said[!typist]))
 		return 0;
 	typed = points_of_typed(u->said[typist], &lines);
 	shown = points_of_shown(u, !typist, lines > 0) + points_of_answers(u, typist);
@@ -293,7 +308,8 @@ static enum proto_guess raw_claim(const struct proto_flow_info *info, struct pro
 	(void)info;
 	for (unsigned side = 0; side < 2; side++)
 		cur_limit(&u->said[side], RAW_LOOK_MAX);
-	if (!is_text(u->said[0]) && !is_text(u->said[1])) /* what is typed may be anything */
+	if (!text_is_all(u->said[0]) &&
+		!text_is_all(u->said[1])) /* what is typed may be anything */
 		return PROTO_IS_NOT;
 	typist = typist_of(u);
 	if (typist >= 0) {
@@ -335,6 +351,8 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	struct cur c = cur_make(bytes, len);
 
 	(void)conn;
+	if (side == s->typist && !s->heard)
+		c = text_behind_code(c);
 	while (cur_left(&c) && side == s->typist)
 		shell_typed(s, cur_u8(&c));
 	while (cur_left(&c))
@@ -359,6 +377,7 @@ const struct proto_parser proto_raw_shell = { .id = PROTO_SHELL,
 	.ip_proto = IPPROTO_TCP,
 	.tells_text = true,
 	.claim = raw_claim,
+	.takes_over = raw_takes_over,
 	.open = raw_open,
 	.close = raw_close,
 	.feed = raw_feed,

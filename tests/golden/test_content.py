@@ -261,6 +261,43 @@ def test_file_in_a_raw_shell(tmp_path):
     assert [r['src_ip'] for r in records if r['event_type'] == 'fileinfo'] == ['192.0.2.10']
 
 
+# What was spoken before the shell was there: by who breaks in and the server, which is none any more.
+CODE = b'\x90' * 300 + random.Random(3).randbytes(100).replace(b'\n', b'') + b'/bin/sh'
+TAKEN = {
+    'ftp': [(1, b'220 pot FTP server (Version wu-2.6.0(1)) ready.\r\n'), (0, b'USER ftp\r\n'), (1, b'331 Guest login ok.\r\n'),
+            (0, b'PASS ' + CODE + b'\r\n'), (1, b'230 Guest login ok\r\n'), (0, b'CWD ~{\r\n'), (1, b'sP'), (0, CODE)],
+    'http': [(0, b'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nBBBBB\r\nffffff6e\r\n' + CODE)],
+    'tls': [(0, b'\x80\x0b\1\0\2\0\0\0\0\0\x10'), (1, b'\x80\x21\4\0\1\0\2' + bytes(28)), (0, b'\x80\xd4' + b'\x90' * 0xd4)],
+    'ssh': [(1, b'SSH-1.99-OpenSSH_2.2.0p1\n'), (0, b'SSH-1.5-OpenSSH_1.2.3\n'), (1, bytes(260)), (0, b'\0\1\x57\0' + CODE)],
+    'imap': [(1, b'* OK pot IMAP4rev1 v10.234 server ready\r\n'), (0, b'* AUTHENTICATE {407}\r\n'), (1, b'+ Ready\r\n'),
+             (0, CODE + b'\r\n')],
+    'dns': [(0, struct.pack('>H', 12) + b'\xde\xad\1' + bytes(9)), (0, CODE)],
+    'unknown': [(0, b'\x80\0\2\0' + CODE), (1, b'\1\2\0\3'), (0, CODE), (1, bytes(600)), (0, bytes(600))],
+}
+
+
+@pytest.mark.parametrize('before', TAKEN)
+def test_shell_in_a_connection_of_something_else(tmp_path, before):
+    shown = b'uid=0(root) gid=0(root) groups=50(ftp)\nLinux pot 2.2.14-5.0 #1 Tue Mar 7 21:07:39 EST 2000 i686 unknown\n'
+    steps = [(0, b'unset HISTFILE; id; uname -a\n'), (1, shown), (0, b'cat > k << E\n#!/bin/sh\nE\n'), (0, b'cat /etc/issue\n'),
+             (1, b'Red Hat Linux\n')]
+    records = replay_packets(tmp_path, talk(TAKEN[before] + steps, 40000, 21))
+    lines = bodies(records, 'shell')
+    assert [line['command'] for line in lines] == ['unset HISTFILE; id; uname -a', 'cat > k << E', '#!/bin/sh', 'E', 'cat /etc/issue']
+    assert (lines[0]['output'], lines[-1]['output']) == (shown.decode().rstrip(), 'Red Hat Linux')
+    assert whole('k', b'#!/bin/sh\n') in files(records)
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'shell'}
+
+
+@pytest.mark.parametrize('asked, answer', [
+    (b'GET / HTTP/1.0\r\n\r\n', b'uid=0(root) gid=0(root)\n'), (b'GET /?id HTTP/1.0\r\n\r\n', b'HTTP/1.0 200 OK\r\n\r\nuid=0(root) gid=0(root)\n'),
+    (b'POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nid\n', b'HTTP/1.0 200 OK\r\n\r\nuid=0(root) gid=0(root)\n')])
+def test_not_taken_over(tmp_path, asked, answer):
+    records = replay_packets(tmp_path, talk([(0, asked), (1, answer)], 40000, 80))
+    assert bodies(records, 'shell') == []
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'http'}
+
+
 @pytest.mark.parametrize('steps', [
     [(0, b'julien\r\n'), (1, b'Login: julien  Name: J\r\nDirectory: /home/julien  Shell: /bin/sh\r\nNo Plan.\r\n')],
     [(0, b'stats\r\n'), (1, b'STAT pid 1\r\nEND\r\n'), (0, b'get a\r\n'), (1, b'END\r\n'), (0, b'quit\r\n')],

@@ -606,6 +606,27 @@ static void test_raw_shell_in_doubt(void **state)
 	assert_true(seconds() - from < 0.7);
 }
 
+/* The same bytes, where somebody may lie, are of what the connection began as. */
+static void test_taken_over(void **state)
+{
+	static const struct kit_part parts[] = { C("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"), C("id\n"),
+		S("uid=0(root) gid=0(root)\n"), C("pwd\n"), S("/\n") };
+
+	(void)state;
+	for (unsigned doubted = 0; doubted < 2; doubted++) {
+		struct proto_flow_info info = any;
+		struct proto_conn *conn;
+
+		info.doubted = doubted;
+		conn = kit_open(&info);
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+			proto_feed(conn, parts[i].side, parts[i].bytes, parts[i].len, 1);
+		assert_int_equal(proto_conn_app(conn), doubted ? PROTO_HTTP : PROTO_SHELL);
+		assert_int_equal(proto_conn_before(conn), doubted ? PROTO_NONE : PROTO_HTTP);
+		proto_conn_free(conn);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_raw_shell_key_by_key),
 		cmocka_unit_test(test_raw_shell_control_bytes),
 		cmocka_unit_test(test_raw_shell_in_doubt),
+		cmocka_unit_test(test_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, show_logins, NULL);

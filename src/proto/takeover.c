@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who breaks into a server may get a shell in the very connection that he did it with: the program that spoke FTP,
+ * HTTP or TLS there is none any more. What the client says last is kept while it may have been typed, and with the
+ * first bytes of what the server says to it, a parser may be sure that the connection is its own from here.
+ */
+#include "proto/conn.h"
+#include "proto/fields.h"
+
+#define TYPED_MAX 1024u /* bytes of lines without an answer */
+
+void takeover_forget(struct proto_conn *conn)
+{
+	if (conn->typed)
+		proto_free(conn, conn->typed, TYPED_MAX);
+	conn->typed = NULL;
+	conn->typed_len = 0;
+}
+
+static void see_typed(struct proto_conn *conn, struct cur c)
+{
+	c = text_behind_code(c);
+	if (!cur_left(&c) || c.end[-1] != '\n' || cur_left(&c) + conn->typed_len > TYPED_MAX)
+		takeover_forget(conn);
+	if (!cur_left(&c) || c.end[-1] != '\n' || cur_left(&c) > TYPED_MAX)
+		return;
+	if (!conn->typed)
+		conn->typed = proto_alloc(conn, TYPED_MAX);
+	if (!conn->typed)
+		return;
+	memcpy(conn->typed + conn->typed_len, c.at, cur_left(&c));
+	conn->typed_len += (uint16_t)cur_left(&c);
+}
+
+/* What leaves is read as what it began as: who can choose what both sides say must not choose by it which rules see it.
+ * What is a terminal's already, or may still be claimed, is nobody's to take. */
+static bool may_be_taken(const struct proto_conn *conn)
+{
+	if (conn->info.ip_proto != IPPROTO_TCP || conn->info.doubted || conn->overrun)
+		return false;
+	return conn->parser ? !conn->parser->tells_text : conn->side[0].lost && conn->side[1].lost;
+}
+
+const struct proto_parser *takeover_see(
+	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len)
+{
+	struct cur c = cur_make(bytes, len), typed;
+
+	if (!may_be_taken(conn))
+		return NULL;
+	if (side == 0) {
+		see_typed(conn, c);
+		return NULL;
+	}
+	if (!conn->typed)
+		return NULL;
+	typed = cur_make(conn->typed, conn->typed_len);
+	for (unsigned i = 0; proto_parsers[i]; i++)
+		if (proto_parsers[i]->takes_over && proto_parsers[i]->takes_over(typed, c))
+			return proto_parsers[i];
+	takeover_forget(conn);
+	return NULL;
+}
