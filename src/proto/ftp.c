@@ -72,6 +72,7 @@ struct ftp {
 		before; /* the one that stays if the server refuses the one of the last PORT or EPRT */
 	unsigned ports; /* PORT and EPRT without an answer */
 	bool long_line[2], over;
+	bool lost[2]; /* behind a line: what comes may be the rest of another one */
 	unsigned passives, passives_answered; /* PASV and EPSV */
 	struct later later[FTP_LATER_MAX];    /* in the order of the commands */
 	unsigned n_later;
@@ -514,6 +515,19 @@ static struct cur without_telnet(struct cur line, char room[static FTP_LINE_MAX 
 	return cur_make(room, o.len);
 }
 
+static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port);
+
+/* What was never seen are lines more often than parts of one. */
+static bool is_line(unsigned side, struct cur c)
+{
+	unsigned code;
+
+	if (side == 0)
+		return guess_client(c.at, cur_left(&c), true) == PROTO_IS;
+	return cur_left(&c) > 4 && (c.at[3] == ' ' || c.at[3] == '-') &&
+	       read_number(&c, 599, &code) && code >= 100;
+}
+
 /* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
 static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 {
@@ -529,6 +543,9 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 		len = FTP_LINE_MAX;
 		used = stop ? used : len;
 	}
+	if (ftp->lost[side])
+		ftp->long_line[side] = cut || !is_line(side, cur_make(c.at, used));
+	ftp->lost[side] = false;
 	if (!ftp->long_line[side]) {
 		cur_limit(&c, len);
 		while (cur_left(&c) && c.end[-1] == '\r')
@@ -562,9 +579,12 @@ static size_t ftp_feed(struct proto_conn *conn, void *state, unsigned side, cons
 
 static void ftp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
-	(void)conn;
+	struct ftp *ftp = state;
+	struct cur left = proto_conn_left(conn, side);
+
 	(void)len;
-	((struct ftp *)state)->long_line[side] = true;
+	ftp->lost[side] = !cur_left(&left) && (!ftp->long_line[side] || ftp->lost[side]);
+	ftp->long_line[side] = true;
 }
 
 static void *ftp_open(struct proto_conn *conn)

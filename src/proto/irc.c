@@ -58,6 +58,7 @@ struct irc {
 	bool registered, over;
 	bool wants_tls; /* asked for */
 	bool skips[2];  /* what is left of a line that was too long, or incomplete */
+	bool lost[2];   /* behind a line: what comes may be the rest of another one */
 	struct proto_login_text nick, password;
 	struct proto_login login, oper, nickserv;
 	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
@@ -487,6 +488,18 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 		set_text(&irc->nick, line.param[0]);
 }
 
+/* What was never seen are lines more often than parts of one. */
+static bool is_line(unsigned side, struct cur c)
+{
+	struct irc_line line = read_line(c);
+
+	if (side == 1 && !cur_left(&line.nick))
+		return false;
+	return kind_of(&line) < IRC_KINDS ||
+	       (side == 1 && numeric_of(line.command) && line.n > 0) ||
+	       (side == 0 && text_is(line.command, "USER") && line.n >= 4);
+}
+
 /* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
 static size_t take_next(struct irc *irc, unsigned side, struct cur c, bool end)
 {
@@ -495,8 +508,11 @@ static size_t take_next(struct irc *irc, unsigned side, struct cur c, bool end)
 	bool cut = len > IRC_LINE_MAX;
 	size_t used = stop ? len + 1 : len;
 
-	if (!stop && !cut && !end && !irc->skips[side])
+	if (!stop && !cut && !end && (!irc->skips[side] || irc->lost[side]))
 		return 0;
+	if (irc->lost[side])
+		irc->skips[side] = !is_line(side, cur_make(c.at, cut ? IRC_LINE_MAX : len));
+	irc->lost[side] = false;
 	if (!irc->skips[side]) {
 		cur_limit(&c, cut ? IRC_LINE_MAX : len);
 		while (cur_left(&c) && c.end[-1] == '\r')
@@ -526,9 +542,12 @@ static size_t irc_feed(struct proto_conn *conn, void *state, unsigned side, cons
 
 static void irc_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
-	(void)conn;
+	struct irc *irc = state;
+	struct cur left = proto_conn_left(conn, side);
+
 	(void)len;
-	((struct irc *)state)->skips[side] = true;
+	irc->lost[side] = !cur_left(&left) && (!irc->skips[side] || irc->lost[side]);
+	irc->skips[side] = true;
 }
 
 static void *irc_open(struct proto_conn *conn)

@@ -436,6 +436,29 @@ static void test_random_conversations(void **state)
 	kit_show_logins = false;
 }
 
+/* Lines that were never seen cost no others. */
+static void test_lost_lines(void **state)
+{
+	static const struct kit_part parts[] = { C("SYST\r\n"), C("PASS x\r\n"),
+		C("word\r\nUSER u\r\n"), C("PASS y\r\n"), S("331 p\r\n"), S("230 in\r\n") };
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	kit_show_logins = true;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 1, (const uint8_t *)"220 FTP\r\n", 9);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		kit_feed(conn, parts[i].side, parts[i].bytes, parts[i].len);
+		proto_gap(conn, parts[i].side, 10);
+	}
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	kit_show_logins = false;
+	assert_non_null(strstr(kit_text, "login - - x - "));
+	assert_non_null(strstr(kit_text, "login - u y - success"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_transfers_at_once),
 		cmocka_unit_test(test_refused_port),
 		cmocka_unit_test(test_random_conversations),
+		cmocka_unit_test(test_lost_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

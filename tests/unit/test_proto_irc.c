@@ -236,6 +236,30 @@ static void test_odd(void **state)
 		"\"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"2\"}\n");
 }
 
+/* Lines that were never seen cost no others. */
+static void test_lost_lines(void **state)
+{
+	static const char said[] = "NICK bob\r\n", next[] = "PRIVMSG a :1\r\n",
+			  rest[] = "of it\r\nPRIVMSG a :2\r\n";
+	struct proto_conn *conn = kit_open(&tcp);
+
+	(void)state;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	kit_feed(conn, 0, (const uint8_t *)said, sizeof(said) - 1);
+	proto_gap(conn, 0, 10);
+	kit_feed(conn, 0, (const uint8_t *)next, sizeof(next) - 1);
+	proto_gap(conn, 0, 10);
+	kit_feed(conn, 0, (const uint8_t *)rest, sizeof(rest) - 1);
+	proto_gap(conn, 1, 10);
+	kit_feed(conn, 1, (const uint8_t *)":x!y@z ", 7);
+	kit_feed(conn, 1, (const uint8_t *)"JOIN #a\r\n", 9);
+	proto_conn_free(conn);
+	assert_string_equal(kit_text,
+		"irc \"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"1\"}\n"
+		"irc \"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"2\"}\n"
+		"irc \"chat\":{\"kind\":\"join\",\"nick\":\"x\",\"channel\":\"#a\"}\n");
+}
+
 static enum proto_id recognised(unsigned side, const char *said)
 {
 	struct proto_conn *conn = kit_open(&tcp);
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_lost_lines),
 		cmocka_unit_test(test_guess),
 		cmocka_unit_test(test_starttls),
 		cmocka_unit_test(test_tls_unasked),
