@@ -30,6 +30,7 @@ extern const struct proto_parser proto_pgsql;
 extern const struct proto_parser proto_pop3;
 extern const struct proto_parser proto_quic;
 extern const struct proto_parser proto_raw_file;
+extern const struct proto_parser proto_raw_plain;
 extern const struct proto_parser proto_raw_shell;
 extern const struct proto_parser proto_rdp;
 extern const struct proto_parser proto_redis;
@@ -92,5 +93,6 @@ const struct proto_parser *const proto_parsers[] = {
 	&proto_telnet,   /* what is unknown may be it for 512 bytes */
 	&proto_raw_file, /* they claim what is left */
 	&proto_raw_shell,
+	&proto_raw_plain,
 	NULL,
 };

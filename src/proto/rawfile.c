@@ -2,7 +2,8 @@
 /*
  * Files over TCP connections that no protocol claims, as `nc` sends them: all that a side says, if it begins as files
  * of a known type do (rawfile_type.def), or does so behind one line of text, or behind its size as a number of four
- * bytes (the stages of Metasploit's programs).
+ * bytes (the stages of Metasploit's programs). What is of no such type is a file if its receiver says nothing at all
+ * until both have ended: text, or much of anything else.
  */
 #include "proto/fields.h"
 
@@ -12,7 +13,10 @@
 #define RAW_SIZE_MAX   0xffffffu /* so that one of its bytes is 0 */
 #define RAW_HEAD_MAX   256u      /* bytes of a line in front of the file */
 #define RAW_SCRIPT_MAX 256u      /* bytes of the line that names a script's interpreter */
-#define RAW_PE_MAX     1024u     /* where the second header of a PE file is, at most */
+#define RAW_TEXT_MIN   64u       /* bytes of a file without a type: text of more than a line */
+#define RAW_DATA_MIN   1024u     /* and others: less may be an attack that has failed */
+#define RAW_SILENT_MAX (PROTO_PENDING_MAX / 2) /* with so much, the end is not waited for */
+#define RAW_PE_MAX     1024u /* where the second header of a PE file is, at most */
 
 /* Of what is here of a file, whose magic fits. */
 typedef enum proto_guess raw_check(struct cur c);
@@ -332,7 +336,35 @@ struct raw_side {
 struct raw {
 	struct proto_conn *conn;
 	struct raw_side side[2];
+	const struct raw_type *plain; /* of none that is known; NULL: of one that is */
 };
+
+/* Roles. */
+enum plain { PLAIN_NOT, PLAIN_TEXT, PLAIN_DATA };
+static const struct raw_type plain_types[] = {
+	[PLAIN_TEXT] = { .name = "text" }, [PLAIN_DATA] = { .name = "data" }
+};
+
+static enum plain plain_of(struct cur c)
+{
+	if (cur_left(&c) >= RAW_TEXT_MIN && text_is_all(c))
+		return memchr(c.at, '\n', cur_left(&c) - 1) ? PLAIN_TEXT : PLAIN_NOT;
+	return cur_left(&c) >= RAW_DATA_MIN ? PLAIN_DATA : PLAIN_NOT;
+}
+
+static enum proto_guess plain_claim(
+	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
+{
+	unsigned sender = cur_left(&unclaimed->said[1]) > 0;
+	struct cur c = unclaimed->said[sender];
+
+	if (info->midstream || cur_left(&unclaimed->said[!sender]))
+		return PROTO_IS_NOT;
+	if (cur_left(&c) < RAW_SILENT_MAX && !(unclaimed->ended[0] && unclaimed->ended[1]))
+		return PROTO_MAY_BE;
+	unclaimed->role = (uint8_t)plain_of(c);
+	return unclaimed->role == PLAIN_NOT ? PROTO_IS_NOT : PROTO_IS;
+}
 
 static enum proto_guess raw_claim(
 	const struct proto_flow_info *info, struct proto_unclaimed *unclaimed)
@@ -356,9 +388,11 @@ static enum proto_guess raw_claim(
 static void *raw_open(struct proto_conn *conn)
 {
 	struct raw *raw = proto_alloc(conn, sizeof(*raw));
+	unsigned role = proto_conn_role(conn);
 
 	if (raw)
-		*raw = (struct raw){ .conn = conn };
+		*raw = (struct raw){ .conn = conn,
+			.plain = role == PLAIN_NOT ? NULL : &plain_types[role] };
 	return raw;
 }
 
@@ -409,7 +443,10 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	struct cur c = cur_make(bytes, len);
 
 	(void)conn;
-	if (!s->tx && !s->over) {
+	if (!s->tx && !s->over && raw->plain) {
+		if (cur_left(&c) && !raw->side[!side].tx && !raw->side[!side].over)
+			begin(raw, side, raw->plain, cur_make(NULL, 0));
+	} else if (!s->tx && !s->over) {
 		const struct raw_type *type;
 		size_t head;
 		enum proto_guess answer = look_at(c, end, &type, &head);
@@ -456,6 +493,18 @@ const struct proto_parser proto_raw_file = { .id = PROTO_RAW_FILE,
 	.ip_proto = IPPROTO_TCP,
 	.unnamed = true,
 	.claim = raw_claim,
+	.open = raw_open,
+	.close = raw_close,
+	.feed = raw_feed,
+	.gap = raw_gap,
+	.buffer = proto_fields_buffer,
+	.json = proto_fields_json,
+	.free_tx = raw_free_tx };
+
+const struct proto_parser proto_raw_plain = { .id = PROTO_RAW_FILE,
+	.ip_proto = IPPROTO_TCP,
+	.unnamed = true,
+	.claim = plain_claim,
 	.open = raw_open,
 	.close = raw_close,
 	.feed = raw_feed,

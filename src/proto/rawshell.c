@@ -104,6 +104,13 @@ static unsigned points_of_prompt(struct cur line)
 	return at ? POINTS_USER_PROMPT : POINTS_PROMPT;
 }
 
+static struct cur behind_last(struct cur c, char stop)
+{
+	while (cur_left(&c) && memchr(c.at, stop, cur_left(&c)))
+		text_until(&c, stop);
+	return c;
+}
+
 static bool is_command(struct cur line)
 {
 	static const char *const words[] = { "id", "uname", "whoami", "pwd", "ls", "cd", "cat",
@@ -118,8 +125,8 @@ static bool is_command(struct cur line)
 
 	line = text_trim(line);
 	word = text_until(&line, ' ');
-	while (cur_left(&word) && memchr(word.at, '/', cur_left(&word)))
-		text_until(&word, '/'); /* /bin/ls */
+	if (cur_ahead(word, 0) == '/')
+		word = behind_last(word, '/'); /* /bin/ls */
 	if (cur_left(&word) && word.end[-1] == ';')
 		word.end--;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -342,15 +349,16 @@ static int typist_of(const struct proto_unclaimed *u)
 static enum proto_guess raw_claim(const struct proto_flow_info *info, struct proto_unclaimed *u)
 {
 	size_t len = cur_left(&u->said[0]) + cur_left(&u->said[1]);
+	struct proto_unclaimed first = *u;
 	int typist;
 
 	(void)info;
 	for (unsigned side = 0; side < 2; side++)
-		cur_limit(&u->said[side], RAW_LOOK_MAX);
-	if (!text_is_all(u->said[0]) &&
-		!text_is_all(u->said[1])) /* what is typed may be anything */
+		cur_limit(&first.said[side], RAW_LOOK_MAX);
+	if (!text_is_all(first.said[0]) &&
+		!text_is_all(first.said[1])) /* what is typed may be anything */
 		return PROTO_IS_NOT;
-	typist = typist_of(u);
+	typist = typist_of(&first);
 	if (typist >= 0) {
 		u->role = (uint8_t)typist;
 		return PROTO_IS;

@@ -83,6 +83,29 @@ def test_no_raw_file(tmp_path, data):
     assert files(replay_packets(tmp_path, talk([(0, data), (1, b'\1\2\3')], 40000, 4444))) == []
 
 
+PLAIN = {
+    'text': b'root:x:0:0:root:/root:/bin/bash\nftp:x:14:50:FTP:/var/ftp:/sbin/nologin\n' * 3, 'data': random.Random(4).randbytes(5000),
+}
+
+
+@pytest.mark.parametrize('kind', PLAIN)
+@pytest.mark.parametrize('times', [1, 30])
+@pytest.mark.parametrize('side', [0, 1])
+def test_file_of_no_type(tmp_path, kind, times, side):
+    """Its receiver says nothing."""
+    data = PLAIN[kind] * times
+    records = replay_packets(tmp_path, talk([(side, piece) for piece in pieces(data)], 40000, 4444))
+    assert files(records) == [whole('', data)]
+    assert [r['raw_file'] for r in records if r['event_type'] == 'fileinfo'] == [{'type': kind}]
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'failed'}
+
+
+@pytest.mark.parametrize('steps', [
+    [(0, PLAIN['data'][:900])], [(0, b'stats ' * 50 + b'\n')], [(0, PLAIN['text']), (1, b'?\n')], [(1, PLAIN['data']), (0, b'\1')]])
+def test_no_file_of_no_type(tmp_path, steps):
+    assert files(replay_packets(tmp_path, talk(steps, 40000, 4444))) == []
+
+
 # ---- files typed into shells ----
 
 PROMPT = b'\r\n# '
