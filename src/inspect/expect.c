@@ -67,23 +67,42 @@ static bool is_host(const struct ip *ip, const struct ip *expected)
 	return ip_is_unset(expected) || ip_equal(ip, expected);
 }
 
-static bool fits(const struct expected *e, const struct frame_packet *p, int64_t steady_ns)
+static bool is_as_told(const struct expected *e, const struct ip *from, const struct ip *to)
 {
-	if (is_free(e, steady_ns) || e->what.ip_proto != p->proto)
-		return false;
-	return (p->dport == e->what.port && is_host(&p->dst, &e->listener) &&
-		       is_host(&p->src, &e->other)) ||
-	       (p->sport == e->what.port && is_host(&p->src, &e->listener) &&
-		       is_host(&p->dst, &e->other));
+	return is_host(to, &e->listener) && is_host(from, &e->other);
 }
 
-const struct proto_expect *expect_take(struct inspect *in)
+/* Between others, which one of the two has said, and nobody has proved. */
+static bool is_elsewhere(const struct expected *e, const struct ip *from, const struct ip *to)
 {
+	if (ip_is_unset(&e->what.also))
+		return false;
+	return (e->what.listens == 1 && is_host(to, &e->listener)) ||
+	       (ip_equal(to, &e->what.also) && is_host(from, &e->other));
+}
+
+static bool fits(const struct inspect *in, const struct expected *e,
+	bool are(const struct expected *e, const struct ip *from, const struct ip *to))
+{
+	const struct frame_packet *p = in->now.packet;
+
+	if (is_free(e, in->now.frame->steady_ns) || e->what.ip_proto != p->proto)
+		return false;
+	return (p->dport == e->what.port && are(e, &p->src, &p->dst)) ||
+	       (p->sport == e->what.port && are(e, &p->dst, &p->src));
+}
+
+const struct proto_expect *expect_take(struct inspect *in, bool *ret_doubted)
+{
+	*ret_doubted = in->setup.is_inline;
 	for (unsigned i = 0; in->n_expected > 0 && i < EXPECTED_MAX; i++) {
 		struct expected *e = &in->expected[i];
 
-		if (!fits(e, in->now.packet, in->now.frame->steady_ns))
-			continue;
+		if (!fits(in, e, is_as_told)) {
+			if (in->setup.is_inline || !fits(in, e, is_elsewhere))
+				continue;
+			*ret_doubted = true;
+		}
 		in->taken = e->what;
 		e->what.proto = PROTO_NONE;
 		in->n_expected--;

@@ -163,8 +163,9 @@ proto_on_tunnel look_on_tunnel;
 
 /* expect.c */
 proto_on_expect expect_on_told;
-/* Whether the conversation at hand was announced; NULL, or what was said, until the next call. */
-const struct proto_expect *expect_take(struct inspect *in);
+/* Whether the conversation at hand was announced; NULL, or what was said, until the next call. `ret_doubted`: by somebody
+ * who may lie. */
+const struct proto_expect *expect_take(struct inspect *in, bool *ret_doubted);
 
 /* unveil.c: tries to decode what is of no known protocol: a packet that is not TCP, the beginning of a side. */
 int unveil_new(struct unveil **ret_unveil); /* -ENOMEM */

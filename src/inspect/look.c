@@ -176,8 +176,7 @@ static bool have_conn(struct inspect *in)
 		return true;
 	info.port[now->side] = now->packet->sport;
 	info.port[!now->side] = now->packet->dport;
-	info.expected = expect_take(in);
-	info.doubted = in->setup.is_inline;
+	info.expected = expect_take(in, &info.doubted);
 	return proto_conn_new(&setup, &info, &now->talk->conn) == 0;
 }
 

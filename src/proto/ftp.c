@@ -53,6 +53,7 @@ static const struct {
 struct port {
 	uint16_t number; /* 0: none */
 	bool active;
+	struct ip host; /* unset: on the same host */
 };
 
 /* A transfer that was asked for before the answer to PASV or EPSV came. */
@@ -93,9 +94,10 @@ static bool read_number(struct cur *c, unsigned max, unsigned *ret_number)
 }
 
 /* h1,h2,h3,h4,p1,p2 */
-static uint16_t port_of_six(struct cur c)
+static uint16_t port_of_six(struct cur c, struct ip *ret_host)
 {
 	unsigned n[6];
+	uint8_t host[4];
 
 	for (unsigned i = 0; i < 6; i++) {
 		if (i && cur_u8(&c) != ',')
@@ -103,6 +105,9 @@ static uint16_t port_of_six(struct cur c)
 		if (!read_number(&c, 255, &n[i]))
 			return 0;
 	}
+	for (unsigned i = 0; i < 4; i++)
+		host[i] = (uint8_t)n[i];
+	*ret_host = ip_from_v4(host);
 	return (uint16_t)(n[4] << 8 | n[5]);
 }
 
@@ -126,9 +131,10 @@ static struct cur behind(struct cur c, uint8_t stop)
 	return c;
 }
 
-static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool active)
+static void set_port(
+	struct ftp *ftp, struct proto_tx *tx, uint16_t port, const struct ip *host, bool active)
 {
-	ftp->data = (struct port){ port, active };
+	ftp->data = (struct port){ port, active, *host };
 	if (!port || !tx)
 		return;
 	proto_fields_add_number(tx->data, NUMBER_FTP_DYNAMIC_PORT, port);
@@ -136,11 +142,11 @@ static void set_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, bool a
 }
 
 /* The first of those that wait may be refused, and so may all of them. */
-static void client_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port)
+static void client_port(struct ftp *ftp, struct proto_tx *tx, uint16_t port, const struct ip *host)
 {
 	if (!ftp->ports++)
 		ftp->before = ftp->data;
-	set_port(ftp, tx, port, true);
+	set_port(ftp, tx, port, host, true);
 }
 
 static void port_answered(struct ftp *ftp, bool good)
@@ -163,6 +169,7 @@ static void expect_at(struct ftp *ftp, struct port *port, struct proto_expect *e
 		return;
 	e->listens = port->active ? 0 : 1;
 	e->port = port->number;
+	e->also = port->host;
 	port->number = 0;
 	proto_conn_expect(ftp->conn, e);
 }
@@ -279,6 +286,7 @@ static void remember(struct ftp *ftp, struct proto_tx *tx, struct cur command, s
 static void take_command(struct ftp *ftp, struct cur line, bool cut)
 {
 	struct cur rest = line, command = text_word(&rest);
+	struct ip host = { 0 };
 	struct proto_tx *tx;
 
 	proto_asked_make_room(&ftp->queue);
@@ -293,9 +301,9 @@ static void take_command(struct ftp *ftp, struct cur line, bool cut)
 	if (cut)
 		proto_tx_add_event(tx, "ftp.request_command_too_long");
 	if (text_is(command, "PORT"))
-		client_port(ftp, tx, port_of_six(rest));
+		client_port(ftp, tx, port_of_six(rest, &host), &host);
 	else if (text_is(command, "EPRT"))
-		client_port(ftp, tx, port_between_bars(rest, 3));
+		client_port(ftp, tx, port_between_bars(rest, 3), &host);
 	else if (text_is(command, "REST"))
 		ftp->restart = restart_of(rest);
 	remember(ftp, tx, command, rest);
@@ -356,23 +364,25 @@ static struct proto_tx *answered_tx(struct ftp *ftp)
 }
 
 /* 227: six numbers, mostly in parentheses. RFC 1123, 4.1.2.6: else they begin with the first digit. */
-static uint16_t port_of_passive(struct cur c)
+static uint16_t port_of_passive(struct cur c, struct ip *ret_host)
 {
-	uint16_t port = port_of_six(behind(c, '('));
+	uint16_t port = port_of_six(behind(c, '('), ret_host);
 
 	if (port)
 		return port;
 	while (cur_left(&c) && !isdigit(c.at[0]))
 		cur_skip(&c, 1);
-	return port_of_six(c);
+	return port_of_six(c, ret_host);
 }
 
 static void passive_port(struct ftp *ftp, struct proto_tx *tx, unsigned code, struct cur text)
 {
+	struct ip host = { 0 };
+
 	if (code == 227)
-		set_port(ftp, tx, port_of_passive(text), false);
+		set_port(ftp, tx, port_of_passive(text, &host), &host, false);
 	else if (code == 229)
-		set_port(ftp, tx, port_between_bars(behind(text, '('), 3), false);
+		set_port(ftp, tx, port_between_bars(behind(text, '('), 3), &host, false);
 	else
 		return;
 	if (tx)

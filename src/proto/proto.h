@@ -140,6 +140,9 @@ struct proto_expect {
 	/* In both, side 1 is not this connection's server, but this host; unset: any. */
 	bool elsewhere;
 	struct ip other;
+	/* FTP between two servers (FXP), or one of several addresses: the listener may be here, and who connects to a
+	 * server anybody. Unset: neither. */
+	struct ip also;
 	char command[8];
 	uint64_t offset; /* of the first byte in the file */
 	uint32_t name_len, peer_len;

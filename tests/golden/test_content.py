@@ -12,7 +12,7 @@ import tarfile
 import pytest
 
 from fishbowl import bodies, replay_packets
-from packets import talk
+from packets import ATTACKER, HONEYPOT, talk
 
 ELF = b'\x7fELF\x01\x01\x01\0' + bytes(8) + random.Random(1).randbytes(3000)
 
@@ -104,6 +104,34 @@ def test_file_of_no_type(tmp_path, kind, times, side):
     [(0, PLAIN['data'][:900])], [(0, b'stats ' * 50 + b'\n')], [(0, PLAIN['text']), (1, b'?\n')], [(1, PLAIN['data']), (0, b'\1')]])
 def test_no_file_of_no_type(tmp_path, steps):
     assert files(replay_packets(tmp_path, talk(steps, 40000, 4444))) == []
+
+
+# ---- FTP's data between other hosts than those of the control connection ----
+
+OTHER = '203.0.113.9'
+SECRET = b'root:toor\n'
+PORT, PASV = b'PORT 203,0,113,9,9,9\r\n', b'227 Entering Passive Mode (%s,9,9).\r\n'
+
+
+def transfer(asked, said, command, ends, side, data=SECRET):
+    steps = [(1, b'220 FTP server ready\r\n'), (0, b'USER a\r\n'), (1, b'331 ok\r\n'), (0, b'PASS b\r\n'), (1, b'230 ok\r\n'),
+             (0, asked), (1, said), (0, command + b' k.txt\r\n'), (1, b'150 ok\r\n')]
+    return talk([*steps, *talk([(side, data)], 20, 9 * 256 + 9, ends), (1, b'226 ok\r\n')], 40000, 2121)
+
+
+@pytest.mark.parametrize('asked, said, command, ends, side', [
+    (PORT, b'200 ok\r\n', b'RETR', (HONEYPOT, OTHER), 0), (PORT, b'200 ok\r\n', b'STOR', (HONEYPOT, OTHER), 1),
+    (b'PASV\r\n', PASV % b'192,0,2,10', b'STOR', (OTHER, HONEYPOT), 0), (b'PASV\r\n', PASV % b'203,0,113,9', b'RETR', (ATTACKER, OTHER), 1),
+    (b'PASV\r\n', PASV % b'10,0,0,1', b'RETR', (ATTACKER, HONEYPOT), 1)])
+def test_ftp_elsewhere(tmp_path, asked, said, command, ends, side):
+    assert files(replay_packets(tmp_path, transfer(asked, said, command, ends, side))) == [whole('k.txt', SECRET)]
+
+
+def test_ftp_elsewhere_is_doubted(tmp_path):
+    """Who says where the data will be cannot hide what is there."""
+    request = b'GET /x HTTP/1.0\r\nHost: h\r\n\r\n'
+    records = replay_packets(tmp_path, transfer(PORT, b'200 ok\r\n', b'RETR', (HONEYPOT, OTHER), 0, request))
+    assert [http['url'] for http in bodies(records, 'http')] == ['/x']
 
 
 # ---- files typed into shells ----
