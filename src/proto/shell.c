@@ -73,6 +73,11 @@ static struct cur prompt_text(const struct shell_prompt *prompt)
 	return text_trim(cur_make(prompt->at, prompt->len));
 }
 
+bool shell_prompt_asks_nick(const struct shell_prompt *prompt)
+{
+	return ends_with(prompt_text(prompt), "enter your nickname.");
+}
+
 bool shell_prompt_asks_user(const struct shell_prompt *prompt)
 {
 	struct cur text = prompt_text(prompt);
@@ -80,7 +85,7 @@ bool shell_prompt_asks_user(const struct shell_prompt *prompt)
 	if (ends_with(text, "last login:"))
 		return false;
 	return ends_with(text, "login:") || ends_with(text, "username:") ||
-	       ends_with(text, "user:");
+	       ends_with(text, "user:") || shell_prompt_asks_nick(prompt);
 }
 
 static bool ends_with_one_of(const struct shell_prompt *prompt, const char *ends)
@@ -123,7 +128,7 @@ static enum shell_asked asks(const struct shell *s)
 		return SHELL_USER;
 	if (cur_left(&sudo_user))
 		return SHELL_PASSWORD;
-	if (!ends_with(text, "password:"))
+	if (!ends_with(text, "password:") && !ends_with(text, "enter your password."))
 		return SHELL_COMMAND;
 	if (has_one_of(text, again))
 		return SHELL_SAME_PASSWORD;
@@ -148,7 +153,8 @@ static bool is_quiet(const struct shell *s)
 
 static bool has_refused(const struct shell *s)
 {
-	static const char *const words[] = { "incorrect", "failed", "denied", "invalid", NULL };
+	static const char *const words[] = { "incorrect", "failed", "denied", "invalid",
+		"negative on that" /* eggdrop */, NULL };
 
 	return has_one_of(said_text(s), words);
 }

@@ -36,6 +36,8 @@ struct shell_prompt {
 };
 void shell_prompt_add(struct shell_prompt *prompt, uint8_t byte);
 bool shell_prompt_asks_user(const struct shell_prompt *prompt);
+/* The same, as eggdrop does it, in a line that ends. */
+bool shell_prompt_asks_nick(const struct shell_prompt *prompt);
 
 struct shell {
 	struct proto_conn *conn;

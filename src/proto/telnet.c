@@ -266,7 +266,9 @@ static enum proto_guess telnet_guess(
 		return side == 0 && info->port[1] == FTP_PORT && guess == PROTO_IS ? PROTO_MAY_BE
 										   : guess;
 	}
-	return shell_prompt_asks_user(&prompt) && !prompt.over ? PROTO_IS : PROTO_MAY_BE;
+	return shell_prompt_asks_nick(&prompt) || (shell_prompt_asks_user(&prompt) && !prompt.over)
+		       ? PROTO_IS
+		       : PROTO_MAY_BE;
 }
 
 const struct proto_parser proto_telnet = { .id = PROTO_TELNET,

@@ -211,6 +211,26 @@ static void test_telnet_new_password(void **state)
 }
 
 /* His own password, asked for by sudo(8), is no line; whose it is says the question. */
+/* The party line of eggdrop ends the lines in which it asks. */
+static void test_telnet_eggdrop(void **state)
+{
+	static const struct kit_part wrong[] = {
+		S("bot (Eggdrop v1.6.15)\r\n\r\nPlease enter your nickname.\r\n"), C("boss\r\n"),
+		S("\r\nEnter your password.\r\n"), C("wrong\r\n"),
+		S("Negative on that, Houston.\r\n")
+	};
+	static const struct kit_part right[] = { S("Please enter your nickname.\r\n"),
+		C("boss\r\n"), S("\r\nEnter your password.\r\n\xff\xfb\1"), C("hunter2\r\n"),
+		S("\xff\xfc\1\r\nConnected to bot, running eggdrop\r\n"), C(".who\r\n"),
+		S("boss\r\n") };
+
+	(void)state;
+	CHECK(&any, wrong, "login - boss wrong - failure\n");
+	CHECK(&any, right,
+		"login - boss hunter2 - success\n"
+		"telnet \"telnet\":{\"command\":\".who\",\"output\":\"boss\"}\n");
+}
+
 static void test_telnet_sudo(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -638,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_ahead),
 		cmocka_unit_test(test_telnet_no_prompt),
 		cmocka_unit_test(test_telnet_new_password),
+		cmocka_unit_test(test_telnet_eggdrop),
 		cmocka_unit_test(test_telnet_sudo),
 		cmocka_unit_test(test_telnet_passwd),
 		cmocka_unit_test(test_passwd_lines),
