@@ -24,6 +24,9 @@ struct conn_turn {
 	bool told; /* as text: another parser has had it */
 };
 
+/* Turns after which it is not tried any more whether the sides are the other way round. */
+#define CONN_TURNED_MAX 16u
+
 #define CONN_DATAGRAMS_BYTES 4096u /* of datagrams that nobody knows, until another one is known */
 
 /* Claims look at all that was said. Once all of them have looked at so many bytes together, it is looked at again only

@@ -525,7 +525,34 @@ static struct cur without_telnet(struct cur line, char room[static FTP_LINE_MAX 
 	return cur_make(room, o.len);
 }
 
-static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port);
+/* The words of others stand behind those that are FTP's alone, as many as `sure` says. */
+enum sure { SURE_BY_WORD = 6, SURE_MIDSTREAM = 13, SURE_BY_PORT = 17 };
+static enum proto_guess guess_client(const uint8_t *bytes, size_t len, enum sure sure)
+{
+	static const char *const first[SURE_BY_PORT] = { "USER ", "AUTH ", "FEAT\r\n", "PORT ",
+		"PASV\r\n", "EPSV\r\n", "RETR ", "STOR ", "CWD ", "TYPE ", "SYST\r\n", "EPRT ",
+		"SIZE ", "PASS ", "QUIT\r\n", "LIST", "NLST" };
+	const bool port = sure == SURE_BY_PORT;
+	enum proto_guess best = PROTO_IS_NOT;
+	struct cur c = cur_make(bytes, len);
+	char plain[FTP_LINE_MAX + 1];
+
+	if (port) {
+		cur_limit(&c, FTP_LINE_MAX);
+		c = without_telnet(c, plain);
+		text_skip_blanks(&c);
+	}
+	for (size_t i = 0; i < sure; i++) {
+		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
+
+		if (strncasecmp((const char *)c.at, first[i], n) == 0)
+			best = n == all ? PROTO_IS : PROTO_MAY_BE;
+		if (best == PROTO_IS)
+			break;
+	}
+	/* IRC has another USER. */
+	return best == PROTO_IS && !port && !memchr(bytes, '\n', len) ? PROTO_MAY_BE : best;
+}
 
 /* What was never seen are lines more often than parts of one. */
 static bool is_line(unsigned side, struct cur c)
@@ -533,7 +560,7 @@ static bool is_line(unsigned side, struct cur c)
 	unsigned code;
 
 	if (side == 0)
-		return guess_client(c.at, cur_left(&c), true) == PROTO_IS;
+		return guess_client(c.at, cur_left(&c), SURE_BY_PORT) == PROTO_IS;
 	return cur_left(&c) > 4 && (c.at[3] == ' ' || c.at[3] == '-') &&
 	       read_number(&c, 599, &code) && code >= 100;
 }
@@ -629,31 +656,12 @@ static void ftp_free_tx(void *data)
 }
 
 /* On its port, Telnet's commands in front are its own. The last ones are words of other protocols too. */
-static enum proto_guess guess_client(const uint8_t *bytes, size_t len, bool port)
+/* Who gives a password first may be of IRC or POP3, too: the next line tells. */
+static enum proto_guess guess_midstream(struct cur c)
 {
-	static const char *const first[] = { "USER ", "AUTH ", "FEAT\r\n", "PORT ", "PASV\r\n",
-		"EPSV\r\n", "PASS ", "QUIT\r\n", "RETR ", "STOR ", "LIST", "NLST", "CWD ", "TYPE ",
-		"SYST\r\n", "EPRT ", "SIZE " };
-	const size_t n_first = port ? sizeof(first) / sizeof(first[0]) : 6;
-	enum proto_guess best = PROTO_IS_NOT;
-	struct cur c = cur_make(bytes, len);
-	char plain[FTP_LINE_MAX + 1];
-
-	if (port) {
-		cur_limit(&c, FTP_LINE_MAX);
-		c = without_telnet(c, plain);
-		text_skip_blanks(&c);
-	}
-	for (size_t i = 0; i < n_first; i++) {
-		size_t all = strlen(first[i]), n = all < cur_left(&c) ? all : cur_left(&c);
-
-		if (strncasecmp((const char *)c.at, first[i], n) == 0)
-			best = n == all ? PROTO_IS : PROTO_MAY_BE;
-		if (best == PROTO_IS)
-			break;
-	}
-	/* IRC has another USER. */
-	return best == PROTO_IS && !port && !memchr(bytes, '\n', len) ? PROTO_MAY_BE : best;
+	if (text_begins(c, "PASS "))
+		text_until(&c, '\n');
+	return cur_left(&c) ? guess_client(c.at, cur_left(&c), SURE_MIDSTREAM) : PROTO_MAY_BE;
 }
 
 /* SMTP greets with 220 too, and POP3 knows USER and PASS: the words, or the port, must speak for
@@ -667,8 +675,12 @@ static enum proto_guess ftp_guess(
 
 	if (!len)
 		return PROTO_MAY_BE;
+	if (side == 0 && info->port[1] == 110)
+		return PROTO_IS_NOT;
+	if (side == 0 && info->midstream && !port)
+		return guess_midstream(cur_make(bytes, len));
 	if (side == 0)
-		return port || info->port[1] != 110 ? guess_client(bytes, len, port) : PROTO_IS_NOT;
+		return guess_client(bytes, len, port ? SURE_BY_PORT : SURE_BY_WORD);
 	if (memcmp(bytes, "220", len < 3 ? len : 3) != 0)
 		return PROTO_IS_NOT;
 	if (!stop)

@@ -68,8 +68,15 @@ void proto_conn_start_over_turned(struct proto_conn *conn)
 
 void proto_conn_expect(struct proto_conn *conn, const struct proto_expect *expect)
 {
-	if (conn->setup.on_expect)
-		conn->setup.on_expect(conn->setup.context, expect);
+	struct proto_expect told = *expect;
+
+	if (!conn->setup.on_expect)
+		return;
+	if (conn->swapped && !told.elsewhere) {
+		told.listens ^= 1;
+		told.sender ^= 1;
+	}
+	conn->setup.on_expect(conn->setup.context, &told);
 }
 
 void proto_conn_tunnel(struct proto_conn *conn, const struct proto_tunnel *tunnel)
@@ -554,6 +561,47 @@ static void find_parser_of_datagram(
 		forget_unclaimed(conn);
 }
 
+static void swap_sides(struct proto_conn *conn)
+{
+	struct conn_side side = conn->side[0];
+	uint16_t port = conn->info.port[0];
+
+	conn->swap = false;
+	conn->swapped = !conn->swapped;
+	conn->side[0] = conn->side[1];
+	conn->side[1] = side;
+	conn->info.port[0] = conn->info.port[1];
+	conn->info.port[1] = port;
+}
+
+static void turn_round(struct proto_conn *conn)
+{
+	swap_sides(conn);
+	for (uint32_t i = 0; i < conn->n_turns; i++)
+		conn->turn[i].side ^= 1;
+}
+
+/* Who spoke first in the capture need not have begun: nobody knows the two as they are, and somebody may the other way
+ * round. */
+static const struct proto_parser *recognise_turned(struct proto_conn *conn)
+{
+	const struct proto_parser *parser = NULL;
+	bool may;
+
+	if (!conn->info.midstream || conn->swapped || conn->before ||
+		conn->n_turns > CONN_TURNED_MAX || !is_unclaimed(conn) || !conn->side[0].len ||
+		!conn->side[1].len)
+		return NULL;
+	turn_round(conn);
+	for (unsigned n = 0; n < 2 && !parser; n++)
+		parser = guess(conn, n, conn->side[n].pending, conn->side[n].len, &may);
+	if (!parser)
+		turn_round(conn);
+	for (unsigned n = 0; n < 2 && parser; n++)
+		conn->side[n].id = parser->id;
+	return parser;
+}
+
 static void find_parser(
 	struct proto_conn *conn, unsigned n, const uint8_t *bytes, size_t len, bool end)
 {
@@ -571,6 +619,8 @@ static void find_parser(
 	}
 	if (!side->id)
 		parser = recognise(conn, n, side->pending, side->len, end);
+	if (!parser)
+		parser = recognise_turned(conn);
 	if (!parser)
 		parser = claim_if_nobody_else(conn, end, &may);
 	if (parser) {
@@ -599,19 +649,6 @@ static void start_as(struct proto_conn *conn, const struct proto_parser *parser)
 	conn->side[0].id = conn->side[1].id = parser->id;
 	if (set_parser(conn, parser))
 		catch_up(conn);
-}
-
-static void swap_sides(struct proto_conn *conn)
-{
-	struct conn_side side = conn->side[0];
-	uint16_t port = conn->info.port[0];
-
-	conn->swap = false;
-	conn->swapped = !conn->swapped;
-	conn->side[0] = conn->side[1];
-	conn->side[1] = side;
-	conn->info.port[0] = conn->info.port[1];
-	conn->info.port[1] = port;
 }
 
 static void start_over(struct proto_conn *conn)

@@ -72,3 +72,22 @@ def test_answer_first(tmp_path):
     assert [http.get('url') for http in bodies(found, 'http')] == [None, '/what']
     [flow] = [record for record in found if record['event_type'] == 'flow']
     assert (flow['src_ip'], flow['dest_port'], flow['app_proto']) == (A, 80, 'http')
+
+
+@pytest.mark.parametrize('first', [0, 1, 2])
+def test_ftp_began_before_the_capture(tmp_path, first):
+    """On a port of nobody, whoever speaks first in the capture."""
+    data = p.talk([(0, b'not of any type\n')], 20, 1234, (B, A))
+    steps = [(0, b'PASS b\r\n'), (1, b'230 ok\r\n'), (0, b'PORT 192,0,2,1,4,210\r\n'), (1, b'200 ok\r\n'), (0, b'RETR k\r\n'),
+             (1, b'150 ok\r\n'), *data, (1, b'226 ok\r\n')]
+    packets = p.talk(steps, 1046, 5554, (A, B))
+    found = replay_packets(tmp_path, packets[3 + first:])
+    assert [(file['filename'], file['size']) for file in bodies(found, 'fileinfo')] == [('k', 16)]
+    commands = [(record['src_port'], record['ftp']['command']) for record in found
+                if record['event_type'] == 'ftp' and 'command' in record['ftp']]
+    assert (1046, 'PORT') in commands and (1046, 'RETR') in commands
+
+
+def test_http_began_before_the_capture(tmp_path):
+    steps = [(1, b'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n'), (0, REQUEST), (1, b'HTTP/1.0 200 OK\r\n\r\n')]
+    assert '/what' in urls(tmp_path, p.talk(steps, 1046, 5554, (A, B))[3:])
