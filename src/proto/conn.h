@@ -69,4 +69,6 @@ void conn_txs_free(struct proto_conn *conn);
 /* Whose the connection is from these bytes on, behind the lines in `typed`; NULL: nothing has changed. */
 const struct proto_parser *takeover_see(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len);
+/* The same, when both sides have ended. */
+const struct proto_parser *takeover_end(struct proto_conn *conn);
 void takeover_forget(struct proto_conn *conn); /* what was typed */

@@ -43,7 +43,7 @@ struct proto_parser {
 	enum proto_guess (*claim)(
 		const struct proto_flow_info *info, struct proto_unclaimed *unclaimed);
 	/* Whether what a server says to these lines of its client is of this protocol, and no more of the one that they
-	 * have spoken. NULL: never. */
+	 * have spoken. Nothing: and will not say anything. NULL: never. */
 	bool (*takes_over)(struct cur typed, struct cur shown);
 	/* State of a connection; NULL: no memory. */
 	void *(*open)(struct proto_conn *conn);

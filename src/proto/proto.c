@@ -788,6 +788,19 @@ static bool both_ended(const struct proto_conn *conn)
 	return conn->side[0].ended && conn->side[1].ended;
 }
 
+static void end_both(struct proto_conn *conn)
+{
+	const struct proto_parser *next = takeover_end(conn);
+
+	if (next) {
+		take_over(conn, next);
+		conn_txs_done(conn, 0);
+		conn_txs_done(conn, 1);
+		settle(conn);
+	}
+	close_parser(conn);
+}
+
 void proto_end(struct proto_conn *conn, unsigned side)
 {
 	side ^= conn->swapped;
@@ -803,7 +816,7 @@ void proto_end(struct proto_conn *conn, unsigned side)
 	}
 	settle(conn);
 	if (both_ended(conn))
-		close_parser(conn);
+		end_both(conn);
 }
 
 enum proto_id proto_conn_id(const struct proto_conn *conn, unsigned side)

@@ -120,12 +120,14 @@ static bool is_command(struct cur line)
 		"gcc", "make", "su", "sudo", "passwd", "useradd", "adduser", "crontab", "iptables",
 		"python", "python3", "perl", "nohup", "history", "busybox", "lscpu", "nproc",
 		"free", "df", "mount", "echo", "sh", "bash", "dir", "ipconfig", "systeminfo",
-		"powershell", "cmd", "start", "ftp", "lynx", "net", "tasklist", "taskkill",
-		"certutil", "reg", "del", "copy", "chcp" };
+		"powershell", "cmd", "start", "ftp", "lynx", "exec", "source", "gzip", "gunzip",
+		"net", "tasklist", "taskkill", "certutil", "reg", "del", "copy", "chcp" };
 	struct cur word;
 
 	line = text_trim(line);
 	word = text_until(&line, ' ');
+	if (cur_left(&word) > 2 && cur_ahead(word, 0) == '.' && cur_ahead(word, 1) == '/')
+		return true;
 	if (cur_ahead(word, 0) == '/')
 		word = behind_last(word, '/'); /* /bin/ls */
 	if (cur_left(&word) && word.end[-1] == ';')
@@ -175,9 +177,51 @@ static bool has_command(struct cur typed)
 	return false;
 }
 
+/* NAME=value: whose line says nothing about the next ones. */
+static bool is_setting(struct cur line)
+{
+	struct cur name = text_until(&line, '=');
+
+	if (!cur_left(&line) || !cur_left(&name) || isdigit(cur_ahead(name, 0)))
+		return false;
+	while (cur_left(&name)) {
+		uint8_t byte = cur_u8(&name);
+
+		if (!isalnum(byte) && byte != '_')
+			return false;
+	}
+	return true;
+}
+
+/* Nobody answers: the first line begins with a command, and there is a program to be fetched, or they are many. */
+static bool is_typed_blindly(struct cur typed)
+{
+	unsigned commands = 0;
+	bool fetched = false, first = true;
+
+	if (!text_is_all(typed))
+		return false;
+	while (cur_left(&typed)) {
+		struct cur line = text_trim(text_until(&typed, '\n'));
+
+		if (first && !is_command(line) && !is_setting(line))
+			return false;
+		first = first && is_setting(line);
+		while (cur_left(&line)) {
+			struct cur part = next_part(&line);
+
+			commands += is_command(part);
+			fetched |= fetches(part);
+		}
+	}
+	return fetched || commands >= RAW_COMMAND_MAX;
+}
+
 /* In front of what only shells say may be what nearly only they do, and what they were told to say. */
 static bool raw_takes_over(struct cur typed, struct cur shown)
 {
+	if (!cur_left(&shown))
+		return is_typed_blindly(typed);
 	for (unsigned i = 0; i < RAW_SHOWN_MAX && cur_left(&shown); i++) {
 		struct cur line = text_trim(text_until(&shown, '\n'));
 		unsigned points = text_is_all(line) ? points_of_line(line) : 0;
@@ -188,30 +232,6 @@ static bool raw_takes_over(struct cur typed, struct cur shown)
 			return false;
 	}
 	return false;
-}
-
-/* Nobody has answered, and nobody will: the first line has a command, and there is a program to be fetched, or they
- * are many. */
-static bool is_typed_blindly(const struct proto_unclaimed *u, unsigned typist)
-{
-	struct cur typed = u->said[typist], line;
-	unsigned commands = 0;
-	bool fetched = false;
-
-	if (cur_left(&u->said[!typist]) || !u->ended[0] || !u->ended[1] || !text_is_all(typed))
-		return false;
-	for (unsigned lines = 0; cur_left(&typed); lines++) {
-		line = text_trim(text_until(&typed, '\n'));
-		if (!lines && !has_command(line))
-			return false;
-		while (cur_left(&line)) {
-			struct cur part = next_part(&line);
-
-			commands += is_command(part);
-			fetched |= fetches(part);
-		}
-	}
-	return fetched || commands >= RAW_COMMAND_MAX;
 }
 
 static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
@@ -232,7 +252,7 @@ static unsigned points_of_typed(struct cur c, unsigned *ret_lines)
 		++*ret_lines;
 		commands += is_command(line) + fetches(line);
 	}
-	return (commands < RAW_COMMAND_MAX ? commands : RAW_COMMAND_MAX) * POINTS_COMMAND;
+	return commands * POINTS_COMMAND;
 }
 
 /* The last line of what is shown, without control sequences. */
@@ -336,8 +356,8 @@ static unsigned points_of(const struct proto_unclaimed *u, unsigned typist)
 {
 	unsigned lines, typed, shown;
 
-	if (is_typed_blindly(u, typist))
-		return POINTS_SHELL;
+	if (!cur_left(&u->said[!typist]) && u->ended[0] && u->ended[1])
+		return is_typed_blindly(u->said[typist]) ? POINTS_SHELL : 0;
 	if (!cur_left(&u->said[!typist]) || !text_is_all(u->said[!typist]))
 		return 0;
 	typed = points_of_typed(u->said[typist], &lines);

@@ -19,10 +19,12 @@ void takeover_forget(struct proto_conn *conn)
 
 static void see_typed(struct proto_conn *conn, struct cur c)
 {
-	c = text_behind_code(c);
-	if (!cur_left(&c) || c.end[-1] != '\n' || cur_left(&c) + conn->typed_len > TYPED_MAX)
+	if (cur_left(&c) > TYPED_MAX + 1)
+		cur_skip(&c, cur_left(&c) - TYPED_MAX - 1);
+	c = c.end[-1] == '\n' ? text_behind_code(c) : cur_make(c.end, 0);
+	if (!cur_left(&c) || cur_left(&c) + conn->typed_len > TYPED_MAX)
 		takeover_forget(conn);
-	if (!cur_left(&c) || c.end[-1] != '\n' || cur_left(&c) > TYPED_MAX)
+	if (!cur_left(&c) || cur_left(&c) > TYPED_MAX)
 		return;
 	if (!conn->typed)
 		conn->typed = proto_alloc(conn, TYPED_MAX);
@@ -33,31 +35,46 @@ static void see_typed(struct proto_conn *conn, struct cur c)
 }
 
 /* What leaves is read as what it began as: who can choose what both sides say must not choose by it which rules see it.
- * What is a terminal's already, or may still be claimed, is nobody's to take. */
+ * What is a terminal's already is nobody's to take. */
+static bool is_watched(const struct proto_conn *conn)
+{
+	return conn->info.ip_proto == IPPROTO_TCP && !conn->info.doubted && !conn->overrun &&
+	       (!conn->parser || !conn->parser->tells_text);
+}
+
+/* Nor is what may still be claimed. */
 static bool may_be_taken(const struct proto_conn *conn)
 {
-	if (conn->info.ip_proto != IPPROTO_TCP || conn->info.doubted || conn->overrun)
-		return false;
-	return conn->parser ? !conn->parser->tells_text : conn->side[0].lost && conn->side[1].lost;
+	return conn->typed && is_watched(conn) &&
+	       (conn->parser || (conn->side[0].lost && conn->side[1].lost));
+}
+
+static const struct proto_parser *find(struct proto_conn *conn, struct cur shown)
+{
+	struct cur typed = cur_make(conn->typed, conn->typed_len);
+
+	for (unsigned i = 0; proto_parsers[i]; i++)
+		if (proto_parsers[i]->takes_over && proto_parsers[i]->takes_over(typed, shown))
+			return proto_parsers[i];
+	takeover_forget(conn);
+	return NULL;
 }
 
 const struct proto_parser *takeover_see(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len)
 {
-	struct cur c = cur_make(bytes, len), typed;
+	struct cur c = cur_make(bytes, len);
 
-	if (!may_be_taken(conn))
-		return NULL;
-	if (side == 0) {
+	if (side == 0 && is_watched(conn))
 		see_typed(conn, c);
-		return NULL;
-	}
-	if (!conn->typed)
-		return NULL;
-	typed = cur_make(conn->typed, conn->typed_len);
-	for (unsigned i = 0; proto_parsers[i]; i++)
-		if (proto_parsers[i]->takes_over && proto_parsers[i]->takes_over(typed, c))
-			return proto_parsers[i];
-	takeover_forget(conn);
+	else if (may_be_taken(conn))
+		return find(conn, c);
+	else
+		takeover_forget(conn);
 	return NULL;
+}
+
+const struct proto_parser *takeover_end(struct proto_conn *conn)
+{
+	return may_be_taken(conn) ? find(conn, cur_make(NULL, 0)) : NULL;
 }

