@@ -36,6 +36,7 @@ struct shared {
 	_Atomic uint64_t open; /* number of the segment that is written; 0: none */
 	_Atomic uint64_t looked, cold, last_seen;
 	_Atomic uint64_t deadly; /* packet that ends the process */
+	_Atomic bool busy;       /* the supervisor: it answers later */
 	struct lens_state state;
 	struct counts_lens counts;
 };
@@ -78,6 +79,8 @@ static bool hand_over(void)
 	size_t n, i = 0;
 	bool done = false;
 
+	if (atomic_load(&b.shared->busy))
+		return false;
 	assert_int_equal(segment_list(b.segments.dir_fd, &segment, &n), 0);
 	while (i < n && segment[i].number < b.wanted)
 		i++;
@@ -411,6 +414,26 @@ static void test_follow(void **state)
 	end_bench();
 }
 
+/* While it waits for its first segment nobody may think that it has read all. */
+static void test_not_known(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	start_bench();
+	write_packets(5, false);
+	atomic_store(&b.shared->busy, true);
+	pid = start_lens();
+	usleep(50000);
+	assert_int_equal(b.shared->counts.behind, 1);
+	atomic_store(&b.shared->busy, false);
+	settle();
+	stop_lens(pid);
+	assert_int_equal(b.shared->counts.packets, 5);
+	assert_int_equal(b.shared->counts.behind, 0);
+	end_bench();
+}
+
 /* An orderly end and a new start go on behind the last packet, knowing what came before. */
 static void test_go_on(void **state)
 {
@@ -687,6 +710,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_follow),
+		cmocka_unit_test(test_not_known),
 		cmocka_unit_test(test_go_on),
 		cmocka_unit_test(test_compressed),
 		cmocka_unit_test(test_kill),

@@ -483,10 +483,11 @@ static void take_packet(struct lens *l, const struct capture_packet *packet)
 	count(l, packet);
 }
 
-/* Everything there is was read. */
+/* Everything there is was read; before the first segment came nobody knows. */
 static void rest(struct lens *l)
 {
-	l->setup.counts->behind = 0;
+	if (l->file)
+		l->setup.counts->behind = 0;
 	if (l->order == LENS_DRAIN) {
 		if (++l->last_waits > LAST_WAITS)
 			l->order = LENS_END;
@@ -546,6 +547,7 @@ int lens_new(const struct lens_setup *setup, struct lens **ret_lens)
 	if (!l)
 		return -ENOMEM;
 	l->setup = *setup;
+	l->setup.counts->behind = 1; /* whatever an earlier one has said */
 	l->next.fd = -1;
 	result = ring_open(setup->records, setup->records_size, &l->records);
 	if (result == 0 && setup->pieces)
@@ -577,7 +579,6 @@ int lens_run(struct lens *l)
 {
 	int result = 0;
 
-	l->setup.counts->behind = 1;
 	want(l, l->base.segment);
 	while (result == 0 && !l->given_up && !must_end(l))
 		result = step(l);

@@ -105,8 +105,9 @@ static json_t *describe_records(const struct supervisor *s)
 static int64_t lens_lag_ns(const struct supervisor *s)
 {
 	const struct counts_lens *lens = s->counts[CHAN_LENS];
+	bool at_end = !lens->behind && lens->segment >= sup_open_segment(s);
 
-	if (lens->last_ns == 0 || (!lens->behind && s->child[CHAN_LENS].state == SUP_UP))
+	if (lens->last_ns == 0 || (at_end && s->child[CHAN_LENS].state == SUP_UP))
 		return 0;
 	return sup_wall() - (int64_t)lens->last_ns;
 }
