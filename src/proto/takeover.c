@@ -12,9 +12,25 @@
 void takeover_forget(struct proto_conn *conn)
 {
 	if (conn->typed)
-		proto_free(conn, conn->typed, TYPED_MAX);
+		proto_free(conn, conn->typed, conn->typed_len);
 	conn->typed = NULL;
 	conn->typed_len = 0;
+}
+
+/* No more room than it needs: many conversations may wait for an answer. */
+static void add_typed(struct proto_conn *conn, struct cur c)
+{
+	uint16_t len = (uint16_t)(conn->typed_len + cur_left(&c));
+	char *lines = proto_alloc(conn, len);
+
+	if (!lines)
+		return;
+	if (conn->typed)
+		memcpy(lines, conn->typed, conn->typed_len);
+	memcpy(lines + conn->typed_len, c.at, cur_left(&c));
+	takeover_forget(conn);
+	conn->typed = (uint8_t *)lines;
+	conn->typed_len = len;
 }
 
 static void see_typed(struct proto_conn *conn, struct cur c)
@@ -24,14 +40,8 @@ static void see_typed(struct proto_conn *conn, struct cur c)
 	c = c.end[-1] == '\n' ? text_behind_code(c) : cur_make(c.end, 0);
 	if (!cur_left(&c) || cur_left(&c) + conn->typed_len > TYPED_MAX)
 		takeover_forget(conn);
-	if (!cur_left(&c) || cur_left(&c) > TYPED_MAX)
-		return;
-	if (!conn->typed)
-		conn->typed = proto_alloc(conn, TYPED_MAX);
-	if (!conn->typed)
-		return;
-	memcpy(conn->typed + conn->typed_len, c.at, cur_left(&c));
-	conn->typed_len += (uint16_t)cur_left(&c);
+	if (cur_left(&c) > 0 && cur_left(&c) <= TYPED_MAX)
+		add_typed(conn, c);
 }
 
 /* What leaves is read as what it began as: who can choose what both sides say must not choose by it which rules see it.
