@@ -17,8 +17,15 @@ static bool is_older(const struct expected *e, const struct expected *than)
 	return !than || e->number < than->number;
 }
 
+static bool is_same(const struct expected *e, const struct expected *other)
+{
+	return e->by == other->by && e->what.proto == other->what.proto &&
+	       e->what.port == other->what.port && ip_equal(&e->listener, &other->listener) &&
+	       ip_equal(&e->other, &other->other);
+}
+
 /* For another one: who announces many makes his own be forgotten first. */
-static struct expected *make_room(struct inspect *in, uint64_t by)
+static struct expected *make_room(struct inspect *in, const struct expected *what)
 {
 	struct expected *oldest = NULL, *own = NULL, *free = NULL;
 	unsigned n_own = 0;
@@ -31,7 +38,9 @@ static struct expected *make_room(struct inspect *in, uint64_t by)
 			continue;
 		}
 		oldest = is_older(e, oldest) ? e : oldest;
-		if (e->by == by) {
+		if (is_same(e, what))
+			return e; /* it is told again, with more */
+		if (e->by == what->by) {
 			n_own++;
 			own = is_older(e, own) ? e : own;
 		}
@@ -46,20 +55,22 @@ void expect_on_told(void *context, const struct proto_expect *what)
 	struct inspect *in = context;
 	const struct ip *host[2] = { address_of(&in->now, 0),
 		what->elsewhere ? &what->other : address_of(&in->now, 1) };
-	struct expected *e;
+	struct expected e = { .by = in->now.talk ? in->now.talk->id : 0,
+		.number = in->n_announced + 1,
+		.listener = *host[what->listens],
+		.other = *host[!what->listens],
+		.what = *what,
+		.until_ns = in->now.frame->steady_ns + EXPECTED_NS };
+	struct expected *room;
 
 	/* What is inspected as it leaves: an announcement from outside must not choose how
 	 * connections to any host are read. */
 	if (in->setup.is_inline && what->elsewhere)
 		return;
-	e = make_room(in, in->now.talk ? in->now.talk->id : 0);
-	in->n_expected += e->what.proto == PROTO_NONE;
-	*e = (struct expected){ .by = in->now.talk ? in->now.talk->id : 0,
-		.number = ++in->n_announced,
-		.listener = *host[what->listens],
-		.other = *host[!what->listens],
-		.what = *what,
-		.until_ns = in->now.frame->steady_ns + EXPECTED_NS };
+	room = make_room(in, &e);
+	in->n_expected += room->what.proto == PROTO_NONE;
+	in->n_announced++;
+	*room = e;
 }
 
 static bool is_host(const struct ip *ip, const struct ip *expected)

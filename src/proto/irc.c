@@ -61,7 +61,10 @@ struct irc {
 	bool lost[2];   /* behind a line: what comes may be the rest of another one */
 	struct proto_login_text nick, password;
 	struct proto_login login, oper, nickserv;
-	uint8_t asked[IRC_KINDS]; /* by the client: the server will repeat it */
+	uint8_t asked[IRC_KINDS];       /* by the client: the server will repeat it */
+	struct proto_expect offered[2]; /* the last file of each side; port 0: none */
+	uint64_t
+		goes_on_at; /* of the file that is offered next; as it was agreed before there was a port */
 };
 
 /* Up to the next `stop`, of which all that follow each other are skipped. */
@@ -436,9 +439,40 @@ static void take_offer(struct irc *irc, unsigned side, const struct irc_line *li
 		memcpy(e.command, PROTO_DCC_CHAT, sizeof(PROTO_DCC_CHAT));
 		name = side ? line->nick : text_of(&irc->nick);
 		set_name(e.peer, sizeof(e.peer), &e.peer_len, line->param[0]);
+	} else {
+		e.offset = irc->goes_on_at;
+		irc->goes_on_at = 0;
 	}
 	set_name(e.name, sizeof(e.name), &e.name_len, name);
 	proto_conn_expect(irc->conn, &e);
+	if (!chat)
+		irc->offered[side] = e;
+}
+
+/* DCC ACCEPT name port position [token]: the answer to DCC RESUME; the file goes on there. Port 0: of the offer that
+ * is to come. */
+static void take_accept(struct irc *irc, unsigned side, const struct irc_line *line)
+{
+	struct proto_expect *offered = &irc->offered[side];
+	struct cur c = line->param[1], port, position;
+	uint64_t offset = 0;
+
+	if (!skip_word(&c, "\001DCC ACCEPT "))
+		return;
+	c = before(&c, 1);
+	file_name(&c);
+	port = before(&c, ' ');
+	position = before(&c, ' ');
+	while (cur_left(&position) && isdigit(position.at[0]) && offset <= UINT32_MAX)
+		offset = offset * 10 + cur_u8(&position) - '0';
+	if (cur_left(&position) || offset > UINT32_MAX)
+		return;
+	if (cur_left(&port) == 1 && port.at[0] == '0') {
+		irc->goes_on_at = offset;
+	} else if (offered->port && port_of(port) == offered->port) {
+		offered->offset = offset;
+		proto_conn_expect(irc->conn, offered);
+	}
 }
 
 /* ---- lines ---- */
@@ -476,6 +510,7 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 	irc->wants_tls |= side == 0 && text_is(line.command, "STARTTLS");
 	if (kind == IRC_MESSAGE && !own)
 		take_offer(irc, side, &line);
+	take_accept(irc, side, &line);
 	if (side == 1 && kind == IRC_NOTICE && is_nickserv(line.nick))
 		nickserv_answered(irc, line.param[1]);
 	if (kind < IRC_KINDS)

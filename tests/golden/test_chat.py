@@ -99,6 +99,23 @@ def test_languages(tmp_path):
     assert said('mode', 'op', channel='#c', text='+k k3y') in chat
 
 
+@pytest.mark.parametrize('passive', [False, True])
+def test_dcc_resume(tmp_path, passive):
+    """A file that goes on where an earlier connection ended has a hole in front, and no hash of what is not there."""
+    offer, end = (b'0 300 77', b'0 200 77') if passive else (b'5050 300', b'5050 200')
+    steps = [(0, b'NICK bob\r\nUSER a b c :d\r\n'), (1, b':s 001 bob :hi\r\n'),
+             (1, b':eve!u@h PRIVMSG bob :\x01DCC SEND a.tgz 3405803777 ' + offer + b'\x01\r\n'),
+             (0, b'PRIVMSG eve :\x01DCC RESUME a.tgz ' + end + b'\x01\r\n'),
+             (1, b':eve!u@h PRIVMSG bob :\x01DCC ACCEPT a.tgz ' + end + b'\x01\r\n')]
+    if passive:
+        steps.append((0, b'PRIVMSG eve :\x01DCC SEND a.tgz 3325256711 5050 300 77\x01\r\n'))
+    ends = ('203.0.113.1', '198.51.100.7') if passive else ('198.51.100.7', '203.0.113.1')
+    packets = talk(steps, 40000, 6667) + talk([(0 if passive else 1, b'z' * 100)], 40001, 5050, ends=ends)
+    [file] = bodies(replay_packets(tmp_path, packets), 'fileinfo')
+    assert (file['filename'], file['size'], file['state'], file.get('gaps')) == ('a.tgz', 300, 'TRUNCATED', True)
+    assert 'sha256' not in file
+
+
 @pytest.mark.parametrize('server', [False, True])
 def test_dcc_chat(tmp_path, server):
     """Whoever offers the talk listens: the client, or somebody else."""
