@@ -68,10 +68,9 @@ struct ftp {
 	struct proto_asked asked[FTP_QUEUE_MAX]; /* its room */
 	bool greeted, greets; /* the first reply has begun; it is the one that comes now */
 	struct proto_tx *greeting;
-	struct port data; /* the one that was said last; none: used, or not said */
-	struct port
-		before; /* the one that stays if the server refuses the one of the last PORT or EPRT */
-	unsigned ports; /* PORT and EPRT without an answer */
+	struct port data;   /* the one that was said last; none: used, or not said */
+	struct port before; /* what stays if the server refuses the last PORT or EPRT */
+	unsigned ports;     /* PORT and EPRT without an answer */
 	bool long_line[2], over;
 	bool lost[2]; /* behind a line: what comes may be the rest of another one */
 	unsigned passives, passives_answered; /* PASV and EPSV */

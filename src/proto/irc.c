@@ -63,8 +63,7 @@ struct irc {
 	struct proto_login login, oper, nickserv;
 	uint8_t asked[IRC_KINDS];       /* by the client: the server will repeat it */
 	struct proto_expect offered[2]; /* the last file of each side; port 0: none */
-	uint64_t
-		goes_on_at; /* of the file that is offered next; as it was agreed before there was a port */
+	uint64_t goes_on_at; /* the file that is offered next: agreed before it had a port */
 };
 
 /* Up to the next `stop`, of which all that follow each other are skipped. */
