@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <sodium.h>
 
 struct open_file {
 	uint64_t flow_id, id, used; /* used 0: free */
 	unsigned side;
-	uint64_t end; /* where the piece that reaches farthest ends */
-	crypto_hash_sha256_state hash;
-	EVP_MD_CTX *md5; /* NULL: not known */
+	uint64_t end;             /* where the piece that reaches farthest ends */
+	EVP_MD_CTX *sha256, *md5; /* NULL: not known */
 	struct inspect_contents contents;
 };
 
@@ -28,41 +26,50 @@ int recover_files_new(struct recover_files **ret_files)
 	return *ret_files ? 0 : -ENOMEM;
 }
 
+static void forget_sums(struct open_file *open)
+{
+	EVP_MD_CTX_free(open->sha256);
+	EVP_MD_CTX_free(open->md5);
+	open->sha256 = open->md5 = NULL;
+}
+
 struct recover_files *recover_files_free(struct recover_files *files)
 {
 	for (unsigned i = 0; files && i < RECOVER_FILES_MAX; i++)
-		EVP_MD_CTX_free(files->open[i].md5);
+		forget_sums(&files->open[i]);
 	free(files);
 	return NULL;
 }
 
-static EVP_MD_CTX *new_md5(void)
+static EVP_MD_CTX *begin(const EVP_MD *kind)
 {
-	EVP_MD_CTX *md5 = EVP_MD_CTX_new();
+	EVP_MD_CTX *sum = EVP_MD_CTX_new();
 
-	if (md5 && EVP_DigestInit_ex(md5, EVP_md5(), NULL) == 1)
-		return md5;
-	EVP_MD_CTX_free(md5);
+	if (sum && EVP_DigestInit_ex(sum, kind, NULL) == 1)
+		return sum;
+	EVP_MD_CTX_free(sum);
 	return NULL;
 }
 
-static void update(struct open_file *open, const uint8_t *bytes, size_t len)
+static void update(EVP_MD_CTX *sum, const uint8_t *bytes, size_t len)
 {
-	crypto_hash_sha256_update(&open->hash, bytes, len);
-	if (open->md5)
-		EVP_DigestUpdate(open->md5, bytes, len);
+	if (sum)
+		EVP_DigestUpdate(sum, bytes, len);
+}
+
+static bool end(EVP_MD_CTX *sum, uint8_t *ret_bytes)
+{
+	return sum && EVP_DigestFinal_ex(sum, ret_bytes, NULL) == 1;
 }
 
 static void finish(struct open_file *open, bool cut)
 {
 	struct inspect_contents *c = &open->contents;
-	unsigned len;
 
-	c->has_sums = !cut && !c->odd && !c->n_holes && !c->beyond;
-	crypto_hash_sha256_final(&open->hash, c->sums.sha256);
-	c->sums.has_md5 = open->md5 && EVP_DigestFinal_ex(open->md5, c->sums.md5, &len) == 1;
-	EVP_MD_CTX_free(open->md5);
-	open->md5 = NULL;
+	c->has_sums =
+		end(open->sha256, c->sums.sha256) && !cut && !c->odd && !c->n_holes && !c->beyond;
+	c->sums.has_md5 = end(open->md5, c->sums.md5);
+	forget_sums(open);
 	open->used = 0;
 }
 
@@ -103,8 +110,10 @@ static void place(struct open_file *open, uint64_t at, const uint8_t *bytes, siz
 	struct inspect_contents *c = &open->contents;
 
 	if (at == open->end) {
-		if (!c->odd && !c->n_holes)
-			update(open, bytes, len);
+		if (!c->odd && !c->n_holes) {
+			update(open->sha256, bytes, len);
+			update(open->md5, bytes, len);
+		}
 	} else if (at > open->end) {
 		add_hole(c, open->end, at);
 	} else {
@@ -140,13 +149,13 @@ static struct open_file *find(struct recover_files *files, const struct inspect_
 	}
 	if (file->carried != len)
 		return NULL;
-	EVP_MD_CTX_free(idle->md5);
+	forget_sums(idle);
 	*idle = (struct open_file){ .flow_id = frame->flow_id,
 		.id = file->id,
 		.side = file->side,
 		.used = ++files->clock };
-	idle->md5 = new_md5();
-	crypto_hash_sha256_init(&idle->hash);
+	idle->sha256 = begin(EVP_sha256());
+	idle->md5 = begin(EVP_md5());
 	return idle;
 }
 
