@@ -4,7 +4,7 @@
 
 #include "proto/conn.h"
 
-#define BODY_ROOM_MIN 1024u
+#define BODY_ROOM_MIN 128u
 #define BODY_WINDOW \
 	(64u << 10) /* what rules see of a body at least, beyond a limit: more than comes at a time */
 
