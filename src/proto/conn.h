@@ -46,7 +46,8 @@ struct proto_conn {
 	uint8_t role;                      /* for the parser that claimed it */
 	bool overrun, start_over;
 	bool limited; /* a limit was reached: something is not read */
-	bool swap;    /* when it starts over, the sides change places */
+	bool gapped; /* bytes are missing from before it was known: only for that is it midstream */
+	bool swap;   /* when it starts over, the sides change places */
 	bool swapped; /* they have: side 0 of the parsers is side 1 of the caller */
 	struct conn_side side[2];
 	struct conn_turn *turn; /* what is pending, as it came, while nothing is known */

@@ -218,8 +218,8 @@ static bool turn_add(struct proto_conn *conn, unsigned side, size_t len, bool to
 	return true;
 }
 
-/* What nobody knows is told as it is. */
-static void turns_tell(struct proto_conn *conn)
+/* What nobody knows is told as it is. `sides`: a bit of each. */
+static void turns_tell_of(struct proto_conn *conn, unsigned sides)
 {
 	struct cur said[2] = { cur_make(conn->side[0].pending, conn->side[0].len),
 		cur_make(conn->side[1].pending, conn->side[1].len) };
@@ -229,12 +229,29 @@ static void turns_tell(struct proto_conn *conn)
 		struct conn_turn *turn = &conn->turn[i];
 		struct cur c = cur_sub(&said[turn->side], turn->len);
 
+		if (!(sides >> turn->side & 1))
+			continue;
 		conn->time_ns = turn->time_ns;
 		if (!turn->told)
 			tell_plain(conn, turn->side, c.at, cur_left(&c));
 		turn->told = true;
 	}
 	conn->time_ns = now_ns;
+}
+
+static void turns_tell(struct proto_conn *conn)
+{
+	turns_tell_of(conn, 3);
+}
+
+static void turns_forget(struct proto_conn *conn, unsigned side)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < conn->n_turns; i++)
+		if (conn->turn[i].side != side)
+			conn->turn[kept++] = conn->turn[i];
+	conn->n_turns = kept;
 }
 
 /* The side is not looked at any more. */
@@ -588,7 +605,7 @@ static const struct proto_parser *recognise_turned(struct proto_conn *conn)
 	const struct proto_parser *parser = NULL;
 	bool may;
 
-	if (!conn->info.midstream || conn->swapped || conn->before ||
+	if (!conn->info.midstream || conn->gapped || conn->swapped || conn->before ||
 		conn->n_turns > CONN_TURNED_MAX || !is_unclaimed(conn) || !conn->side[0].len ||
 		!conn->side[1].len)
 		return NULL;
@@ -762,6 +779,18 @@ void proto_feed(
 	settle(conn);
 }
 
+/* Bytes are missing before anybody knows whose they are: what this side says behind them may tell, as in a capture
+ * that begins there. */
+static void begin_anew(struct proto_conn *conn, unsigned n)
+{
+	turns_tell_of(conn, 1u << n);
+	turns_forget(conn, n);
+	pending_drop(conn, &conn->side[n]);
+	conn->side[n].id = PROTO_NONE;
+	conn->side[n].may_be = false;
+	conn->info.midstream = conn->gapped = true;
+}
+
 void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 {
 	const unsigned n = of ^ conn->swapped;
@@ -771,9 +800,7 @@ void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 	if (side->lost || side->ended || !len)
 		return;
 	if (!conn->parser) {
-		side->id = PROTO_FAILED;
-		turns_tell(conn);
-		lose(conn, n);
+		begin_anew(conn, n);
 	} else if (!conn->parser->gap) {
 		lose(conn, n);
 	} else {

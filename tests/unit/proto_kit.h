@@ -29,6 +29,11 @@ struct kit_part {
 	{                                 \
 		1, text, sizeof(text) - 1 \
 	}
+/* Bytes of the server that were never seen. */
+#define LOST               \
+	{                  \
+		1, NULL, 0 \
+	}
 #define PARTS(parts) parts, sizeof(parts) / sizeof((parts)[0])
 
 static char kit_text[KIT_TEXT];
@@ -254,6 +259,26 @@ static inline const char *kit_lines(const char *told, const char *begin)
 		told += len;
 	}
 	return text;
+}
+
+/* With its logins. */
+static inline const char *kit_run_lossy(
+	const struct proto_flow_info *info, const struct kit_part *parts, size_t n)
+{
+	struct proto_conn *conn = kit_open(info);
+
+	kit_show_logins = true;
+	kit_out = out_make(kit_text, sizeof(kit_text));
+	for (size_t i = 0; i < n; i++)
+		if (parts[i].bytes)
+			kit_feed(conn, parts[i].side, parts[i].bytes, parts[i].len);
+		else
+			proto_gap(conn, parts[i].side, 10);
+	proto_end(conn, 0);
+	proto_end(conn, 1);
+	proto_conn_free(conn);
+	kit_show_logins = false;
+	return kit_text;
 }
 
 static size_t kit_size(const struct kit_part *parts, size_t n)

@@ -647,6 +647,19 @@ static void test_taken_over(void **state)
 	}
 }
 
+/* Bytes are missing before anybody could know whose the others are. */
+static void test_gap_before_it_is_known(void **state)
+{
+	static const struct kit_part parts[] = { C("id\n"), S("u"), LOST,
+		S("=0(root) gid=0(root) groups=0(root)\n"), C("pwd\n"), S("/root\n"), C("exit\n") };
+
+	(void)state;
+	kit_run_lossy(&any, PARTS(parts));
+	assert_non_null(strstr(kit_text, "\"command\":\"id\",\"output\":\"=0(root) gid=0(root)"));
+	assert_non_null(strstr(kit_text, "\"command\":\"pwd\",\"output\":\"/root\""));
+	assert_non_null(strstr(kit_text, "\"command\":\"exit\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -674,6 +687,7 @@ int main(void)
 		cmocka_unit_test(test_raw_shell_key_by_key),
 		cmocka_unit_test(test_raw_shell_control_bytes),
 		cmocka_unit_test(test_raw_shell_in_doubt),
+		cmocka_unit_test(test_gap_before_it_is_known),
 		cmocka_unit_test(test_taken_over),
 	};
 
