@@ -506,6 +506,21 @@ size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct 
 	return n + 1;
 }
 
+void text_lines_gap(struct text_lines *lines)
+{
+	lines->lost |= !lines->skips;
+	lines->skips = true;
+}
+
+bool text_lines_take(struct text_lines *lines, bool looks, bool whole)
+{
+	bool takes = lines->lost ? looks : !lines->skips;
+
+	lines->lost = false;
+	lines->skips = !whole;
+	return takes;
+}
+
 void text_wide(struct out *o, struct cur c, bool wide)
 {
 	while (cur_left(&c) && o->len + 4 < o->size) {

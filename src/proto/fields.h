@@ -132,6 +132,16 @@ struct cur text_zero(struct cur *c);
  * on. Returns how many bytes it used; 0: not there yet, unless this is the `end`. */
 size_t text_line(const uint8_t *bytes, size_t len, size_t max, bool end, struct cur *ret_line,
 	bool *ret_whole);
+/* Which lines of a side are left out: the rest of one that was too long, or incomplete. What was never seen are lines
+ * more often than parts of one: what comes is another if it looks like one. */
+struct text_lines {
+	bool skips; /* the rest of a line */
+	bool lost;  /* what comes may be the rest of one that was not seen */
+};
+void text_lines_gap(struct text_lines *lines); /* bytes were never seen */
+/* Whether the next one is taken; asked once for each. `looks`: like one, which counts only when some were lost; `whole`:
+ * its end was there. */
+bool text_lines_take(struct text_lines *lines, bool looks, bool whole);
 /* Characters of two bytes (UTF-16LE; `wide`) or one as UTF-8, up to a zero or what has room; what
  * is no character becomes a question mark. */
 void text_wide(struct out *o, struct cur c, bool wide);

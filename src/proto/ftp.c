@@ -71,8 +71,9 @@ struct ftp {
 	struct port data;   /* the one that was said last; none: used, or not said */
 	struct port before; /* what stays if the server refuses the last PORT or EPRT */
 	unsigned ports;     /* PORT and EPRT without an answer */
-	bool long_line[2], over;
-	bool lost[2]; /* behind a line: what comes may be the rest of another one */
+	struct text_lines lines[2];
+	bool over;
+	bool reply_lost; /* of the answer of several lines that is under way, the last one may be */
 	unsigned passives, passives_answered; /* PASV and EPSV */
 	struct later later[FTP_LATER_MAX];    /* in the order of the commands */
 	unsigned n_later;
@@ -331,16 +332,9 @@ static bool is_about(const struct proto_asked *asked, unsigned code)
 	}
 }
 
-/* Servers pass over lines in silence: vsftpd those that are empty, ProFTPD those that are too long, and to that one a
- * line feed alone ends none. What is in front of the command that a reply must be about has no answer. */
-static void pass_over(struct ftp *ftp, unsigned code)
+/* The first `n` have no answer, or not one that was seen. */
+static void pass_first(struct ftp *ftp, unsigned n)
 {
-	unsigned n = 0;
-
-	while (n < ftp->queue.n && !is_about(proto_asked_at(&ftp->queue, n), code))
-		n++;
-	if (n == ftp->queue.n)
-		return;
 	while (n--) {
 		struct proto_asked asked = proto_asked_take(&ftp->queue);
 
@@ -350,6 +344,18 @@ static void pass_over(struct ftp *ftp, unsigned code)
 		if (is_passive(&asked))
 			passive_answered(ftp);
 	}
+}
+
+/* Servers pass over lines in silence: vsftpd those that are empty, ProFTPD those that are too long, and to that one a
+ * line feed alone ends none. What is in front of the command that a reply must be about has no answer. */
+static void pass_over(struct ftp *ftp, unsigned code)
+{
+	unsigned n = 0;
+
+	while (n < ftp->queue.n && !is_about(proto_asked_at(&ftp->queue, n), code))
+		n++;
+	if (n < ftp->queue.n)
+		pass_first(ftp, n);
 }
 
 /* Whom a reply answers: the oldest command, or nobody: the greeting. NULL: that is told by now. */
@@ -455,6 +461,27 @@ static void look_for_greeting(struct ftp *ftp, unsigned code)
 	ftp->greeted = true;
 }
 
+/* Of the answers, bytes were never seen. */
+static void replies_lost(struct ftp *ftp)
+{
+	unsigned n = ftp->greets ? 0 : proto_asked_answered(&ftp->queue);
+
+	if (n && ftp->reply) {
+		answered(ftp, ftp->reply);
+		ftp->reply = 0;
+		n--;
+	}
+	pass_first(ftp, n);
+}
+
+static bool is_reply(struct cur line)
+{
+	unsigned code;
+
+	return cur_left(&line) > 4 && (line.at[3] == ' ' || line.at[3] == '-') &&
+	       read_number(&line, 599, &code) && code >= 100;
+}
+
 static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 {
 	struct proto_tx *tx;
@@ -465,6 +492,11 @@ static void take_reply(struct ftp *ftp, struct cur line, bool cut)
 
 	if (ftp->queue.lost)
 		return;
+	if (ftp->reply_lost && has_code && code != ftp->reply && is_reply(line)) {
+		answered(ftp, ftp->reply); /* this is the next one */
+		ftp->reply = 0;
+	}
+	ftp->reply_lost &= ftp->reply != 0;
 	if (has_code)
 		look_for_greeting(ftp, code);
 	if (has_code && !ftp->reply && !ftp->greets)
@@ -553,15 +585,9 @@ static enum proto_guess guess_client(const uint8_t *bytes, size_t len, enum sure
 	return best == PROTO_IS && !port && !memchr(bytes, '\n', len) ? PROTO_MAY_BE : best;
 }
 
-/* What was never seen are lines more often than parts of one. */
 static bool is_line(unsigned side, struct cur c)
 {
-	unsigned code;
-
-	if (side == 0)
-		return guess_client(c.at, cur_left(&c), SURE_BY_PORT) == PROTO_IS;
-	return cur_left(&c) > 4 && (c.at[3] == ' ' || c.at[3] == '-') &&
-	       read_number(&c, 599, &code) && code >= 100;
+	return side ? is_reply(c) : guess_client(c.at, cur_left(&c), SURE_BY_PORT) == PROTO_IS;
 }
 
 /* A line; one that is too long is cut, and the rest of it left out. 0: not whole yet. */
@@ -570,7 +596,7 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 	const uint8_t *stop = memchr(c.at, '\n', cur_left(&c));
 	size_t len = stop ? (size_t)(stop - c.at) : cur_left(&c);
 	size_t used = stop ? len + 1 : len;
-	bool cut = len > FTP_LINE_MAX || (!stop && len == FTP_LINE_MAX);
+	bool cut = len > FTP_LINE_MAX || (!stop && len == FTP_LINE_MAX), looks;
 	char plain[FTP_LINE_MAX + 1];
 
 	if (!stop && !cut && !end)
@@ -579,10 +605,8 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 		len = FTP_LINE_MAX;
 		used = stop ? used : len;
 	}
-	if (ftp->lost[side])
-		ftp->long_line[side] = cut || !is_line(side, cur_make(c.at, used));
-	ftp->lost[side] = false;
-	if (!ftp->long_line[side]) {
+	looks = ftp->lines[side].lost && !cut && is_line(side, cur_make(c.at, used));
+	if (text_lines_take(&ftp->lines[side], looks, stop)) {
 		cur_limit(&c, len);
 		while (cur_left(&c) && c.end[-1] == '\r')
 			c.end--;
@@ -591,8 +615,10 @@ static size_t take_line(struct ftp *ftp, unsigned side, struct cur c, bool end)
 			take_reply(ftp, c, cut);
 		else
 			take_command(ftp, c, cut);
+		if (!side)
+			replies_lost(ftp);
+		proto_asked_heard(&ftp->queue);
 	}
-	ftp->long_line[side] = !stop;
 	return used;
 }
 
@@ -616,11 +642,15 @@ static size_t ftp_feed(struct proto_conn *conn, void *state, unsigned side, cons
 static void ftp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct ftp *ftp = state;
-	struct cur left = proto_conn_left(conn, side);
 
+	(void)conn;
 	(void)len;
-	ftp->lost[side] = !cur_left(&left) && (!ftp->long_line[side] || ftp->lost[side]);
-	ftp->long_line[side] = true;
+	text_lines_gap(&ftp->lines[side]);
+	if (side == 0)
+		return;
+	proto_asked_gap(&ftp->queue);
+	ftp->reply_lost |= ftp->reply != 0;
+	replies_lost(ftp);
 }
 
 static void *ftp_open(struct proto_conn *conn)

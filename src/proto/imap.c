@@ -71,7 +71,7 @@ struct imap {
 	unsigned n;
 	struct literal literal[2];
 	bool goes_on[2]; /* what stood before the literal, behind it */
-	bool skip[2];    /* the rest of a line is left out */
+	struct text_lines lines[2];
 	bool greeted, over;
 	bool fetch; /* the untagged answer tells of a mail, of this number */
 	uint64_t message;
@@ -676,18 +676,47 @@ static size_t take_literal(
 	return used;
 }
 
+/* A tag has a digit, or is a letter: others have two words, too. It may not be whole yet. */
+static bool is_tag(struct cur tag, bool whole)
+{
+	bool digit = !whole || cur_left(&tag) == 1;
+
+	if (!is_name(tag, IMAP_TAG_MAX))
+		return false;
+	while (cur_left(&tag)) {
+		uint8_t byte = cur_u8(&tag);
+
+		if (!isalnum(byte) && byte != '.' && byte != '_' && byte != '-')
+			return false;
+		digit |= isdigit(byte) != 0;
+	}
+	return digit;
+}
+
+/* Not the rest of one. */
+static bool is_line(struct imap *m, unsigned side, struct cur line)
+{
+	struct cur tag = text_until(&line, ' '), word = text_until(&line, ' ');
+
+	if (side == 0)
+		return is_tag(tag, tag.end) && cur_left(&word) && isalpha(word.at[0]);
+	return text_is(tag, "*") || text_is(tag, "+") || find_asked(m, tag);
+}
+
 static size_t take_line(struct imap *m, unsigned side, const uint8_t *bytes, size_t len, bool end)
 {
 	struct cur line;
-	bool whole, skip = m->skip[side];
+	bool whole, looks;
 	size_t used = text_line(bytes, len, IMAP_LINE_MAX, end, &line, &whole);
 
 	if (!used)
 		return 0;
-	m->skip[side] = !whole;
-	if (!skip && side == 0)
+	looks = m->lines[side].lost && is_line(m, side, line);
+	if (!text_lines_take(&m->lines[side], looks, whole))
+		return used;
+	if (side == 0)
 		take_command(m, line, whole);
-	else if (!skip)
+	else
 		take_answer(m, line, whole);
 	return used;
 }
@@ -742,7 +771,7 @@ static void imap_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 	if (side == 0 && m->goes_on[0])
 		end_command(m); /* what comes next is another one */
 	m->goes_on[side] = false;
-	m->skip[side] = true;
+	text_lines_gap(&m->lines[side]);
 }
 
 static void *imap_open(struct proto_conn *conn)
@@ -785,23 +814,6 @@ static void imap_free_tx(void *data)
 		forget(&m->login_tx, data);
 	}
 	proto_fields_free(data);
-}
-
-/* A tag has a digit, or is a letter: others have two words, too. It may not be whole yet. */
-static bool is_tag(struct cur tag, bool whole)
-{
-	bool digit = !whole || cur_left(&tag) == 1;
-
-	if (!is_name(tag, IMAP_TAG_MAX))
-		return false;
-	while (cur_left(&tag)) {
-		uint8_t byte = cur_u8(&tag);
-
-		if (!isalnum(byte) && byte != '.' && byte != '_' && byte != '-')
-			return false;
-		digit |= isdigit(byte) != 0;
-	}
-	return digit;
 }
 
 static enum proto_guess guess_client(struct cur c)

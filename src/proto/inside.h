@@ -178,6 +178,9 @@ struct proto_asked_queue {
 	struct proto_asked *at; /* `max` of them, the parser's */
 	unsigned max, first, n;
 	bool lost;
+	bool pipelines;       /* more commands had come when one was answered */
+	bool gap;             /* of the answers, bytes were never seen */
+	bool doubt;           /* and nothing has come behind them */
 	size_t before, bytes; /* of memory: the connection's before the last one, that of all */
 };
 /* Another command comes: before its transaction is made. */
@@ -189,6 +192,12 @@ struct proto_asked *proto_asked_at(
 /* The first one, which must be there, is answered. Its attempt is the caller's to release. */
 struct proto_asked proto_asked_take(struct proto_asked_queue *queue);
 void proto_asked_lose(struct proto_asked_queue *queue);
+/* Bytes of the answers were never seen; a line of one was. */
+void proto_asked_gap(struct proto_asked_queue *queue);
+void proto_asked_heard(struct proto_asked_queue *queue);
+/* How many of the first ones had their answer in such bytes: who has sent one command at a time has sent the last one when
+ * those before were answered. Ask when there is a gap, and behind each command that comes in doubt. */
+unsigned proto_asked_answered(const struct proto_asked_queue *queue);
 /* For free_tx(): the transaction with these data was ended from outside, its answer will be nobody's. */
 void proto_asked_forget(struct proto_asked_queue *queue, const void *data);
 

@@ -57,8 +57,7 @@ struct irc {
 	struct proto_conn *conn;
 	bool registered, over;
 	bool wants_tls; /* asked for */
-	bool skips[2];  /* what is left of a line that was too long, or incomplete */
-	bool lost[2];   /* behind a line: what comes may be the rest of another one */
+	struct text_lines lines[2];
 	struct proto_login_text nick, password;
 	struct proto_login login, oper, nickserv;
 	uint8_t asked[IRC_KINDS];       /* by the client: the server will repeat it */
@@ -539,21 +538,19 @@ static size_t take_next(struct irc *irc, unsigned side, struct cur c, bool end)
 {
 	const uint8_t *stop = memchr(c.at, '\n', cur_left(&c));
 	size_t len = stop ? (size_t)(stop - c.at) : cur_left(&c);
-	bool cut = len > IRC_LINE_MAX;
+	bool cut = len > IRC_LINE_MAX, looks;
 	size_t used = stop ? len + 1 : len;
+	struct text_lines *lines = &irc->lines[side];
 
-	if (!stop && !cut && !end && (!irc->skips[side] || irc->lost[side]))
+	if (!stop && !cut && !end && (!lines->skips || lines->lost))
 		return 0;
-	if (irc->lost[side])
-		irc->skips[side] = !is_line(side, cur_make(c.at, cut ? IRC_LINE_MAX : len));
-	irc->lost[side] = false;
-	if (!irc->skips[side]) {
-		cur_limit(&c, cut ? IRC_LINE_MAX : len);
+	cur_limit(&c, cut ? IRC_LINE_MAX : len);
+	looks = lines->lost && is_line(side, c);
+	if (text_lines_take(lines, looks, stop)) {
 		while (cur_left(&c) && c.end[-1] == '\r')
 			c.end--;
 		take_line(irc, side, c, cut);
 	}
-	irc->skips[side] = !stop;
 	return used;
 }
 
@@ -577,11 +574,10 @@ static size_t irc_feed(struct proto_conn *conn, void *state, unsigned side, cons
 static void irc_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct irc *irc = state;
-	struct cur left = proto_conn_left(conn, side);
 
+	(void)conn;
 	(void)len;
-	irc->lost[side] = !cur_left(&left) && (!irc->skips[side] || irc->lost[side]);
-	irc->skips[side] = true;
+	text_lines_gap(&irc->lines[side]);
 }
 
 static void *irc_open(struct proto_conn *conn)

@@ -195,6 +195,7 @@ struct proto_asked proto_asked_take(struct proto_asked_queue *q)
 {
 	struct proto_asked asked = *asked_at(q, 0);
 
+	q->pipelines |= q->n > 1 && !q->gap;
 	q->bytes -= asked.bytes;
 	q->first = (q->first + 1) % q->max;
 	q->n--;
@@ -206,6 +207,21 @@ void proto_asked_lose(struct proto_asked_queue *q)
 	q->lost = true;
 	while (q->n)
 		proto_attempt_release(q->conn, proto_asked_take(q).attempt);
+}
+
+void proto_asked_gap(struct proto_asked_queue *q)
+{
+	q->gap = q->doubt = true;
+}
+
+void proto_asked_heard(struct proto_asked_queue *q)
+{
+	q->doubt = false;
+}
+
+unsigned proto_asked_answered(const struct proto_asked_queue *q)
+{
+	return q->n && q->doubt && !q->pipelines ? q->n - 1 : 0;
 }
 
 static void asked_forget(struct proto_asked_queue *q, struct proto_asked *asked)

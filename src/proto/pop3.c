@@ -60,8 +60,8 @@ struct pop3 {
 	bool lists;             /* more lines of it come, until a dot */
 	bool list_begun;        /* one of them is in the reply */
 	bool partial;           /* of such a line, there was a piece */
-	bool skip[2];           /* the rest of a line is left out */
-	bool over;              /* TLS begins */
+	struct text_lines lines[2];
+	bool over; /* TLS begins */
 	struct sasl sasl;
 	bool asks; /* the server waits for another line of AUTH's */
 	bool held; /* there is something of the client that waits for what the server says */
@@ -180,34 +180,8 @@ static bool must_wait(const struct pop3 *p, size_t len)
 /* When what the server says is not known, a command is known by its name. */
 static bool is_for_auth(const struct pop3 *p, struct cur line)
 {
-	return p->asks || (p->sasl.expects && command_of(text_word(&line)) == C_OTHER);
-}
-
-static void take_command(struct pop3 *p, struct cur line)
-{
-	struct proto_asked asked = { .tx = NULL };
-	struct cur rest = line, word;
-
-	if (is_for_auth(p, line)) {
-		p->asks = false;
-		if (p->by_auth)
-			sasl_line(&p->sasl, &p->by_auth->login, line);
-		return;
-	}
-	p->sasl.expects = false;
-	proto_asked_make_room(&p->queue);
-	asked.tx = proto_fields_tx(p->conn, "pop3");
-	if (!asked.tx) {
-		proto_conn_give_up(p->conn);
-		return;
-	}
-	word = text_word(&rest);
-	asked.command = (uint8_t)command_of(word);
-	asked.args = has_args(rest);
-	say_request(asked.tx, asked.command, word, rest);
-	asked.attempt = take_login(p, asked.command, rest);
-	proto_tx_done(asked.tx, 0);
-	proto_asked_add(&p->queue, &asked);
+	return p->asks || ((p->sasl.expects || (p->queue.gap && in_auth(p))) &&
+				  command_of(text_word(&line)) == C_OTHER);
 }
 
 static void attempt_answered(struct pop3 *p, bool good)
@@ -333,20 +307,81 @@ static void take_text(struct pop3 *p, struct cur line, struct cur raw, bool whol
 	}
 }
 
+/* Who sends the next command when the answer has come has had those to all but the last one. A mail is cut where bytes
+ * were not seen. */
+static void answers_lost(struct pop3 *p)
+{
+	p->partial = false;
+	if (p->lists && p->now.tx && p->now.command == C_MAIL)
+		mime_end(&p->mime, true);
+	if (p->queue.pipelines || !p->queue.n)
+		return;
+	p->greeted = true;
+	if (p->lists)
+		say_reply(p, true);
+	for (unsigned n = proto_asked_answered(&p->queue); n > 0; n--) {
+		p->now = proto_asked_take(&p->queue);
+		p->now.attempt = proto_attempt_release(p->conn, p->now.attempt);
+		if (p->now.tx)
+			proto_tx_done(p->now.tx, 1);
+		p->now.tx = NULL;
+	}
+}
+
+static void take_command(struct pop3 *p, struct cur line)
+{
+	struct proto_asked asked = { .tx = NULL };
+	struct cur rest = line, word;
+	bool unsure = p->queue.doubt &&
+		      !in_auth(p); /* what was not seen may have been no answer, but `+ ` */
+
+	if (is_for_auth(p, line)) {
+		p->asks = false;
+		if (p->by_auth)
+			sasl_line(&p->sasl, &p->by_auth->login, line);
+		return;
+	}
+	p->sasl.expects = false;
+	proto_asked_make_room(&p->queue);
+	asked.tx = proto_fields_tx(p->conn, "pop3");
+	if (!asked.tx) {
+		proto_conn_give_up(p->conn);
+		return;
+	}
+	word = text_word(&rest);
+	asked.command = (uint8_t)command_of(word);
+	asked.args = has_args(rest);
+	say_request(asked.tx, asked.command, word, rest);
+	asked.attempt = take_login(p, asked.command, rest);
+	proto_tx_done(asked.tx, 0);
+	proto_asked_add(&p->queue, &asked);
+	if (unsure)
+		answers_lost(p);
+	proto_asked_heard(&p->queue);
+}
+
+static bool is_line(const struct pop3 *p, unsigned side, struct cur line)
+{
+	if (side == 0)
+		return command_of(text_word(&line)) != C_OTHER;
+	return p->lists || starts(line, "+OK") || starts(line, "-ERR");
+}
+
 static void take_line(struct pop3 *p, unsigned side, struct cur line, struct cur raw, bool whole)
 {
-	bool skip = p->skip[side];
+	bool looks = p->lines[side].lost && is_line(p, side, line);
 
-	p->skip[side] = !whole;
-	if (skip)
+	if (!text_lines_take(&p->lines[side], looks, whole))
 		return;
+	if (side == 1)
+		proto_asked_heard(&p->queue);
 	if (side == 0) {
 		p->held = false;
 		take_command(p, line);
 	} else if (p->queue.lost) {
 		return;
 	} else if (p->lists) {
-		p->skip[1] = false;
+		p->lines[1].skips = false;
 		take_text(p, line, raw, whole);
 	} else {
 		take_status(p, line);
@@ -391,7 +426,7 @@ static size_t pop3_feed(struct proto_conn *conn, void *state, unsigned side, con
 	return len - cur_left(&c);
 }
 
-/* A mail is cut where bytes were not seen; all else is found again at the next line. */
+/* All else is found again at the next line. */
 static void pop3_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct pop3 *p = state;
@@ -400,11 +435,11 @@ static void pop3_gap(struct proto_conn *conn, void *state, unsigned side, uint64
 	(void)len;
 	p->gap = true;
 	p->held = false;
-	if (side == 1)
-		p->partial = false;
-	if (side == 1 && p->lists && p->now.tx && p->now.command == C_MAIL)
-		mime_end(&p->mime, true);
-	p->skip[side] = true;
+	if (side == 1) {
+		proto_asked_gap(&p->queue);
+		answers_lost(p);
+	}
+	text_lines_gap(&p->lines[side]);
 }
 
 static void *pop3_open(struct proto_conn *conn)

@@ -459,10 +459,39 @@ static void test_lost_lines(void **state)
 	assert_non_null(strstr(kit_text, "login - u y - success"));
 }
 
+/* What was never seen of the replies costs no other one. */
+static void test_lost_replies(void **state)
+{
+	static const struct kit_part last_line[] = { S("220 FTP\r\n"), C("USER u\r\n"),
+		S("331 p\r\n"), C("PASS p\r\n"), S("230-hello\r\n"), C("SYST\r\n"), LOST,
+		S("215 UNIX\r\n"), C("PWD\r\n"), S("257 /\r\n") };
+	static const struct kit_part whole[] = { S("220 FTP\r\n"), C("TYPE A\r\n"), C("NOOP\r\n"),
+		LOST, S("200 NOOP\r\n"), C("PWD\r\n"), LOST, C("CWD x\r\n"), S("250 there\r\n"),
+		C("QUIT\r\n"), S("221 bye\r\n") };
+	static const struct kit_part several[] = { S("220 FTP\r\n"), C("NOOP\r\nPWD\r\n"),
+		S("200 one\r\n"), LOST, S("257 two\r\n"), C("NOOP\r\nPWD\r\n"), LOST,
+		S("200 three\r\n257 four\r\n") };
+
+	(void)state;
+	kit_run_lossy(&tcp, PARTS(last_line));
+	assert_non_null(strstr(kit_text, "login - u p - success\n"));
+	assert_non_null(strstr(kit_text, "[\"215\"],\"reply\":[\"UNIX\"]"));
+	kit_run_lossy(&tcp, PARTS(whole));
+	assert_non_null(strstr(kit_text, "\"NOOP\",\"command_truncated\":false,\"completion_code\":"
+					 "[\"200\"],\"reply\":[\"NOOP\"]"));
+	assert_non_null(strstr(kit_text, "\"x\",\"command_truncated\":false,\"completion_code\":["
+					 "\"250\"],\"reply\":[\"there\"]"));
+	kit_run_lossy(
+		&tcp, PARTS(several)); /* whoever does not wait for answers has none told as lost */
+	assert_non_null(strstr(kit_text, "\"NOOP\",\"command_truncated\":false,\"completion_code\":"
+					 "[\"200\"],\"reply\":[\"three\"]"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_session),
+		cmocka_unit_test(test_lost_replies),
 		cmocka_unit_test(test_passive_without_parentheses),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_a_data_connection_is_a_file),

@@ -229,11 +229,15 @@ static void test_odd(void **state)
 	conn = kit_open(&tcp);
 	kit_feed(conn, 0, (const uint8_t *)"NICK bob\r\nPRIVMSG a :lo", 23);
 	proto_gap(conn, 0, 10);
-	kit_feed(conn, 0, (const uint8_t *)"PRIVMSG a :1\r\nPRIVMSG a :2\r\n", 28);
+	kit_feed(conn, 0, (const uint8_t *)"ng\r\nPRIVMSG a :2\r\nPRIVMSG a :lo", 31);
+	proto_gap(conn, 0, 10);
+	kit_feed(conn, 0, (const uint8_t *)"PRIVMSG a :3\r\n", 14);
 	proto_conn_free(conn);
 	assert_string_equal(kit_text,
 		"irc "
-		"\"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"2\"}\n");
+		"\"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"2\"}\n"
+		"irc "
+		"\"chat\":{\"kind\":\"message\",\"nick\":\"bob\",\"to\":\"a\",\"text\":\"3\"}\n");
 }
 
 /* Lines that were never seen cost no others. */

@@ -558,6 +558,37 @@ static void test_gap_in_a_command(void **state)
 	proto_conn_free(conn);
 }
 
+/* Whoever asks when the last answer has come has had those before: what was not seen of the answers costs no others. The
+ * gap is told when what comes behind it does, or when it was acknowledged. */
+static void test_pop3_lost_answers(void **state)
+{
+	static const struct kit_part greeting[] = { C("USER u\r\n"), LOST, S("+OK\r\n"),
+		C("PASS p\r\n"), S("-ERR\r\n") };
+	static const struct kit_part list[] = { S("+OK hi\r\n"), C("AUTH PLAIN\r\n"), S("+ \r\n"),
+		C("AHUAcA==\r\n"), S("+OK in\r\n"), C("STAT\r\n"), S("+OK 1\r\n"), C("LIST\r\n"),
+		C("UIDL\r\n"), LOST, S("+OK\r\n1 one\r\n.\r\n"), C("QUIT\r\n"), S("+OK bye\r\n") };
+	static const struct kit_part early[] = { S("+OK hi\r\n"), C("STAT\r\n"), LOST,
+		C("RETR 1\r\n"), S("+OK\r\nmail\r\n.\r\n"), C("QUIT\r\n"), S("+OK bye\r\n") };
+	static const struct kit_part dot[] = { S("+OK hi\r\n"), C("LIST\r\n"), S("+OK\r\n1 9\r\n"),
+		C("STAT\r\n"), LOST, S("+OK 7\r\n"), C("QUIT\r\n"), S("+OK bye\r\n") };
+
+	(void)state;
+	assert_non_null(
+		strstr(kit_run_lossy(&pop3, PARTS(greeting)), "login password u p - failure\n"));
+	kit_run_lossy(&pop3, PARTS(list));
+	assert_non_null(
+		strstr(kit_text, "\"UIDL\",\"args\":[]},\"response\":{\"success\":true,"
+				 "\"status\":\"OK\",\"header\":\"\",\"data\":[\"1 one\"]}"));
+	assert_non_null(strstr(kit_text, "\"header\":\"bye\""));
+	kit_run_lossy(&pop3, PARTS(early));
+	assert_non_null(strstr(kit_text, "file message.eml 6"));
+	assert_non_null(strstr(kit_text, "\"header\":\"bye\""));
+	kit_run_lossy(&pop3, PARTS(dot));
+	assert_non_null(strstr(kit_text, "\"data\":[\"1 9\"]}"));
+	assert_non_null(strstr(kit_text, "\"header\":\"7\""));
+	assert_non_null(strstr(kit_text, "\"header\":\"bye\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_pop3_many_commands),
 		cmocka_unit_test(test_pop3_much_that_waits),
 		cmocka_unit_test(test_gaps),
+		cmocka_unit_test(test_pop3_lost_answers),
 		cmocka_unit_test(test_gap_in_a_command),
 	};
 
