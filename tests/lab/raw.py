@@ -102,9 +102,11 @@ class Nic:
 
 
 def silence(lab):
-    """The hosts' own kernels say nothing any more: what is on the wires is what a test sends."""
+    """The hosts' own kernels say nothing any more, of NICs that come later neither: what is on the wires is what a test
+    sends."""
     for where, nic in [("attacker", "out")] + [(f"pot{i}", "eth0") for i in range(lab.pots)]:
-        lab.exec(where, ["sh", "-c", f"echo 1 >/proc/sys/net/ipv6/conf/{nic}/disable_ipv6; "
+        lab.exec(where, ["sh", "-c", f"for at in default {nic}; do "
+                         "echo 1 >/proc/sys/net/ipv6/conf/$at/disable_ipv6; done; "
                          f"ip addr flush dev {nic}"])
 
 
