@@ -469,7 +469,7 @@ static void replies_lost(struct ftp *ftp)
 	if (n && ftp->reply) {
 		answered(ftp, ftp->reply);
 		ftp->reply = 0;
-		n--;
+		n = proto_asked_answered(&ftp->queue);
 	}
 	pass_first(ftp, n);
 }

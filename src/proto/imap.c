@@ -699,7 +699,7 @@ static bool is_line(struct imap *m, unsigned side, struct cur line)
 	struct cur tag = text_until(&line, ' '), word = text_until(&line, ' ');
 
 	if (side == 0)
-		return is_tag(tag, tag.end) && cur_left(&word) && isalpha(word.at[0]);
+		return is_tag(tag, true) && cur_left(&word) && isalpha(word.at[0]);
 	return text_is(tag, "*") || text_is(tag, "+") || find_asked(m, tag);
 }
 
