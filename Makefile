@@ -52,6 +52,7 @@ bench: deps-lab deps-bench build
 	python3 tests/perf/bench.py --build build
 	python3 tests/perf/mix.py --build build
 	python3 tests/perf/flood.py --build build --seconds 12
+	python3 tests/perf/policy.py --build build
 
 flood: deps-lab deps-bench build
 	meson configure build -Dtests=true
