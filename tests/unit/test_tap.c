@@ -336,6 +336,13 @@ static void test_killed(void **state)
 	end_bench(!getenv("FISHBOWL_KEEP"));
 }
 
+static uint64_t wait_for_frames(uint64_t frames)
+{
+	for (int i = 0; i < 500 && b.shared->counts.frames < frames; i++)
+		usleep(10000);
+	return b.shared->counts.frames;
+}
+
 /* Another run of the gateway with a ring of its own goes on in the same directory. */
 static void test_new_boot(void **state)
 {
@@ -347,6 +354,7 @@ static void test_new_boot(void **state)
 	start_bench(NULL);
 	pid = start_tap();
 	produce_for(20000, &marker);
+	assert_true(wait_for_frames(1) > 0);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	frames = count_files(true, &n_segments);
@@ -362,13 +370,6 @@ static void test_new_boot(void **state)
 	assert_int_equal(b.shared->counts.frames, 10);
 	assert_true(frames > 0);
 	end_bench(true);
-}
-
-static uint64_t wait_for_frames(uint64_t frames)
-{
-	for (int i = 0; i < 500 && b.shared->counts.frames < frames; i++)
-		usleep(10000);
-	return b.shared->counts.frames;
 }
 
 /* A disk that fills up: the oldest segments go, nothing that is kept is torn, writing goes on. */
@@ -424,12 +425,11 @@ static void test_disk_full_waits(void **state)
 	assert_int_equal(posix_fallocate(fd, 0, 1500 * 1024), 0);
 	close(fd);
 	pid = start_tap();
-	while (produce_frame())
-		;
-	usleep(300000);
-	while (produce_frame())
-		;
-	usleep(300000);
+	for (int i = 0; i < 500 && b.shared->counts.write_errno != ENOSPC; i++) {
+		while (produce_frame())
+			;
+		usleep(10000);
+	}
 	assert_int_equal(b.shared->counts.write_errno, ENOSPC);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(wait_for_frames(b.frames), b.frames);
