@@ -20,6 +20,11 @@ const struct port_info *port_info(const struct port *port)
 	return &port->info;
 }
 
+bool port_rx_waits(struct port *port)
+{
+	return port->ops->rx_waits(port);
+}
+
 int port_rx_burst(struct port *port, struct port_frame ret_frames[static PORT_BURST])
 {
 	return port->ops->rx_burst(port, ret_frames);

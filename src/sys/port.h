@@ -75,6 +75,9 @@ struct port *port_free(struct port *port);
 int port_fd(const struct port *port);
 const struct port_info *port_info(const struct port *port);
 
+/* Whether a frame waits; asks nobody, so it costs no system call and knows nothing of the NIC going down. */
+bool port_rx_waits(struct port *port);
+
 /* Up to PORT_BURST frames in the order of the wire; never waits. Call it again before polling when
  * it returned PORT_BURST, and release each burst before the next. 0 = none.
  * -ENETDOWN, told once: the NIC was set down, or is going (the port works again once it is up);

@@ -5,6 +5,7 @@
 #include "sys/port.h"
 
 struct port_ops {
+	bool (*rx_waits)(struct port *port);
 	int (*rx_burst)(struct port *port, struct port_frame *ret_frames);
 	void (*rx_release)(struct port *port);
 	int (*use_merged)(struct port *port, int fd);

@@ -443,6 +443,13 @@ static int socket_error(struct port_packet *p)
 	return -error;
 }
 
+static bool packet_rx_waits(struct port *port)
+{
+	struct port_packet *p = packet_of(port);
+
+	return slot_status(rx_slot(p, p->rx_next)) & TP_STATUS_USER;
+}
+
 static int packet_rx_burst(struct port *port, struct port_frame *ret_frames)
 {
 	struct port_packet *p = packet_of(port);
@@ -735,6 +742,7 @@ static void packet_free(struct port *port)
 }
 
 static const struct port_ops packet_ops = {
+	.rx_waits = packet_rx_waits,
 	.rx_burst = packet_rx_burst,
 	.rx_release = packet_rx_release,
 	.use_merged = packet_use_merged,

@@ -23,6 +23,8 @@ struct side {
 	const char *name;
 	struct port *port;
 	uint64_t received, sent, failed, refused;
+	uint64_t seen,
+		unseen; /* frames that were said to wait before they were asked for; that then were none */
 	uint64_t fault[PORT_FAULT_RUNT + 1];
 };
 
@@ -76,7 +78,11 @@ static int forward(struct side *from, struct side *to)
 	int n;
 
 	do {
+		bool waits = port_rx_waits(from->port);
+
 		n = port_rx_burst(from->port, frames);
+		from->seen += waits;
+		from->unseen += waits && n <= 0;
 		for (int i = 0; i < n; i++) {
 			from->received++;
 			from->fault[frames[i].fault]++;
@@ -100,10 +106,10 @@ static void print_counts(struct side *side)
 	printf("{\"nic\": \"%s\", \"received\": %" PRIu64 ", \"sent\": %" PRIu64
 	       ", \"failed\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"oversize\": %" PRIu64
 	       ", \"checksum\": %" PRIu64 ", \"runt\": %" PRIu64 ", \"lost\": %" PRIu64
-	       ", \"merged\": %" PRIu64 "}\n",
+	       ", \"merged\": %" PRIu64 ", \"seen\": %" PRIu64 ", \"unseen\": %" PRIu64 "}\n",
 		side->name, side->received, side->sent, side->failed, side->refused,
 		side->fault[PORT_FAULT_OVERSIZE], side->fault[PORT_FAULT_CHECKSUM],
-		side->fault[PORT_FAULT_RUNT], stats.lost, stats.merged);
+		side->fault[PORT_FAULT_RUNT], stats.lost, stats.merged, side->seen, side->unseen);
 }
 
 static int run(struct side *a, struct side *b)

@@ -149,6 +149,26 @@ def test_isolate_and_release(lab, gateway):
     assert [o["honeypot"] for o in orders(lab)] == ["pot1"]
 
 
+def test_isolate_between_questions_and_answers(lab, gateway):
+    """Where the next frame always comes at once fb-gate looks for it instead of sleeping: it hears orders all the same."""
+    def came():
+        return int(lab.exec("attacker", ["cat", "/sys/class/net/out/statistics/rx_packets"]).stdout)
+
+    def comes(n):
+        before = came()
+        return wait_for(lambda: came() > before + n)
+
+    asks = lab.spawn("attacker", ["ping", "-f", "-q", "-w", "20", POT], stdout=subprocess.DEVNULL)
+    comes(1000)
+    assert ctl(lab, "isolate", "pot0")["applied"]
+    before = came()
+    time.sleep(0.5)
+    assert came() == before
+    ctl(lab, "release", "pot0")
+    comes(1000)
+    asks.kill()
+
+
 def test_at_once_under_load(lab, gateway):
     """Measured by traffic: what is sent 100 ms after the order is given does not come out."""
     floods = [lab.spawn("attacker", ["python3", TRAFFIC, "udp", f"10.66.0.{5 + i}", 9, 1000000, 0],

@@ -77,7 +77,8 @@ def test_odd_frames(lab, backwards):
     assert a.all(0.1) == []
     counts = finish(process)
     assert sum(c['received'] for c in counts) == 2 * len(ODD)
-    assert not any(c['failed'] + c['refused'] + c['oversize'] + c['checksum'] for c in counts)
+    assert not any(c['failed'] + c['refused'] + c['oversize'] + c['checksum'] + c['unseen'] for c in counts)
+    assert sum(c['seen'] for c in counts) > 0
 
 
 def test_ten_thousand_in_order(lab):

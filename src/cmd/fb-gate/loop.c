@@ -2,6 +2,7 @@
 #include "cmd/fb-gate/loop_inside.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
@@ -19,7 +20,9 @@
 
 enum { WAIT_MS = 20, HELD_WAIT_MS = 1, FINISH_WAIT_MS = 5, CATCH_UP_MS = 5 };
 enum { FLOOD_STOPPED = 7, FLOOD_TURNS = 4 }; /* so many of 8 */
+enum { LOOK_AFTER = 8 };                     /* alternations */
 static const int64_t ns_per_s = 1000000000, tick_ns = 10000000, finish_ns = 5 * 1000000000LL;
+static const int64_t look_ns = 50000;
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -383,6 +386,12 @@ static void expire_parts(struct loop *l, int64_t steady_ns)
 		(void)handle_set(l, set); /* nothing of it leaves */
 }
 
+static void count_alternation(struct loop *l, unsigned in, int n)
+{
+	l->alternations = n == 1 && in != l->last_in ? l->alternations + 1 : 0;
+	l->last_in = in;
+}
+
 /* True when more frames wait. */
 static bool run_burst(struct loop *l, unsigned in)
 {
@@ -403,6 +412,7 @@ static bool run_burst(struct loop *l, unsigned in)
 		return false;
 	}
 	port->down = false;
+	count_alternation(l, in, n);
 	loop_clock(l);
 	for (int i = 0; i < n; i++) {
 		used |= handle(l, in, &frames[i], &frame);
@@ -647,6 +657,27 @@ static bool wait_for_work(struct loop *l, int wait_ms)
 	return wait[l->n_ports].revents != 0;
 }
 
+/* Where each waits for the other's frame the next one comes at once, sooner than this process could sleep
+ * and be woken, which is what a round trip through here costs most. A stream's frames do not alternate, and
+ * are not waited for like this: the processor has other things to do. True when there is one. */
+static bool look_for_frames(struct loop *l)
+{
+	int64_t until;
+
+	if (l->alternations < LOOK_AFTER)
+		return false;
+	until = loop_now() + look_ns;
+	do {
+		for (unsigned i = 0; i < l->n_ports; i++)
+			if (l->port[i].port && !l->port[i].down && !l->port[i].held &&
+				port_rx_waits(l->port[i].port))
+				return l->port[i].ready = true;
+		sched_yield();
+	} while (loop_now() < until);
+	l->alternations = 0;
+	return false;
+}
+
 /* Half of the frame ring is for the others: what a flood sends beyond that is lost in its own socket. */
 static bool is_held(const struct loop *l, const struct loop_port *port)
 {
@@ -671,7 +702,7 @@ enum loop_end loop_run(struct loop *l)
 
 	loop_clock(l);
 	for (;; l->turn++) {
-		bool more = false, held = false;
+		bool more = false, held = false, looked;
 
 		for (unsigned i = 0; i < l->n_ports; i++) {
 			if (l->port[i].ready && !must_wait(l, i))
@@ -680,7 +711,9 @@ enum loop_end loop_run(struct loop *l)
 			more |= l->port[i].ready && !l->port[i].held;
 			held |= l->port[i].held;
 		}
-		if (wait_for_work(l, more ? 0 : until_due(l, held ? HELD_WAIT_MS : WAIT_MS)))
+		looked = !more && look_for_frames(l);
+		if (!looked &&
+			wait_for_work(l, more ? 0 : until_due(l, held ? HELD_WAIT_MS : WAIT_MS)))
 			l->next_tick_ns = 0;
 		l->now.steady_ns = read_clock(CLOCK_BOOTTIME);
 		if (later_next_ns(l->later) <= l->now.steady_ns)

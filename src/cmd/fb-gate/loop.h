@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loop - the frame path: every frame of every port is judged, captured, and then, if so judged, sent.
- * It allocates nothing, waits in one place (loop_wait), and does per burst what need not be done per
- * frame. A frame that could not be captured is not sent.
+ * It allocates nothing, waits in two places (wait_for_work, look_for_frames), and does per burst what
+ * need not be done per frame. A frame that could not be captured is not sent.
  */
 #pragma once
 
@@ -68,8 +68,10 @@ struct loop {
 	const struct conf *conf;
 	bool late; /* the frame in hand was judged before others */
 	uint64_t refusals;
-	uint64_t turn;    /* of the loop */
-	unsigned stopped; /* frames of this burst that do not go on */
+	uint64_t turn;         /* of the loop */
+	unsigned last_in;      /* port of the last frame */
+	unsigned alternations; /* frames in a row that came alone, and not where the last one did */
+	unsigned stopped;      /* frames of this burst that do not go on */
 	struct ring *frames, *records;
 	gate_emit *emit;           /* into `records`; its context is the loop */
 	const void *policy_memory; /* mapped here, of policy_size bytes; NULL: the first one */

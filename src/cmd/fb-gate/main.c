@@ -30,12 +30,13 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(getsockname), JAIL_FREE }, { SCMP_SYS(ioctl), JAIL_NIC },
 	{ SCMP_SYS(munmap), JAIL_FREE }, { SCMP_SYS(close), JAIL_FREE },
 	{ SCMP_SYS(mmap),
-		JAIL_NO_EXEC },          /* another policy, other rules, and room to move budgets */
-	{ SCMP_SYS(brk), JAIL_FREE },    /* free() may give memory back */
-	{ SCMP_SYS(mremap), JAIL_FREE }, /* realloc() of what other rules need */
-	{ SCMP_SYS(getrandom), JAIL_FREE }, /* keys of their hash tables */
-	{ SCMP_SYS(futex), JAIL_FREE },     /* call_once() of tables of protocols and records */
-	{ SCMP_SYS(sysinfo), JAIL_FREE },   /* qsort() asks how much memory there is */
+		JAIL_NO_EXEC }, /* another policy, other rules, and room to move budgets */
+	{ SCMP_SYS(sched_yield), JAIL_FREE }, /* between two looks for a frame */
+	{ SCMP_SYS(brk), JAIL_FREE },         /* free() may give memory back */
+	{ SCMP_SYS(mremap), JAIL_FREE },      /* realloc() of what other rules need */
+	{ SCMP_SYS(getrandom), JAIL_FREE },   /* keys of their hash tables */
+	{ SCMP_SYS(futex), JAIL_FREE },       /* call_once() of tables of protocols and records */
+	{ SCMP_SYS(sysinfo), JAIL_FREE },     /* qsort() asks how much memory there is */
 };
 
 static int fail(const char *what, int r)
