@@ -42,6 +42,17 @@ def test_left_to_the_nic_or_always_wrong(tmp_path, change):
         assert urls(tmp_path, packets, '--checksums=right') == right
 
 
+def without_length(packet):
+    """As a super-frame is captured before the NIC cuts it up."""
+    return packet[:2] + bytes(2) + packet[4:] if len(packet) > 60 else packet
+
+
+def test_super_frames_have_no_length(tmp_path):
+    packets = conversation(client=lambda packet: without_length(left_open(packet)))
+    assert any(packet[2:4] == bytes(2) for packet in packets)
+    assert urls(tmp_path, packets) == ['/what']
+
+
 def test_wrong_ones_between_right_ones(tmp_path):
     """What his peer does not take cannot hide what it takes, from who asks for right ones."""
     packets = conversation()

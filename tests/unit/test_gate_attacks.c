@@ -441,6 +441,15 @@ static void test_neighbour_discovery_in_fragments(void **state)
 	send_it(1, REASON_MALFORMED);
 }
 
+/* The length is read out of the frame then, but no receiver would do that. */
+static void test_packet_without_length(void **state)
+{
+	(void)state;
+	tcp_frame(&f, ROUTER, 1, "10.0.0.1", 1, "192.0.2.9", 80, 1, SYN);
+	f.at[16] = f.at[17] = 0;
+	send_it(1, REASON_MALFORMED);
+}
+
 /* A capture file may end a frame anywhere. */
 static void test_cut_frames(void **state)
 {
@@ -660,6 +669,7 @@ int main(void)
 		GATE_TEST(test_no_address_is_for_dhcp_only),
 		GATE_TEST(test_advertisement_with_two_addresses),
 		GATE_TEST(test_neighbour_discovery_in_fragments),
+		GATE_TEST(test_packet_without_length),
 		GATE_TEST(test_cut_frames),
 		GATE_TEST(test_incident_names_the_conversation),
 		GATE_TEST(test_incident_names_the_refused),
