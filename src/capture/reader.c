@@ -307,16 +307,24 @@ static enum capture_link link_of(uint16_t linktype)
 		return CAPTURE_LINK_NULL;
 	case 1:
 		return CAPTURE_LINK_ETHERNET;
+	case 9:
+	case 50:
+	case 104:
+		return CAPTURE_LINK_HDLC;
 	case 12:
 	case 14:
 	case 101:
 	case 228:
 	case 229:
 		return CAPTURE_LINK_RAW_IP;
+	case 105:
+		return CAPTURE_LINK_WIFI;
 	case 108:
 		return CAPTURE_LINK_LOOP;
 	case 113:
 		return CAPTURE_LINK_COOKED;
+	case 127:
+		return CAPTURE_LINK_RADIOTAP;
 	case 276:
 		return CAPTURE_LINK_COOKED2;
 	default:

@@ -30,6 +30,9 @@ enum capture_link {
 	CAPTURE_LINK_COOKED2, /* LINKTYPE_LINUX_SLL2 */
 	CAPTURE_LINK_NULL,    /* family in the byte order of the capturing host */
 	CAPTURE_LINK_LOOP,    /* family in network byte order */
+	CAPTURE_LINK_HDLC,    /* LINKTYPE_PPP, _PPP_HDLC, _C_HDLC */
+	CAPTURE_LINK_WIFI,    /* LINKTYPE_IEEE802_11 */
+	CAPTURE_LINK_RADIOTAP /* LINKTYPE_IEEE802_11_RADIOTAP */
 };
 
 struct capture_interface {

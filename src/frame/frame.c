@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Link headers, tags, ARP, and the way from packet to packet through tunnels. */
+/* Ethernet, tags, ARP, and the way from packet to packet through tunnels. */
 #include "frame/frame.h"
 
 #include <assert.h>
@@ -7,9 +7,7 @@
 #include "frame/reader.h"
 
 enum {
-	ETHERTYPE_IP4 = 0x0800,
 	ETHERTYPE_ARP = 0x0806,
-	ETHERTYPE_IP6 = 0x86dd,
 	ETHERTYPE_MPLS = 0x8847,
 	ETHERTYPE_MPLS_MULTICAST = 0x8848,
 	ETHERTYPE_PPPOE = 0x8864,
@@ -24,8 +22,7 @@ static bool is_tag(uint16_t type)
 	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
-/* Tags of the outer frame are kept, those inside a tunnel are skipped. */
-static uint16_t read_tags(struct reader *r, uint16_t type, bool outer)
+uint16_t reader_tags(struct reader *r, uint16_t type, bool outer)
 {
 	for (unsigned n = 0; is_tag(type); n++) {
 		uint16_t tag;
@@ -152,7 +149,7 @@ static enum step read_inner_ethernet(struct reader *r)
 		reader_anomaly(r, FRAME_ANOMALY_VXLAN_SHORT);
 		return STEP_NONE;
 	}
-	r->type = read_tags(r, r->type, false);
+	r->type = reader_tags(r, r->type, false);
 	return STEP_ETHERTYPE;
 }
 
@@ -237,91 +234,9 @@ static enum step read_ethernet(struct reader *r)
 	}
 	cur_copy(&h, &f->dst_mac, sizeof(f->dst_mac));
 	cur_copy(&h, &f->src_mac, sizeof(f->src_mac));
-	r->type = f->ethertype = read_tags(r, cur_be16(&h), true);
+	r->type = f->ethertype = reader_tags(r, cur_be16(&h), true);
 	f->l3_at = reader_at(r);
 	return r->type < FRAME_ETHERTYPE_MIN ? read_llc(r) : STEP_ETHERTYPE;
-}
-
-/* Linux cooked capture: v1 has the protocol at its end, v2 at its start. */
-static enum step read_cooked(struct reader *r, bool v2)
-{
-	struct frame *f = r->f;
-	struct cur h = cur_sub(&r->c, v2 ? 20 : 16);
-	uint16_t type = 0;
-	size_t address;
-
-	if (!cur_ok(&h)) {
-		reader_anomaly(r, FRAME_ANOMALY_LINK_SHORT);
-		return STEP_NONE;
-	}
-	if (v2) {
-		type = cur_be16(&h);
-		cur_skip(&h, 9);
-		address = cur_u8(&h);
-	} else {
-		cur_skip(&h, 4);
-		address = cur_be16(&h);
-	}
-	if (address == sizeof(f->src_mac)) {
-		cur_copy(&h, &f->src_mac, sizeof(f->src_mac));
-		cur_skip(&h, 2);
-	} else {
-		cur_skip(&h, 8);
-	}
-	if (!v2)
-		type = cur_be16(&h);
-	r->type = f->ethertype = read_tags(r, type, true);
-	f->l3_at = reader_at(r);
-	return STEP_ETHERTYPE;
-}
-
-/* AF_INET is 2 everywhere; AF_INET6 differs by system: 10, 24, 28, 30. */
-static enum step read_family(struct reader *r, enum frame_link link)
-{
-	struct cur look = r->c;
-	uint32_t family = cur_be32(&r->c);
-
-	if (link == FRAME_LINK_NULL && family > 0xffff)
-		family = cur_le32(&look);
-	r->f->l3_at = reader_at(r);
-	if (cur_ok(&r->c) && family == 2)
-		return STEP_IP4;
-	if (cur_ok(&r->c) && (family == 10 || family == 24 || family == 28 || family == 30))
-		return STEP_IP6;
-	reader_anomaly(r, cur_ok(&r->c) ? FRAME_ANOMALY_LINK_FAMILY : FRAME_ANOMALY_LINK_SHORT);
-	return STEP_NONE;
-}
-
-static enum step read_raw(struct reader *r)
-{
-	enum step step = reader_by_nibble(r);
-
-	if (step == STEP_NONE)
-		reader_anomaly(
-			r, cur_left(&r->c) ? FRAME_ANOMALY_LINK_FAMILY : FRAME_ANOMALY_LINK_SHORT);
-	return step;
-}
-
-static enum step read_link(struct reader *r, enum frame_link link)
-{
-	enum step step;
-
-	switch (link) {
-	case FRAME_LINK_ETHERNET:
-		return read_ethernet(r);
-	case FRAME_LINK_COOKED:
-		return read_cooked(r, false);
-	case FRAME_LINK_COOKED2:
-		return read_cooked(r, true);
-	case FRAME_LINK_RAW_IP:
-		step = read_raw(r);
-		break;
-	default:
-		step = read_family(r, link);
-		break;
-	}
-	r->f->ethertype = step == STEP_IP4 ? ETHERTYPE_IP4 : step == STEP_IP6 ? ETHERTYPE_IP6 : 0;
-	return step;
 }
 
 void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct frame *ret_frame)
@@ -331,7 +246,7 @@ void frame_parse(const uint8_t *data, uint32_t len, enum frame_link link, struct
 	memset(ret_frame, 0, offsetof(struct frame, packet));
 	ret_frame->data = data;
 	ret_frame->len = ret_frame->wire_len = len;
-	read_packets(&r, read_link(&r, link));
+	read_packets(&r, link == FRAME_LINK_ETHERNET ? read_ethernet(&r) : reader_link(&r, link));
 	ret_frame->opaque_tunnel = r.tunnel != TUNNEL_NONE;
 }
 

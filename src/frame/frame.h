@@ -37,6 +37,9 @@ enum frame_link {
 	FRAME_LINK_COOKED2, /* Linux cooked v2 */
 	FRAME_LINK_NULL,    /* BSD loopback: family in the capturing host's byte order */
 	FRAME_LINK_LOOP,    /* OpenBSD loopback: family in network order */
+	FRAME_LINK_HDLC,    /* PPP with or without its HDLC address, and Cisco's */
+	FRAME_LINK_WIFI,    /* 802.11 */
+	FRAME_LINK_RADIOTAP /* 802.11 behind a radiotap header */
 };
 
 /* One IP packet with its transport header. Offsets are from the start of the frame. */

@@ -49,7 +49,15 @@ static inline void reader_done(struct reader *r)
 	r->p->payload_at = reader_at(r);
 }
 
+enum { ETHERTYPE_IP4 = 0x0800, ETHERTYPE_IP6 = 0x86dd };
+
+/* VLAN tags from `type` on; the type behind them. Those of the outer frame are kept, those inside a tunnel are
+ * skipped. */
+uint16_t reader_tags(struct reader *r, uint16_t type, bool outer);
 enum step reader_by_nibble(const struct reader *r); /* IP, told by its version, or STEP_NONE */
+
+/* The link header of a capture other than Ethernet. */
+enum step reader_link(struct reader *r, enum frame_link link);
 
 /* Each reads what its name says into r->p and returns what follows. */
 enum step reader_ip4(struct reader *r);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	frame_parse(data + 1, (uint32_t)size - 1, data[0] % (FRAME_LINK_LOOP + 1), &f);
+	frame_parse(data + 1, (uint32_t)size - 1, data[0] % (FRAME_LINK_RADIOTAP + 1), &f);
 	if (f.n_packets > FRAME_DEPTH_MAX || f.n_tags > FRAME_TAGS_MAX || f.l3_at > f.len)
 		abort();
 	for (unsigned i = 0; i < f.n_packets; i++)

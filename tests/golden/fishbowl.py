@@ -34,10 +34,11 @@ def records(*args):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def replay_packets(tmp_path, packets, *args):
-    """The records of these IP packets, ten milliseconds apart, with the rules that come with Fishbowl."""
+def replay_packets(tmp_path, packets, *args, link="raw"):
+    """The records of these packets (of IP, if link does not say otherwise), ten milliseconds apart, with the rules that come with
+    Fishbowl."""
     capture = tmp_path / "capture.pcap"
-    capture.write_bytes(pcap("raw", [(10**18 + n * 10**7, packet) for n, packet in enumerate(packets)]))
+    capture.write_bytes(pcap(link, [(10**18 + n * 10**7, packet) for n, packet in enumerate(packets)]))
     return records("--rules", RULES, *args, capture)
 
 

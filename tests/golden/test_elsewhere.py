@@ -53,6 +53,17 @@ def test_super_frames_have_no_length(tmp_path):
     assert urls(tmp_path, packets) == ['/what']
 
 
+WIFI = bytes.fromhex('0802 0000 020000000001 020000000002 020000000003 1000 aaaa03000000 0800')
+
+
+@pytest.mark.parametrize('link, header', [(9, '21'), (50, 'ff030021'), (50, '0f000800'), (104, '0f000800'), (105, WIFI.hex()),
+                                          (127, '00000a00000000000101' + WIFI.hex())])
+def test_links(tmp_path, link, header):
+    packets = [bytes.fromhex(header) + packet for packet in conversation()]
+    [http] = bodies(replay_packets(tmp_path, packets, link=link), 'http')
+    assert http['url'] == '/what' and http['status'] == 200
+
+
 def test_wrong_ones_between_right_ones(tmp_path):
     """What his peer does not take cannot hide what it takes, from who asks for right ones."""
     packets = conversation()

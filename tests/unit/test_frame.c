@@ -498,7 +498,7 @@ static void test_prefixes_and_mutations(void **state)
 	put_inner();
 	whole = b;
 	for (uint32_t len = 0; len <= whole.len; len++)
-		for (enum frame_link link = 0; link <= FRAME_LINK_LOOP; link++) {
+		for (enum frame_link link = 0; link <= FRAME_LINK_RADIOTAP; link++) {
 			parse_len(len, link);
 			check_bounds(len);
 		}
@@ -507,7 +507,7 @@ static void test_prefixes_and_mutations(void **state)
 		if (i % 8 == 0)
 			b = whole;
 		b.at[(seed >> 33) % whole.len] = (uint8_t)(seed >> 25);
-		frame_parse(b.at, whole.len, (enum frame_link)(i % 6), &f);
+		frame_parse(b.at, whole.len, (enum frame_link)(i % (FRAME_LINK_RADIOTAP + 1)), &f);
 		check_bounds(whole.len);
 	}
 }
@@ -541,6 +541,88 @@ static void test_links(void **state)
 	assert_int_equal(f.src_mac.byte[5], 9);
 }
 
+static void expect_inner(const void *head, unsigned len, enum frame_link link)
+{
+	b.len = 0;
+	put(&b, head, len);
+	put_inner();
+	parse_len(b.len, link);
+	expect_packet(0, 4, 17, 5, 6);
+	assert_int_equal(f.l3_at, len);
+	assert_int_equal(f.anomalies, 0);
+	parse_len(len - 1, link);
+	assert_int_equal(f.n_packets, 0);
+}
+
+static void test_hdlc(void **state)
+{
+	(void)state;
+	expect_inner("\xff\3\0\x21", 4, FRAME_LINK_HDLC);
+	expect_inner("\xff\3\x21", 3, FRAME_LINK_HDLC);
+	expect_inner("\0\x21", 2, FRAME_LINK_HDLC);
+	expect_inner("\x21", 1, FRAME_LINK_HDLC);
+	expect_inner("\x0f\0\x08\0", 4, FRAME_LINK_HDLC);
+	b.len = 0;
+	put(&b, "\xff\3\xc0\x21\1\1\0\4", 8); /* LCP */
+	parse_len(b.len, FRAME_LINK_HDLC);
+	assert_int_equal(f.n_packets, 0);
+	assert_int_equal(f.anomalies, 0);
+}
+
+#define WIFI_HEAD "\0\0\2\0\0\0\0\1\2\0\0\0\0\2\2\0\0\0\0\3\x10\0"
+#define SNAP      "\xaa\xaa\3\0\0\0\x08\0"
+
+static void expect_macs(unsigned dst, unsigned src)
+{
+	assert_int_equal(f.dst_mac.byte[5], dst);
+	assert_int_equal(f.src_mac.byte[5], src);
+}
+
+static void expect_nothing(const void *bytes, unsigned len)
+{
+	b.len = 0;
+	put(&b, bytes, len);
+	put_inner();
+	parse_len(b.len, FRAME_LINK_WIFI);
+	assert_int_equal(f.n_packets, 0);
+	assert_int_equal(f.anomalies, 0);
+}
+
+static void test_wifi(void **state)
+{
+	(void)state;
+	expect_inner("\x08\0" WIFI_HEAD SNAP, 32, FRAME_LINK_WIFI);
+	expect_inner("\x08\1" WIFI_HEAD SNAP, 32, FRAME_LINK_WIFI); /* to the access point */
+	expect_inner("\x08\2" WIFI_HEAD SNAP, 32, FRAME_LINK_WIFI);
+	expect_inner("\x08\3" WIFI_HEAD "\2\0\0\0\0\4" SNAP, 38, FRAME_LINK_WIFI);
+	expect_inner("\x88\2" WIFI_HEAD "\0\0" SNAP, 34, FRAME_LINK_WIFI);
+	expect_inner("\x88\x82" WIFI_HEAD "\0\0\0\0\0\0" SNAP, 38, FRAME_LINK_WIFI);
+	expect_inner("\0\0\x0a\0\0\0\0\0\1\1\x08\2" WIFI_HEAD SNAP, 42, FRAME_LINK_RADIOTAP);
+	expect_nothing("\x08\x42" WIFI_HEAD SNAP, 32);        /* encrypted */
+	expect_nothing("\x48\2" WIFI_HEAD SNAP, 32);          /* no data */
+	expect_nothing("\x80\0" WIFI_HEAD SNAP, 32);          /* a beacon */
+	expect_nothing("\x88\2" WIFI_HEAD "\x80\0" SNAP, 34); /* some in one */
+}
+
+static void test_wifi_addresses(void **state)
+{
+	static const struct {
+		const char *head;
+		unsigned dst, src;
+	} row[] = { { "\x08\0" WIFI_HEAD "\2\0\0\0\0\4", 1, 2 },
+		{ "\x08\1" WIFI_HEAD "\2\0\0\0\0\4", 3, 2 },
+		{ "\x08\2" WIFI_HEAD "\2\0\0\0\0\4", 1, 3 },
+		{ "\x08\3" WIFI_HEAD "\2\0\0\0\0\4", 3, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		b.len = 0;
+		put(&b, row[i].head, 30);
+		parse_len(b.len, FRAME_LINK_WIFI);
+		expect_macs(row[i].dst, row[i].src);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +641,9 @@ int main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_prefixes_and_mutations),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_hdlc),
+		cmocka_unit_test(test_wifi),
+		cmocka_unit_test(test_wifi_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,7 +314,9 @@ static void test_pcap_forms(void **state)
 	} links[] = { { 1, CAPTURE_LINK_ETHERNET }, { 101, CAPTURE_LINK_RAW_IP },
 		{ 12, CAPTURE_LINK_RAW_IP }, { 113, CAPTURE_LINK_COOKED },
 		{ 276, CAPTURE_LINK_COOKED2 }, { 0, CAPTURE_LINK_NULL }, { 108, CAPTURE_LINK_LOOP },
-		{ 105, CAPTURE_LINK_OTHER } };
+		{ 9, CAPTURE_LINK_HDLC }, { 50, CAPTURE_LINK_HDLC }, { 104, CAPTURE_LINK_HDLC },
+		{ 105, CAPTURE_LINK_WIFI }, { 127, CAPTURE_LINK_RADIOTAP },
+		{ 147, CAPTURE_LINK_OTHER } };
 
 	(void)state;
 	for (size_t i = 0; i < 4 * sizeof(links) / sizeof(links[0]); i++) {

@@ -477,6 +477,15 @@ bool replay_link_of(enum capture_link link, enum frame_link *ret_link)
 	case CAPTURE_LINK_LOOP:
 		*ret_link = FRAME_LINK_LOOP;
 		return true;
+	case CAPTURE_LINK_HDLC:
+		*ret_link = FRAME_LINK_HDLC;
+		return true;
+	case CAPTURE_LINK_WIFI:
+		*ret_link = FRAME_LINK_WIFI;
+		return true;
+	case CAPTURE_LINK_RADIOTAP:
+		*ret_link = FRAME_LINK_RADIOTAP;
+		return true;
 	case CAPTURE_LINK_OTHER:
 		break;
 	}
