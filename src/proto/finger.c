@@ -229,6 +229,8 @@ static enum proto_guess finger_claim(
 		text_until(&answer, '\n');
 	else if (cur_left(&answer) && *answer.at == '[' && cur_left(&answer) <= FINGER_LINE_MAX)
 		return unclaimed->ended[1] ? PROTO_IS_NOT : PROTO_MAY_BE;
+	while (cur_left(&answer) && (*answer.at == '\r' || *answer.at == '\n'))
+		cur_skip(&answer, 1); /* BSD's fingerd says an empty line first */
 	return look_at_answer(answer, unclaimed->ended[1]);
 }
 

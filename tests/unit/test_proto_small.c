@@ -171,6 +171,8 @@ static void test_finger_any_port(void **state)
 		S("Login     Name       Tty      Idle  Login Time\r\nbob\r\n") };
 	static const struct kit_part nobody[] = { C("x@h\r\n"),
 		S("[h]\r\nfinger: x: no such user.\r\n") };
+	static const struct kit_part empty_line[] = { C("bob\r\n"), S("\r\n"),
+		S("Login: bob\tName: Bob\r\n") };
 	static const struct kit_part no[][2] = { { C("bob\r\n"),
 							 S("Login: bob\r\nPassword: \r\n") },
 		{ C("bob\r\nal\r\n"), S("No one logged on\r\n") },
@@ -186,6 +188,10 @@ static void test_finger_any_port(void **state)
 		FINGER("\"query\":\"\",\"long\":false,\"user\":\"\",\"answer\":\"Login     Name    "
 		       "   "
 		       "Tty      Idle  Login Time\\r\\nbob\\r\\n\",\"answer_bytes\":53"));
+	assert_string_equal(kit_run(&other, PARTS(empty_line), 16, SIZE_MAX),
+		FINGER("\"query\":\"bob\",\"long\":false,\"user\":\"bob\",\"answer\":\"\\r\\nLogin:"
+		       " bob\\tName: "
+		       "Bob\\r\\n\",\"answer_bytes\":24"));
 	kit_check(&other, PARTS(nobody),
 		FINGER("\"query\":\"x@h\",\"long\":false,\"user\":\"x\",\"hosts\":[\"h\"],"
 		       "\"answer\":\"[h]\\r\\nfinger: x: no such "
