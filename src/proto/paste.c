@@ -224,6 +224,7 @@ struct run {
 	const struct cur *input; /* what was typed into it; NULL: it was not asked yet */
 	struct out *said;        /* by the command at hand */
 	struct cur data;         /* by the one before */
+	struct cur group;        /* by those in the parentheses before it */
 	bool piped;              /* there is one before */
 	bool decoded;
 };
@@ -648,8 +649,10 @@ static enum stage_result run_stage(struct run *r, const struct stage *s)
 	unsigned n = first_word(s);
 	struct cur name = base_name(word_of(s, n));
 
-	if (!s->n)
-		return STAGE_SAYS; /* "> file" */
+	if (!s->n) { /* "> file", or what follows ")" */
+		say(r, r->group);
+		return STAGE_SAYS;
+	}
 	if (text_is(name, "echo"))
 		return run_echo(r, s, n);
 	if (text_is(name, "printf")) {
@@ -759,14 +762,26 @@ static void end_stage(struct run *r, const struct stage *s, enum stage_result re
 		write_whole(r->p, (struct cur){ 0 }, said, cut);
 }
 
-/* The two buffers that take turns. */
+enum { GROUP = 2, ROOMS };
+
+/* The two buffers that take turns, and that of what is said in parentheses. */
 struct room {
-	char *at[2];
+	char *at[ROOMS];
 	size_t size;
+	struct out group;
+	bool open;
 };
 
+/* The operator behind a pipeline: ( and ) begin and end a group of them. */
+static void see_group(struct room *room, struct cur behind)
+{
+	if (behind.at[-1] == '(')
+		room->group = out_make(room->at[GROUP], room->at[GROUP] ? room->size : 0);
+	room->open = behind.at[-1] != ')' && (room->open || behind.at[-1] == '(');
+}
+
 /* One pipeline. False: the rest of the line waits for what is typed. */
-static bool run_pipeline(struct paste *p, struct cur *c, struct out *words, const struct room *room,
+static bool run_pipeline(struct paste *p, struct cur *c, struct out *words, struct room *room,
 	const struct cur *input)
 {
 	struct run r = { .p = p, .line = *c, .input = input };
@@ -775,6 +790,8 @@ static bool run_pipeline(struct paste *p, struct cur *c, struct out *words, cons
 	bool known = true;
 	unsigned n = 0;
 
+	if (!room->open && room->group.len && out_ok(&room->group))
+		r.group = cur_make(room->group.at, room->group.len);
 	while (token == PASTE_PIPE) {
 		struct out said = out_make(room->at[n++ % 2], room->size);
 		enum stage_result result = STAGE_UNKNOWN;
@@ -790,9 +807,16 @@ static bool run_pipeline(struct paste *p, struct cur *c, struct out *words, cons
 		}
 		known = result == STAGE_SAYS;
 		end_stage(&r, &s, result, token != PASTE_PIPE);
-		r.data = cur_make(said.at, said.len);
+		if (token == PASTE_NEXT && known && room->open && !s.has_out)
+			out_bytes(&room->group, said.at, said.len);
+		r.data = cur_make(said.at, s.has_out ? 0 : said.len);
+		r.group = (struct cur){ 0 };
 		r.piped = true;
 	}
+	if (!room->open)
+		room->group.len = 0;
+	if (token == PASTE_NEXT)
+		see_group(room, *c);
 	return token == PASTE_NEXT;
 }
 
@@ -811,16 +835,16 @@ static void run_line(struct paste *p, struct cur c, const struct cur *input)
 
 	if (grows && room.size < PASTE_GROWN_MAX)
 		room.size = PASTE_GROWN_MAX;
-	room.at[0] = proto_alloc(p->by.conn, room.size);
-	room.at[1] = proto_alloc(p->by.conn, room.size);
+	for (unsigned i = 0; i < (text_has(c, "(") ? ROOMS : GROUP); i++)
+		room.at[i] = proto_alloc(p->by.conn, room.size);
 	if (words && room.at[0] && room.at[1]) {
 		struct out o = out_make(words, words_size);
 
 		while (cur_left(&c) && run_pipeline(p, &c, &o, &room, input))
 			input = NULL;
 	}
-	proto_free(p->by.conn, room.at[0], room.size);
-	proto_free(p->by.conn, room.at[1], room.size);
+	for (unsigned i = 0; i < ROOMS; i++)
+		proto_free(p->by.conn, room.at[i], room.size);
 	proto_free(p->by.conn, words, words_size);
 	p->depth--;
 }

@@ -311,7 +311,10 @@ static void test_passwd_lines(void **state)
 		  "echo q | passwd --stdin ann\n"
 		  "chpasswd <<< 'c:d'; echo no | passwd -l; echo none | chpasswd\n"
 		  "cat << E | busybox chpasswd -c x\ne:f\r\n\ng:$6$s$h\nE\n"
-		  "chpasswd <<-E\n\ti:j\n\tE\n"),
+		  "chpasswd <<-E\n\ti:j\n\tE\n"
+		  "(echo k; sleep 1; echo -n l; echo m) | passwd nel; w | passwd nel; (echo x) > y "
+		  "| passwd nel\n"
+		  "echo x; (echo n) ; passwd nel\n"),
 		C("useradd -o -u 0 -g 0 -p '$1$s$h' -s /bin/sh ada\n"
 		  "useradd --shell /bin/sh eve --password=k -m\n"
 		  "usermod -pl eva && usermod -p\n"
@@ -341,6 +344,7 @@ static void test_passwd_lines(void **state)
 		"set chpasswd e f - unknown\n"
 		"set chpasswd g - $6$s$h unknown\n"
 		"set chpasswd i j - unknown\n"
+		"set passwd nel lm - unknown\n"
 		"set useradd ada - $1$s$h unknown\n"
 		"set useradd eve k - unknown\n"
 		"set usermod eva l - unknown\n"
