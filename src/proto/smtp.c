@@ -46,6 +46,7 @@ struct smtp {
 	uint64_t chunk; /* bytes of a BDAT still to come */
 	bool chunk_last;
 	bool in_message, message_done, welcomed, has_mail, partial;
+	bool gives_up; /* the next envelope is another one: this one was given up, if the server agrees */
 	bool over; /* TLS begins */
 	char helo[256];
 	uint32_t helo_len;
@@ -202,8 +203,9 @@ static void take_mail(struct smtp *s, struct cur c)
 {
 	struct cur from = address(c);
 
-	if (s->message_done)
+	if (s->message_done || (s->gives_up && s->has_mail))
 		finish(s, 0);
+	s->gives_up = false;
 	if (!need_tx(s))
 		return;
 	if (s->has_mail)
@@ -273,6 +275,10 @@ static void take_command(struct smtp *s, struct cur line)
 	case C_HELO:
 	case C_EHLO:
 		take_helo(s, rest);
+		s->gives_up = true;
+		break;
+	case C_RSET:
+		s->gives_up = true;
 		break;
 	case C_MAIL:
 		take_mail(s, rest);
@@ -371,10 +377,10 @@ static size_t take_client(struct smtp *s, const uint8_t *bytes, size_t len, bool
 	return used;
 }
 
-/* The answer may come late: a message that has begun is not what was given up. */
+/* The answer may come late: an envelope or a message that has begun is not what was given up. */
 static void reset(struct smtp *s)
 {
-	if (s->tx && s->has_mail && !s->in_message)
+	if (s->gives_up && s->tx && s->has_mail && !s->in_message)
 		finish(s, 1);
 }
 
@@ -396,6 +402,7 @@ static void take_answer(struct smtp *s, enum command command, unsigned code)
 	case C_RSET:
 		if (fine)
 			reset(s);
+		s->gives_up = false;
 		break;
 	case C_END:
 	case C_BDAT:

@@ -192,6 +192,24 @@ static void test_late_answer(void **state)
 		"[\"c@d\"]}\n");
 }
 
+/* An envelope that is sent ahead of the answer to what gave up the one before. */
+static void test_envelope_ahead(void **state)
+{
+	static const struct kit_part parts[] = { S("220 mx ESMTP\r\n"),
+		C("EHLO me\r\nMAIL FROM:<a>\r\nRCPT TO:<no>\r\n"),
+		S("250 hello\r\n250 ok\r\n550 no\r\n"),
+		C("RSET\r\nMAIL FROM:<b>\r\nRCPT TO:<yes>\r\nDATA\r\n"),
+		S("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"), C("Subject: b\r\n\r\nx\r\n.\r\n"),
+		S("250 queued\r\n") };
+
+	(void)state;
+	kit_check(&tcp, PARTS(parts),
+		"smtp \"smtp\":{\"helo\":\"me\",\"mail_from\":\"<a>\",\"rcpt_to\":[\"<no>\"]}\n"
+		"file b.eml 17\n"
+		"smtp \"smtp\":{\"helo\":\"me\",\"mail_from\":\"<b>\",\"rcpt_to\":[\"<yes>\"]},"
+		"\"email\":{\"status\":\"PARSE_DONE\",\"subject\":\"b\"}\n");
+}
+
 static void test_what_is_wrong_is_an_event(void **state)
 {
 	static const struct {
@@ -341,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_large_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_late_answer),
+		cmocka_unit_test(test_envelope_ahead),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_logins),
