@@ -167,7 +167,7 @@ struct proto_attempt *proto_attempt_release(
 #define PROTO_ASKED_TXS_MAX   192
 #define PROTO_ASKED_BYTES_MAX (PROTO_CONN_BYTES_MAX / 4) /* of memory */
 struct proto_asked {
-	struct proto_tx *tx;           /* NULL: it is told by now */
+	struct proto_tx *tx;           /* NULL: it is told by now, or has none of its own */
 	struct proto_attempt *attempt; /* to log in, that it belongs to; or NULL */
 	uint8_t command;               /* what the parser wants to know again */
 	bool args;                     /* the same */

@@ -265,12 +265,13 @@ static uint32_t bytes_since(const struct proto_asked_queue *q)
 void proto_asked_add(struct proto_asked_queue *q, const struct proto_asked *asked)
 {
 	if (q->lost) {
-		proto_tx_done(asked->tx, 1);
+		if (asked->tx)
+			proto_tx_done(asked->tx, 1);
 		return;
 	}
 	proto_attempt_hold(asked->attempt);
 	*asked_at(q, q->n) = *asked;
-	asked_at(q, q->n)->bytes = bytes_since(q);
+	asked_at(q, q->n)->bytes = asked->tx ? bytes_since(q) : 0;
 	q->bytes += asked_at(q, q->n++)->bytes;
 }
 

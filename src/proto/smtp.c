@@ -10,11 +10,10 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define SMTP_LINE_MAX   2048 /* of commands and replies; of the message SMTP_TEXT_MAX */
-#define SMTP_TEXT_MAX   4096 /* a longer line is taken in pieces */
-#define SMTP_QUEUE_MAX  128  /* commands without an answer; those behind them are only counted */
-#define SMTP_LOGINS_MAX 16   /* attempts without an answer; the oldest one stays unknown */
-#define SMTP_LIST_JSON  (12u << 10) /* of the list of recipients */
+#define SMTP_LINE_MAX  2048 /* of commands and replies; of the message SMTP_TEXT_MAX */
+#define SMTP_TEXT_MAX  4096 /* a longer line is taken in pieces */
+#define SMTP_QUEUE_MAX 128  /* commands without an answer; those behind them are only counted */
+#define SMTP_LIST_JSON (12u << 10) /* of the list of recipients */
 
 enum command {
 	C_OTHER,
@@ -28,16 +27,24 @@ enum command {
 	C_RSET,
 	C_STARTTLS,
 	C_QUIT,
-	C_AUTH
+	C_AUTH,
+	C_KNOWN /* nothing else about it matters */
 };
-enum mode { M_COMMAND, M_MAYBE_DATA, M_DATA, M_CHUNK };
+enum mode {
+	M_COMMAND,
+	M_CHUNK,
+	M_MAYBE_TEXT, /* a command that was not seen may have been DATA */
+	M_MAYBE_DATA,
+	M_DATA
+};
 
 static const struct {
 	const char *word;
 	enum command command;
 } words[] = { { "HELO", C_HELO }, { "EHLO", C_EHLO }, { "MAIL", C_MAIL }, { "RCPT", C_RCPT },
 	{ "DATA", C_DATA }, { "BDAT", C_BDAT }, { "RSET", C_RSET }, { "STARTTLS", C_STARTTLS },
-	{ "QUIT", C_QUIT }, { "AUTH", C_AUTH } };
+	{ "QUIT", C_QUIT }, { "AUTH", C_AUTH }, { "NOOP", C_KNOWN }, { "HELP", C_KNOWN },
+	{ "VRFY", C_KNOWN }, { "EXPN", C_KNOWN } };
 
 struct smtp {
 	struct proto_conn *conn;
@@ -45,21 +52,21 @@ struct smtp {
 	enum mode mode;
 	uint64_t chunk; /* bytes of a BDAT still to come */
 	bool chunk_last;
-	bool in_message, message_done, welcomed, has_mail, partial;
+	bool in_message, message_done, welcomed, has_mail;
 	bool gives_up; /* the next envelope is another one: this one was given up, if the server agrees */
 	bool over; /* TLS begins */
 	char helo[256];
 	uint32_t helo_len;
-	uint8_t queue[SMTP_QUEUE_MAX];
-	unsigned first, n;
-	uint64_t beyond; /* commands behind the queue */
+	struct proto_asked_queue queue;
+	struct proto_asked asked[SMTP_QUEUE_MAX]; /* its room; `command` is an enum command */
+	uint64_t beyond;                          /* commands behind the queue */
+	struct text_lines lines;                  /* the client's */
+	uint16_t unasked; /* of the last answer to nobody, behind which nothing has come; 0: none */
+	bool commands_lost; /* of the client, bytes were never seen */
+	bool reply_lost; /* of the server: what comes may be the rest of a line that was not seen */
 	struct sasl sasl;
-	struct proto_login login;
-	bool waits; /* that has no answer yet */
-	bool asked; /* the server has asked for the next line of it */
-	/* Attempts before it, the oldest first: of `n_untold` before those the answers are to come, too. */
-	struct proto_login *ahead; /* SMTP_LOGINS_MAX; NULL: there was none */
-	unsigned n_ahead, n_untold;
+	struct proto_attempt *attempt; /* the last one; NULL: none, or no room */
+	bool asks;                     /* the server has asked for the next line of it */
 	struct mime mime;
 };
 
@@ -96,6 +103,8 @@ static void finish(struct smtp *s, unsigned side)
 {
 	if (!s->tx)
 		return;
+	if (s->in_message) /* of which there is news */
+		proto_tx_done(s->tx, 0);
 	end_message(s, true);
 	s->tx->state.done[!side] = true;
 	proto_tx_done(s->tx, side);
@@ -112,57 +121,49 @@ static bool begin_message(struct smtp *s)
 	return true;
 }
 
-/* False: its answer will not be known from others. */
-static bool put_command(struct smtp *s, enum command command)
+/* Their answers were not seen. */
+static void pass_first(struct smtp *s, unsigned n)
 {
-	if (s->beyond || s->n == SMTP_QUEUE_MAX) {
+	while (n--)
+		proto_attempt_release(s->conn, proto_asked_take(&s->queue).attempt);
+}
+
+/* Who sends the next command when the answer has come has had those to all before it. */
+static void answers_lost(struct smtp *s)
+{
+	pass_first(s, proto_asked_answered(&s->queue));
+}
+
+static void put_command(struct smtp *s, enum command command, struct proto_attempt *attempt)
+{
+	const struct proto_asked asked = { .command = (uint8_t)command, .attempt = attempt };
+
+	if (s->beyond || s->queue.n == SMTP_QUEUE_MAX) {
 		s->beyond++;
-		return false;
+		return;
 	}
-	s->queue[(s->first + s->n++) % SMTP_QUEUE_MAX] = (uint8_t)command;
-	return true;
+	proto_asked_add(&s->queue, &asked);
+	answers_lost(s);
+	proto_asked_heard(&s->queue);
 }
 
-static void drop_ahead(struct smtp *s)
+/* Another attempt: the one before may wait for its answer. */
+static struct proto_attempt *begin_attempt(struct smtp *s, struct cur rest)
 {
-	s->n_ahead--;
-	memmove(s->ahead, s->ahead + 1, s->n_ahead * sizeof(s->ahead[0]));
+	proto_attempt_release(s->conn, s->attempt);
+	s->attempt = proto_attempt_new(s->conn);
+	if (s->attempt)
+		sasl_begin(s->conn, &s->sasl, &s->attempt->login, rest);
+	return s->attempt;
 }
 
-/* Another attempt: the one before waits for its answer. */
-static void take_auth(struct smtp *s, struct cur rest, bool answered)
+static void auth_answered(struct smtp *s, struct proto_attempt *attempt, bool good)
 {
-	if (s->waits && s->n_ahead == SMTP_LOGINS_MAX) {
-		proto_login_end(s->conn, &s->ahead[0], PROTO_LOGIN_UNKNOWN);
-		drop_ahead(s);
-		s->n_untold++;
-	}
-	if (s->waits && !s->ahead)
-		s->ahead = proto_alloc(s->conn, SMTP_LOGINS_MAX * sizeof(s->ahead[0]));
-	if (s->waits && s->ahead) {
-		s->ahead[s->n_ahead++] = s->login;
-		s->login = (struct proto_login){ 0 };
-	}
-	sasl_begin(s->conn, &s->sasl, &s->login, rest);
-	s->waits = answered;
-	if (!answered)
-		proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
-}
-
-static void auth_answered(struct smtp *s, bool good)
-{
-	enum proto_login_result result = good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE;
-
-	s->sasl.expects = s->asked = false;
-	if (s->n_untold) {
-		s->n_untold--;
-	} else if (s->n_ahead) {
-		proto_login_end(s->conn, &s->ahead[0], result);
-		drop_ahead(s);
-	} else {
-		proto_login_end(s->conn, &s->login, result);
-		s->waits = false;
-	}
+	s->sasl.expects = s->asks = false;
+	if (attempt)
+		proto_attempt_end(
+			s->conn, attempt, good ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	proto_attempt_release(s->conn, attempt);
 }
 
 /* FROM:<x> SIZE=7: the address, as it stands. */
@@ -258,19 +259,41 @@ static enum command command_of(struct cur line, struct cur *ret_rest)
 	return C_OTHER;
 }
 
+/* Not a word that begins like one, or the rest of a line. */
+static bool is_command(struct cur line)
+{
+	struct cur word = text_word(&line), rest = word;
+
+	return command_of(word, &rest) != C_OTHER && !cur_left(&rest);
+}
+
+/* A line that the server has not asked for is a command, if it can be one. It may have asked where bytes were not
+ * seen. */
+static bool is_for_auth(const struct smtp *s, enum command command)
+{
+	const struct proto_asked *last =
+		s->queue.n ? proto_asked_at(&s->queue, s->queue.n - 1) : NULL;
+
+	if (s->sasl.expects)
+		return s->asks || command == C_OTHER;
+	return command == C_OTHER && s->sasl.mechanism == SASL_OTHER && s->queue.gap && last &&
+	       last->command == C_AUTH;
+}
+
 static void take_command(struct smtp *s, struct cur line)
 {
 	struct cur rest = line;
 	enum command command = command_of(text_trim(line), &rest);
-	bool answered;
 
-	if (s->sasl.expects && (s->asked || command == C_OTHER)) {
-		s->asked = false;
-		sasl_line(&s->sasl, &s->login, line);
+	if (is_for_auth(s, command)) {
+		s->asks = false;
+		if (s->attempt && !s->attempt->over)
+			sasl_line(&s->sasl, &s->attempt->login, line);
+		proto_asked_heard(&s->queue);
 		return;
 	}
 	s->sasl.expects = false;
-	answered = put_command(s, command);
+	put_command(s, command, command == C_AUTH ? begin_attempt(s, rest) : NULL);
 	switch (command) {
 	case C_HELO:
 	case C_EHLO:
@@ -292,9 +315,6 @@ static void take_command(struct smtp *s, struct cur line)
 	case C_BDAT:
 		take_bdat(s, rest);
 		break;
-	case C_AUTH:
-		take_auth(s, rest, answered);
-		break;
 	default:
 		break;
 	}
@@ -305,16 +325,16 @@ static void take_command(struct smtp *s, struct cur line)
 static void message_end(struct smtp *s)
 {
 	end_message(s, false);
-	put_command(s, C_END);
+	put_command(s, C_END, NULL);
 	s->mode = M_COMMAND;
 }
 
-/* A line of the message: a dot alone ends it, a dot in front of another is not part of it. */
+/* A line of the message: a dot alone ends it, a dot in front of another is not part of it. Where bytes were not seen, one
+ * begins with its dot. */
 static void take_text(struct smtp *s, struct cur c, struct cur raw, bool whole)
 {
-	bool whole_before = !s->partial;
+	bool whole_before = text_lines_take(&s->lines, cur_ahead(c, 0) == '.', whole);
 
-	s->partial = !whole;
 	if (whole && whole_before && cur_left(&c) == 1 && cur_ahead(c, 0) == '.') {
 		message_end(s);
 		return;
@@ -323,6 +343,13 @@ static void take_text(struct smtp *s, struct cur c, struct cur raw, bool whole)
 		cur_skip(&raw, 1);
 	mime_line(&s->mime, raw, whole);
 	proto_tx_news(s->tx, 0);
+}
+
+static void chunk_end(struct smtp *s)
+{
+	s->mode = M_COMMAND;
+	if (s->chunk_last)
+		end_message(s, false);
 }
 
 /* Bytes of a BDAT chunk are lines of the message, too; it may end within one. */
@@ -342,11 +369,8 @@ static size_t take_chunk(struct smtp *s, const uint8_t *bytes, size_t len, bool 
 		proto_tx_news(s->tx, 0);
 	}
 	s->chunk -= used;
-	if (s->chunk == 0) {
-		s->mode = M_COMMAND;
-		if (s->chunk_last)
-			end_message(s, false);
-	}
+	if (s->chunk == 0)
+		chunk_end(s);
 	return used;
 }
 
@@ -360,20 +384,24 @@ static size_t take_client(struct smtp *s, const uint8_t *bytes, size_t len, bool
 		s->mode = M_DATA; /* not refused so far: it goes ahead */
 	if (s->mode == M_CHUNK && begin_message(s))
 		return take_chunk(s, bytes, len, end);
-	used = text_line(
-		bytes, len, s->mode == M_DATA ? SMTP_TEXT_MAX : SMTP_LINE_MAX, end, &line, &whole);
+	used = text_line(bytes, len, s->mode == M_COMMAND ? SMTP_LINE_MAX : SMTP_TEXT_MAX, end,
+		&line, &whole);
 	if (!used)
 		return 0;
+	s->unasked = 0;
+	if (s->mode == M_MAYBE_TEXT)
+		s->mode = is_command(line) ? M_COMMAND : M_DATA;
 	if (s->mode == M_DATA) {
 		if (begin_message(s))
 			take_text(s, line, cur_make(bytes, used), whole);
 		return used;
 	}
-	if (!whole && !s->partial && !end)
+	if (!text_lines_take(&s->lines, is_command(line), whole))
+		return used;
+	if (!whole && !end)
 		event(s, 0, "smtp.max_command_line_len_exceeded");
-	if (!s->partial)
-		take_command(s, line);
-	s->partial = !whole;
+	take_command(s, line);
+	s->queue.pipelines |= used < len && s->mode == M_COMMAND && !s->commands_lost;
 	return used;
 }
 
@@ -409,9 +437,6 @@ static void take_answer(struct smtp *s, enum command command, unsigned code)
 		if (s->message_done)
 			finish(s, 1);
 		break;
-	case C_AUTH:
-		auth_answered(s, code / 100 == 2);
-		break;
 	case C_STARTTLS:
 		s->over = code == 220;
 		if (s->over)
@@ -440,9 +465,70 @@ static bool read_code(struct cur c, unsigned *ret_code, bool *ret_last)
 	return true;
 }
 
+/* Whether a command can have that answer. Lines that belong to AUTH are taken for others if that one was not seen. */
+static bool is_about(enum command command, unsigned code)
+{
+	switch (code) {
+	case 220:
+		return command == C_STARTTLS;
+	case 221:
+		return command == C_QUIT;
+	case 235:
+	case 334:
+	case 535:
+		return command == C_AUTH || command == C_OTHER;
+	case 354:
+		return command == C_DATA;
+	default:
+		return code >= 400 || (command != C_AUTH && command != C_DATA &&
+					      command != C_STARTTLS && command != C_QUIT);
+	}
+}
+
+static bool is_lossy(const struct smtp *s)
+{
+	return s->commands_lost || s->queue.gap;
+}
+
+/* Whether it answers the oldest command. Where bytes were not seen, it is the oldest one that it can be about. */
+static bool is_answer(struct smtp *s, unsigned code)
+{
+	unsigned n = 0;
+
+	while (is_lossy(s) && n < s->queue.n &&
+		!is_about(proto_asked_at(&s->queue, n)->command, code))
+		n++;
+	if (n == s->queue.n)
+		return false;
+	pass_first(s, n);
+	return true;
+}
+
+/* Of a command that was not seen: DATA, or of the message there was the end. */
+static void lost_command_answered(struct smtp *s)
+{
+	if (s->mode == M_DATA) {
+		s->mode = M_COMMAND;
+		finish(s, 1);
+	}
+	if (s->unasked == 354 && s->mode == M_COMMAND)
+		s->mode = M_MAYBE_TEXT;
+}
+
+static void answers_nobody(struct smtp *s, unsigned code)
+{
+	s->unasked = (uint16_t)code;
+	if (is_lossy(s))
+		lost_command_answered(s);
+	if (s->queue.n == 0 && s->beyond)
+		s->beyond--;
+	else if (code != 421 && !is_lossy(s))
+		event(s, 1, "smtp.unable_to_match_reply_with_request");
+}
+
 static void take_reply(struct smtp *s, struct cur line)
 {
-	enum command command;
+	struct proto_asked asked;
 	unsigned code;
 	bool last;
 
@@ -454,42 +540,53 @@ static void take_reply(struct smtp *s, struct cur line)
 		proto_tx_news(s->tx, 1);
 	if (!last)
 		return;
-	if (!s->welcomed && s->n == 0 && (code == 220 || code == 554)) {
+	if (!s->welcomed && s->queue.n == 0 && (code == 220 || code == 554)) {
 		s->welcomed = true;
 		return;
 	}
-	if (s->n == 0 && s->beyond) {
-		s->beyond--;
+	if (!is_answer(s, code)) {
+		answers_nobody(s, code);
 		return;
 	}
-	if (s->n == 0) {
-		if (code != 421)
-			event(s, 1, "smtp.unable_to_match_reply_with_request");
-		return;
-	}
-	command = (enum command)s->queue[s->first];
-	if (command == C_AUTH && code == 334) {
-		s->sasl.expects = s->asked = true;
+	if (proto_asked_at(&s->queue, 0)->command == C_AUTH && code == 334) {
+		s->sasl.expects = s->asks = true;
 		cur_skip(&line, 3);
 		sasl_asked(&s->sasl, line);
 		return;
 	}
-	s->first = (s->first + 1) % SMTP_QUEUE_MAX;
-	s->n--;
-	take_answer(s, command, code);
+	asked = proto_asked_take(&s->queue);
+	if (asked.command == C_AUTH)
+		auth_answered(s, asked.attempt, code / 100 == 2);
+	else
+		take_answer(s, asked.command, code);
+}
+
+static bool is_reply(struct cur line)
+{
+	unsigned code;
+	bool last;
+
+	return read_code(line, &code, &last) && code >= 200 && code < 600 &&
+	       (cur_left(&line) == 3 || cur_ahead(line, 3) == ' ' || !last);
 }
 
 static size_t take_server(struct smtp *s, const uint8_t *bytes, size_t len, bool end)
 {
 	struct cur line = { 0 };
-	bool whole = false;
+	bool whole = false, rest;
 	size_t used;
 
 	used = text_line(bytes, len, SMTP_LINE_MAX, end, &line, &whole);
-	if (used && !whole && !end)
+	if (!used)
+		return 0;
+	rest = s->reply_lost && !is_reply(line);
+	s->reply_lost = false;
+	if (rest)
+		return used;
+	if (!whole && !end)
 		event(s, 1, "smtp.max_reply_line_len_exceeded");
-	if (used)
-		take_reply(s, line);
+	proto_asked_heard(&s->queue);
+	take_reply(s, line);
 	return used;
 }
 
@@ -513,30 +610,48 @@ static size_t smtp_feed(struct proto_conn *conn, void *state, unsigned side, con
 	return len - cur_left(&c);
 }
 
-/* Files of a message of which bytes were not seen are cut; commands are found again at the next
- * line. */
+/* Files of a message of which bytes were not seen are cut. What was in a chunk has cost no command. */
+static void client_gap(struct smtp *s, uint64_t len)
+{
+	uint64_t here = s->mode != M_CHUNK ? 0 : len < s->chunk ? len : s->chunk;
+
+	s->commands_lost = true;
+	if (s->mode >= M_MAYBE_TEXT)
+		s->mode = M_DATA;
+	if ((s->in_message || s->mode != M_COMMAND) && begin_message(s))
+		mime_gap(&s->mime);
+	s->chunk -= here;
+	if (s->mode == M_CHUNK && !s->chunk)
+		chunk_end(s);
+	if (here < len)
+		text_lines_gap(&s->lines);
+	if (s->unasked)
+		lost_command_answered(s);
+}
+
 static void smtp_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct smtp *s = state;
 
 	(void)conn;
-	if (side == 0 && s->in_message)
-		mime_gap(&s->mime);
-	if (side == 0 && s->mode == M_CHUNK) {
-		s->chunk -= len < s->chunk ? len : s->chunk;
-		if (!s->chunk)
-			s->mode = M_COMMAND;
+	if (side == 0) {
+		client_gap(s, len);
+		return;
 	}
-	if (side == 0)
-		s->partial = true;
+	s->reply_lost = true;
+	proto_asked_gap(&s->queue);
+	answers_lost(s);
 }
 
 static void *smtp_open(struct proto_conn *conn)
 {
 	struct smtp *s = proto_alloc(conn, sizeof(*s));
 
-	if (s)
-		s->conn = conn;
+	if (!s)
+		return NULL;
+	s->conn = conn;
+	s->queue =
+		(struct proto_asked_queue){ .conn = conn, .at = s->asked, .max = SMTP_QUEUE_MAX };
 	return s;
 }
 
@@ -544,10 +659,8 @@ static void smtp_close(void *state)
 {
 	struct smtp *s = state;
 
-	for (unsigned i = 0; i < s->n_ahead; i++)
-		proto_login_end(s->conn, &s->ahead[i], PROTO_LOGIN_UNKNOWN);
-	proto_login_end(s->conn, &s->login, PROTO_LOGIN_UNKNOWN);
-	proto_free(s->conn, s->ahead, SMTP_LOGINS_MAX * sizeof(s->ahead[0]));
+	proto_asked_lose(&s->queue);
+	proto_attempt_release(s->conn, s->attempt);
 	proto_free(s->conn, s, sizeof(*s));
 }
 

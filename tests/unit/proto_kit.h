@@ -29,10 +29,14 @@ struct kit_part {
 	{                                 \
 		1, text, sizeof(text) - 1 \
 	}
-/* Bytes of the server that were never seen. */
+/* Bytes of the server, of the client that were never seen. */
 #define LOST               \
 	{                  \
 		1, NULL, 0 \
+	}
+#define LOST_C             \
+	{                  \
+		0, NULL, 0 \
 	}
 #define PARTS(parts) parts, sizeof(parts) / sizeof((parts)[0])
 

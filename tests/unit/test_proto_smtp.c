@@ -349,6 +349,169 @@ static void test_command_behind_auth(void **state)
 	}
 }
 
+#define GREETING      S("220 mx ESMTP\r\n"), C("EHLO me\r\n"), S("250 hello\r\n")
+#define TEXT(subject) "Subject: " subject "\r\n\r\nx\r\n.\r\n"
+#define MAIL(letter)                                                                              \
+	C("MAIL FROM:<" letter ">\r\n"), S("250 ok\r\n"), C("RCPT TO:<no>\r\n"), S("550 no\r\n"), \
+		C("RCPT TO:<yes>\r\n"), S("250 ok\r\n"), C("DATA\r\n"), S("354 go\r\n"),          \
+		C(TEXT(letter)), S("250 queued\r\n")
+#define GROUPED_MAIL(letter)                                                                       \
+	C("MAIL FROM:<" letter ">\r\nRCPT TO:<no>\r\nRCPT TO:<yes>\r\nDATA\r\n"), S("250 ok\r\n"), \
+		S("550 no\r\n"), S("250 ok\r\n"), S("354 go\r\n"), C(TEXT(letter)),                \
+		S("250 queued\r\n")
+#define REFUSED_LOGIN                                                                             \
+	C("AUTH LOGIN\r\n"), S("334 VXNlcm5hbWU6\r\n"), C("dQ==\r\n"), S("334 UGFzc3dvcmQ6\r\n"), \
+		C("cA==\r\n"), S("535 no\r\n")
+#define GOOD_LOGIN C(AUTH("cQ==")), S("235 in\r\n")
+#define LOST_MAX   64
+
+/* The n-th of the parts is never seen, which is told at once, or only behind what follows it. */
+static const char *without(const struct kit_part *parts, size_t n_parts, size_t n, bool late)
+{
+	static char sorted[KIT_TEXT];
+	struct kit_part seen[LOST_MAX];
+
+	assert_true(n_parts <= LOST_MAX);
+	memcpy(seen, parts, n_parts * sizeof(parts[0]));
+	if (late) {
+		seen[n] = seen[n + 1];
+		n++;
+	}
+	seen[n] = (struct kit_part){ parts[n - late].side, NULL, 0 };
+	kit_sort(kit_run_lossy(&tcp, seen, n_parts), sorted, sizeof(sorted));
+	return sorted;
+}
+
+/* What is told without any loss, but for the result of a login whose answer is lost. */
+static const char *but_for(const struct kit_part *lost, const char *told)
+{
+	static char text[KIT_TEXT];
+	const char *result = memcmp(lost->bytes, "535", 3) == 0   ? "failure\n"
+			     : memcmp(lost->bytes, "235", 3) == 0 ? "success\n"
+								  : NULL;
+	const char *at = result ? strstr(told, result) : NULL;
+	struct out o = out_make(text, sizeof(text));
+
+	if (!at)
+		return told;
+	out_bytes(&o, told, (size_t)(at - told));
+	out_str(&o, "unknown\n");
+	out_str(&o, at + strlen(result));
+	return text;
+}
+
+static void check_each_lost_reply(const struct kit_part *parts, size_t n)
+{
+	static char told[KIT_TEXT];
+
+	kit_sort(kit_run_lossy(&tcp, parts, n), told, sizeof(told));
+	assert_null(strstr(told, "!smtp"));
+	for (size_t i = 0; i + 1 < n; i++)
+		for (int late = 0; parts[i].side == 1 && late <= !parts[i + 1].side; late++)
+			assert_string_equal(without(parts, n, i, late), but_for(&parts[i], told));
+}
+
+/* Whichever reply is never seen, it costs no other one: who does not send ahead has had it, of the others a reply tells
+ * what it can be about. */
+static void test_lost_replies(void **state)
+{
+	static const struct kit_part one_by_one[] = { GREETING, REFUSED_LOGIN, GOOD_LOGIN,
+		MAIL("a"), C("RSET\r\n"), S("250 ok\r\n"), MAIL("b"), C("QUIT\r\n"),
+		S("221 bye\r\n") };
+	static const struct kit_part groups[] = { GREETING, GROUPED_MAIL("a"), REFUSED_LOGIN,
+		GROUPED_MAIL("b"), GOOD_LOGIN, GROUPED_MAIL("c"), C("QUIT\r\n"), S("221 bye\r\n") };
+
+	(void)state;
+	check_each_lost_reply(PARTS(one_by_one));
+	check_each_lost_reply(PARTS(groups));
+}
+
+/* Of a login of several rounds, a question; whether DATA was refused; the last line of a reply, and the rest of one. */
+static void test_lost_in_between(void **state)
+{
+	static const struct kit_part rounds[] = { GREETING, C("AUTH NTLM\r\n"), S("334 \r\n"),
+		C("TlRMTVNTUAAB\r\n"), LOST, C("TlRMTVNTUAAD\r\n"), S("535 no\r\n"), GOOD_LOGIN };
+	static const struct kit_part refused[] = { GREETING, C("MAIL FROM:<a>\r\n"),
+		S("250 ok\r\n"), C("DATA\r\n"), LOST, C("RSET\r\n"), S("250 ok\r\n"), MAIL("b") };
+	static const struct kit_part last_line[] = { S("220 mx ESMTP\r\n"), C("EHLO me\r\n"),
+		S("250-hello\r\n"), LOST, S("AUTH\r\n"), C(AUTH("cA==")), S("535 no\r\n"),
+		GOOD_LOGIN };
+
+	(void)state;
+	assert_string_equal(kit_lines(kit_run_lossy(&tcp, PARTS(rounds)), "login "),
+		"login plain u q - success\n");
+	kit_run_lossy(&tcp, PARTS(refused));
+	assert_non_null(
+		strstr(kit_text, "\"mail_from\":\"<b>\",\"rcpt_to\":[\"<no>\",\"<yes>\"]},"
+				 "\"email\":{\"status\":\"PARSE_DONE\",\"subject\":\"b\"}"));
+	kit_run_lossy(&tcp, PARTS(last_line));
+	assert_null(strstr(kit_text, "!smtp"));
+	assert_string_equal(kit_lines(kit_text, "login "),
+		"login plain u p - failure\nlogin plain u q - success\n");
+}
+
+/* Whatever of the client is never seen, its answer is not taken for that to another command. */
+static void test_lost_commands(void **state)
+{
+	static const struct kit_part parts[] = { GREETING, REFUSED_LOGIN, MAIL("a"), GOOD_LOGIN,
+		MAIL("b"), C("QUIT\r\n"), S("221 bye\r\n") };
+	static const struct kit_part group[] = { GREETING, C("MAIL FROM:<a>\r\n"), LOST_C,
+		C("RCPT TO:<yes>\r\nDATA\r\n"), S("250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n"),
+		C(TEXT("b")), S("250 queued\r\n") };
+	const char *second = "{\"status\":\"PARSE_DONE\",\"subject\":\"b\"}\n";
+
+	(void)state;
+	for (size_t i = 0; parts[i].side || strncmp(parts[i].bytes, "AUTH PLAIN", 10) != 0; i++)
+		for (int late = 0; parts[i].side == 0 && late < 2; late++) {
+			const char *told = without(PARTS(parts), i, late);
+
+			assert_true(late || !strstr(told, "!smtp"));
+			assert_non_null(strstr(told, "login plain u q - success\n"));
+			assert_non_null(strstr(told, second));
+			assert_non_null(strstr(told, "\"mail_from\":\"<b>\",\"rcpt_to\":[\"<no>\","
+						     "\"<yes>\"]}"));
+		}
+	kit_run_lossy(&tcp, PARTS(group));
+	assert_non_null(strstr(kit_text, second));
+	assert_null(strstr(kit_text, "!smtp"));
+}
+
+/* Of the message its begin, its middle, its end; a piece of a chunk, and the rest of the last one. */
+static void test_lost_text(void **state)
+{
+#define ASKED C("MAIL FROM:<a>\r\n"), S("250 ok\r\n"), C("DATA\r\n"), S("354 go\r\n")
+	static const struct kit_part begin[] = { GREETING, ASKED, LOST_C, C(".\r\n"),
+		S("250 queued\r\n"), GOOD_LOGIN, MAIL("b") };
+	static const struct kit_part middle[] = { GREETING, ASKED, C("Subject: a\r\n\r\n"), LOST_C,
+		C("x\r\n.\r\n"), S("250 queued\r\n"), GOOD_LOGIN, MAIL("b") };
+	static const struct kit_part stop[] = { GREETING, ASKED, C("Subject: a\r\n\r\n"), LOST_C,
+		S("250 queued\r\n"), GOOD_LOGIN, MAIL("b") };
+	static const struct kit_part late[] = { GREETING, ASKED, C("Subject: a\r\n\r\n"),
+		S("250 queued\r\n"), LOST_C, GOOD_LOGIN, MAIL("b") };
+	static const struct kit_part chunk[] = { GREETING, C("MAIL FROM:<a>\r\nBDAT 30 LAST\r\n"),
+		C("Subject: a\r\n\r\n"), LOST_C, C("abcdef" AUTH("cQ==")),
+		S("250 ok\r\n250 queued\r\n235 in\r\n"), MAIL("b") };
+	static const struct kit_part last[] = { GREETING, C("MAIL FROM:<a>\r\nBDAT 24 LAST\r\n"),
+		C("Subject: a\r\n\r\n"), LOST_C, S("250 ok\r\n250 queued\r\n"), GOOD_LOGIN,
+		MAIL("b") };
+	static const struct {
+		const struct kit_part *parts;
+		size_t n;
+	} lost[] = { { PARTS(begin) }, { PARTS(middle) }, { PARTS(stop) }, { PARTS(late) },
+		{ PARTS(chunk) }, { PARTS(last) } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		kit_run_lossy(&tcp, lost[i].parts, lost[i].n);
+		assert_true(lost[i].parts == late || !strstr(kit_text, "!smtp"));
+		assert_non_null(strstr(kit_text, " cut\n"));
+		assert_non_null(strstr(kit_text, "\"mail_from\":\"<a>\"},\"email\""));
+		assert_non_null(strstr(kit_text, "login plain u q - success\n"));
+		assert_non_null(strstr(
+			kit_text, "file b.eml 17\nsmtp \"smtp\":{\"helo\":\"me\",\"mail_from\":"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +529,10 @@ int main(void)
 		cmocka_unit_test(test_logins_ahead),
 		cmocka_unit_test(test_blanks),
 		cmocka_unit_test(test_command_behind_auth),
+		cmocka_unit_test(test_lost_replies),
+		cmocka_unit_test(test_lost_in_between),
+		cmocka_unit_test(test_lost_commands),
+		cmocka_unit_test(test_lost_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
