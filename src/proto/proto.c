@@ -806,6 +806,7 @@ void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 	} else {
 		conn->parser->gap(conn, conn->state, n, all);
 		pending_drop(conn, side);
+		feed_waiting(conn, n); /* what the other side waits for may never come */
 	}
 	settle(conn);
 }

@@ -589,6 +589,30 @@ static void test_pop3_lost_answers(void **state)
 	assert_non_null(strstr(kit_text, "\"header\":\"bye\""));
 }
 
+/* What AUTH asks for belongs to it, though it was not seen that it asked. */
+static void test_pop3_lost_questions(void **state)
+{
+	static const struct kit_part plain[] = { S("+OK hi\r\n"), C("AUTH PLAIN\r\n"),
+		C("AHUAcA==\r\n"), LOST, S("+OK in\r\n"), C("STAT\r\n"), S("+OK 7\r\n") };
+	static const struct kit_part first[] = { S("+OK hi\r\n"), C("AUTH LOGIN\r\n"),
+		C("dQ==\r\n"), LOST, S("+ UGFzc3dvcmQ6\r\n"), C("cA==\r\n"), S("-ERR no\r\n"),
+		C("STAT\r\n"), S("+OK 7\r\n") };
+	static const struct kit_part second[] = { S("+OK hi\r\n"), C("AUTH LOGIN\r\n"),
+		S("+ VXNlcm5hbWU6\r\n"), C("dQ==\r\n"), C("cA==\r\n"), LOST, S("-ERR no\r\n"),
+		C("STAT\r\n"), S("+OK 7\r\n") };
+
+	(void)state;
+	kit_run_lossy(&pop3, PARTS(plain));
+	assert_non_null(strstr(kit_text, "login plain u p - success\n"));
+	assert_non_null(strstr(kit_text, "\"STAT\",\"args\":[]},\"response\":{\"success\":true,"));
+	kit_run_lossy(&pop3, PARTS(first));
+	assert_non_null(strstr(kit_text, "login login u p - failure\n"));
+	assert_non_null(strstr(kit_text, "\"STAT\",\"args\":[]},\"response\":{\"success\":true,"));
+	kit_run_lossy(&pop3, PARTS(second));
+	assert_non_null(strstr(kit_text, "login login u p - failure\n"));
+	assert_non_null(strstr(kit_text, "\"STAT\",\"args\":[]},\"response\":{\"success\":true,"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_pop3_much_that_waits),
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_pop3_lost_answers),
+		cmocka_unit_test(test_pop3_lost_questions),
 		cmocka_unit_test(test_gap_in_a_command),
 	};
 
