@@ -311,13 +311,20 @@ def test_over_restarts(lab, killed):
 def test_kills_while_orders_are_given(lab):
     """What was confirmed is there after a kill at any moment; the file is always whole."""
     confirmed = 0
+
+    def give():
+        return call(lab, "black", "add", f"10.{kill}.{confirmed % 256}.0/24").returncode == 0
+
     for kill in range(10):
         gateway = lab.start()
         assert not gateway.status()["policy"]["lockdown"]
         assert len(orders(lab)) >= confirmed
-        timer = threading.Timer(0.02 + kill * 0.013, gateway.process.kill)
+        began = time.monotonic()
+        assert give()
+        confirmed += 1
+        timer = threading.Timer((time.monotonic() - began) * kill / 4, gateway.process.kill)
         timer.start()
-        while call(lab, "black", "add", f"10.{kill}.{confirmed % 256}.0/24").returncode == 0:
+        while give():
             confirmed += 1
         gateway.process.wait()
         timer.join()
