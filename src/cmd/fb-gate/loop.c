@@ -591,6 +591,7 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	struct message m;
 
 	l->next_tick_ns = l->now.steady_ns + tick_ns;
+	l->alternations = 0; /* only poll() tells of a NIC that went down, and tries one that was */
 	switch (child_poll(l->child, l->now.steady_ns, &m)) {
 	case CHILD_AUDIT:
 		audit(l, m.audit.id);
