@@ -582,7 +582,7 @@ static uint8_t *give_length(
 	size_t at, len;
 	uint8_t *bytes;
 
-	if (frame->n_packets != 1 || !(anomalies & 1ull << FRAME_ANOMALY_IP4_TOTAL))
+	if (frame->n_packets != 1 || !frame_has_anomaly(frame, FRAME_ANOMALY_IP4_TOTAL))
 		return NULL;
 	at = frame->packet[0].l3_at;
 	if (packet->data[at + 2] || packet->data[at + 3] || packet->len <= PADDED_MAX)
