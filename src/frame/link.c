@@ -2,8 +2,6 @@
 /* Link headers that only captures have: loopback, Linux cooked, PPP, HDLC, Wi-Fi. */
 #include "frame/reader.h"
 
-#include <string.h>
-
 /* Linux cooked capture: v1 has the protocol at its end, v2 at its start. */
 static enum step read_cooked(struct reader *r, bool v2)
 {
@@ -64,7 +62,7 @@ static enum step read_raw(struct reader *r)
 	return step;
 }
 
-/* A type with a length before it, or none: LCP and the like hold no packet. */
+/* What an Ethernet type behind the header says; 0: it holds no packet, as LCP. */
 static enum step by_ethertype(struct reader *r, const struct cur *header, uint16_t type)
 {
 	if (!cur_ok(header)) {
@@ -159,7 +157,7 @@ static enum step read_wifi(struct reader *r)
 	return by_ethertype(r, &r->c, type);
 }
 
-/* radiotap.org: version, pad, length of all of it in the low byte order. */
+/* radiotap.org: version, pad, length of all of it, little-endian. */
 static enum step read_radiotap(struct reader *r)
 {
 	struct cur look = r->c;
