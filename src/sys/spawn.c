@@ -85,6 +85,16 @@ static void nice_group(int niceness)
 	close(fd);
 }
 
+/* How malloc works decides which system calls a process needs, so it is nobody else's to say. Huge pages are
+ * asked for by madvise(), which kernels want that give them to who asks only (mallopt(3) has no word for it). */
+static void set_malloc(bool huge_pages)
+{
+	if (huge_pages)
+		(void)setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);
+	else
+		(void)unsetenv("GLIBC_TUNABLES");
+}
+
 static int become_child(const struct spawn *spawn, int *fds)
 {
 	sigset_t none;
@@ -100,6 +110,7 @@ static int become_child(const struct spawn *spawn, int *fds)
 		signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	set_malloc(spawn->huge_pages);
 	setsid(); /* a ^C at the terminal is for the supervisor, which ends its children in order */
 	if (spawn->nice > 0 && nice(spawn->nice) < 0)
 		return -errno;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct jail_user;
@@ -22,10 +23,11 @@ struct spawn {
 	int chan_fd; /* the child's end; it becomes descriptor 3, nothing else is inherited */
 	const struct jail_user *user; /* NULL: as this process */
 	unsigned max_files;
-	int nice; /* added to this process's */
+	int nice;        /* added to this process's */
+	bool huge_pages; /* it needs much memory: its heap in huge pages where the kernel has them */
 };
 
 /* Waits until the exec has happened or failed: 0, or the -errno of whatever step failed. The program
  * is opened before privileges are dropped, so its directory need not be open to its user. Signals are
- * back at their defaults. */
+ * back at their defaults, and so is malloc. */
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid);

@@ -80,6 +80,19 @@ def test_start_forward_stop(lab):
     assert gw.segments()
 
 
+def test_malloc_is_nobody_elses(lab):
+    """What it calls is in a process's sandbox, or the process would end: whatever the environment asks for."""
+    gw = lab.start(env={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.perturb=5"})
+    gw.wait_up()
+    asked = {p["name"]: pathlib.Path(f"/proc/{p['pid']}/environ").read_text().split("\0")
+             for p in gw.status()["processes"]}
+    asked = {name: [word for word in words if word.startswith("GLIBC_TUNABLES")] for name, words in asked.items()}
+    assert asked.pop("fb-lens") == ["GLIBC_TUNABLES=glibc.malloc.hugetlb=1"]
+    assert not any(asked.values()), asked
+    assert traffic(lab, "attacker", "tcp", POT, PORT, 300000) == "ok 300000"
+    assert gw.stop() == 0
+
+
 def test_status_tells_of_incidents(lab):
     gw = lab.start()
     gw.wait_up()

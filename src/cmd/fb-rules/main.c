@@ -27,6 +27,7 @@ static const struct jail_call calls[] = {
 	{ SCMP_SYS(munmap), JAIL_FREE },
 	{ SCMP_SYS(mremap), JAIL_FREE }, /* realloc() of large arrays */
 	{ SCMP_SYS(brk), JAIL_FREE },
+	{ SCMP_SYS(madvise), JAIL_FREE }, /* its heap in huge pages */
 	{ SCMP_SYS(fstat), JAIL_FREE },
 	{ SCMP_SYS(newfstatat), JAIL_FREE }, /* fstat() of newer C libraries */
 	{ SCMP_SYS(pread64), JAIL_FREE },

@@ -151,7 +151,8 @@ static int spawn_program(const struct sup_child *child, pid_t *ret_pid, int *ret
 	struct spawn spawn = { .program = process_name(child->process),
 		.user = &child->user,
 		.max_files = MAX_FILES,
-		.nice = niceness[child->process] };
+		.nice = niceness[child->process],
+		.huge_pages = child->process == CHAN_LENS };
 	int pair[2], r = chan_pair(pair);
 
 	if (r < 0)

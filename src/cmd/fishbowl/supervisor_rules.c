@@ -163,9 +163,10 @@ static int wait_answer(
 static int start(struct supervisor *s, struct handout *h, struct chan *chan, const struct why *why)
 {
 	struct jail_user user;
-	struct spawn spawn = {
-		.program = process_name(CHAN_RULES), .user = &user, .max_files = MAX_FILES
-	};
+	struct spawn spawn = { .program = process_name(CHAN_RULES),
+		.user = &user,
+		.max_files = MAX_FILES,
+		.huge_pages = true };
 	int pair[2], r = chan_pair(pair);
 
 	if (r < 0)
