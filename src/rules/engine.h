@@ -26,7 +26,9 @@
 struct track;
 
 struct rules {
-	const uint8_t *base;
+	const uint8_t *base; /* the image, of size bytes */
+	size_t size;
+	uint32_t opened; /* pieces of it: rules_open_more() */
 	const struct image_head *head;
 	const struct image_rule *rule;
 	const struct image_option *option;

@@ -310,15 +310,15 @@ static void check_all(struct check *c, const struct rules *r)
 	EACH(suppress, r->suppress, check_suppress);
 }
 
-static int read_image(struct rules *r, const void *image, size_t size)
+static int read_image(struct rules *r)
 {
-	struct check c = { .base = image, .size = size, .head = image };
+	const void *image = r->base;
+	struct check c = { .base = image, .size = r->size, .head = image };
 
-	if (size < sizeof(struct image_head) || (uintptr_t)image % 8 ||
+	if (r->size < sizeof(struct image_head) || (uintptr_t)image % 8 ||
 		c.head->magic != IMAGE_MAGIC || c.head->version != IMAGE_VERSION ||
-		c.head->size != size || c.base[size - 1] != 0)
+		c.head->size != r->size || c.base[r->size - 1] != 0)
 		return -EBADMSG;
-	r->base = image;
 	r->head = image;
 	r->rule = array_of(&c, r->head->rules, sizeof(*r->rule));
 	r->option = array_of(&c, r->head->options, sizeof(*r->option));
@@ -335,23 +335,14 @@ static int read_image(struct rules *r, const void *image, size_t size)
 	return c.bad || r->head->n_pcres > r->head->options.n ? -EBADMSG : 0;
 }
 
-static int open_databases(struct rules *r)
+static int open_database(struct rules *r, uint32_t group)
 {
-	uint32_t n = r->head->groups.n;
+	struct image_text text = r->group[group].database;
 
-	r->database = calloc(n + 1, sizeof(hs_database_t *));
-	if (!r->database)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		struct image_text text = r->group[i].database;
-
-		if (hs_deserialize_database((const char *)image_bytes(r, text), text.len,
-			    &r->database[i]) != HS_SUCCESS)
-			return -EBADMSG;
-		if (hs_alloc_scratch(r->database[i], &r->scratch) != HS_SUCCESS)
-			return -ENOMEM;
-	}
-	return 0;
+	if (hs_deserialize_database((const char *)image_bytes(r, text), text.len,
+		    &r->database[group]) != HS_SUCCESS)
+		return -EBADMSG;
+	return hs_alloc_scratch(r->database[group], &r->scratch) == HS_SUCCESS ? 0 : -ENOMEM;
 }
 
 static int open_pcre(struct rules *r)
@@ -375,6 +366,7 @@ static int open_memory(struct rules *r)
 	uint32_t n = r->head->rules.n + 1, n_nets = r->head->nets.n + 1;
 	bool good = true;
 
+	r->database = calloc(r->head->groups.n + 1, sizeof(*r->database));
 	r->candidate = calloc(n, sizeof(*r->candidate));
 	r->sorted = calloc(n, sizeof(*r->sorted));
 	r->stopper = calloc(n, sizeof(*r->stopper));
@@ -388,8 +380,8 @@ static int open_memory(struct rules *r)
 	}
 	r->decoded = malloc(LOOK_SCRATCH);
 	r->track = track_new();
-	good &= r->candidate && r->sorted && r->stopper && r->stamp && r->cost && r->decoded &&
-		r->track;
+	good &= r->database && r->candidate && r->sorted && r->stopper && r->stamp && r->cost &&
+		r->decoded && r->track;
 	return good ? 0 : -ENOMEM;
 }
 
@@ -438,30 +430,60 @@ static void read_tails(struct rules *r)
 	}
 }
 
-int rules_open(const void *image, size_t size, struct rules **ret_rules)
+static int open_lists(struct rules *r)
 {
-	struct rules *r = calloc(1, sizeof(*r));
-	int err;
-
-	if (!r)
-		return -ENOMEM;
-	r->prefilter = true;
-	err = read_image(r, image, size);
-	if (!err)
-		err = open_memory(r);
-	if (!err)
-		err = open_pcre(r);
-	if (!err)
-		err = open_databases(r);
-	if (err) {
-		rules_close(r);
-		return err;
-	}
 	read_runs(r);
 	read_tails(r);
 	read_stoppers(r);
+	return 0;
+}
+
+int rules_open_begin(const void *image, size_t size, struct rules **ret_rules)
+{
+	struct rules *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->base = image;
+	r->size = size;
+	r->prefilter = true;
 	*ret_rules = r;
 	return 0;
+}
+
+/* Before the databases. */
+static int (*const pieces[])(struct rules *r) = { read_image, open_memory, open_pcre, open_lists };
+
+enum { N_PIECES = sizeof(pieces) / sizeof(pieces[0]) };
+
+int rules_open_more(struct rules *r)
+{
+	uint32_t piece = r->opened++;
+	int err;
+
+	if (piece < N_PIECES)
+		err = pieces[piece](r);
+	else if (piece - N_PIECES < r->head->groups.n)
+		err = open_database(r, piece - N_PIECES);
+	else
+		return 0;
+	return err ? err : 1;
+}
+
+int rules_open(const void *image, size_t size, struct rules **ret_rules)
+{
+	struct rules *r = NULL;
+	int err = rules_open_begin(image, size, &r);
+
+	if (err)
+		return err;
+	while ((err = rules_open_more(r)) == 1)
+		;
+	if (err)
+		rules_close(r);
+	else
+		*ret_rules = r;
+	return err;
 }
 
 struct rules *rules_close(struct rules *r)

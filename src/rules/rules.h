@@ -94,6 +94,10 @@ struct rules_hit {
 
 /* `image` must outlive it. -EBADMSG: not an image of this version; -ENOMEM. */
 int rules_open(const void *image, size_t size, struct rules **ret_rules);
+/* The same in pieces of a few milliseconds, for who has other things to do: rules_open_begin(), then
+ * rules_open_more() while it says 1. 0: they can be used. Errors as above; rules_close() is all that may follow. */
+int rules_open_begin(const void *image, size_t size, struct rules **ret_rules);
+int rules_open_more(struct rules *rules);
 struct rules *rules_close(struct rules *rules);
 
 /* Hits, in the order of their actions (pass first) and then of the rule set; at most RULES_HITS_MAX. */

@@ -962,6 +962,32 @@ static void test_bad_images(void **state)
 	kit_close(&kit);
 }
 
+static void test_opened_in_pieces(void **state)
+{
+	struct rules *rules;
+	unsigned pieces = 0;
+	int r = 1;
+
+	(void)state;
+	open_rules("alert tcp any any -> any any (content:\"ab\"; pcre:\"/x/\"; sid:1;)\n"
+		   "alert udp any any -> any any (content:\"cd\"; sid:2;)\n");
+	for (; r == 1; pieces++) { /* each time one more, and then it is closed */
+		assert_int_equal(rules_open_begin(kit.image, kit.size, &rules), 0);
+		for (unsigned i = 0; i <= pieces; i++)
+			r = rules_open_more(rules);
+		assert_in_range(r, 0, 1);
+		if (r == 1)
+			rules_close(rules);
+	}
+	assert_true(pieces > 2);
+	rules_close(kit.rules);
+	kit.rules = rules;
+	kit_restart(&kit);
+	kit_packet(&kit, 17, 0, 0, "abcd", 4);
+	expect("in pieces", "2");
+	kit_close(&kit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -990,6 +1016,7 @@ int main(void)
 		cmocka_unit_test(test_near_and_far),
 		cmocka_unit_test(test_syn),
 		cmocka_unit_test(test_bad_images),
+		cmocka_unit_test(test_opened_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
