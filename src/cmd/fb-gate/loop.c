@@ -568,12 +568,8 @@ static void take_policy(struct loop *l, struct message *m)
 
 static void take_rules(struct loop *l, struct message *m)
 {
-	struct message_applied applied = { .rules = m->rules.generation, .result = -EBADMSG };
-
-	if (m->rules.size == 0 || m->n_fds == 1)
-		applied.result = loop_take_rules(l, &m->rules, m->n_fds ? m->fd[0] : -1);
+	loop_take_rules(l, &m->rules, m->n_fds == 1 ? m->fd[0] : -1);
 	message_close_fds(m);
-	(void)child_applied(l->child, &applied);
 }
 
 static void kill_flow(struct loop *l, uint64_t flow_id)
@@ -624,12 +620,14 @@ static bool tick(struct loop *l, enum loop_end *ret_end)
 	return false;
 }
 
-/* Milliseconds until a frame is due, at most `ms`. */
+/* Milliseconds until a frame is due or there is anything else to do, at most `ms`. */
 static int until_due(const struct loop *l, int ms)
 {
 	int64_t wait = later_next_ns(l->later), held = loop_release_ns(l);
 
 	wait = held < wait ? held : wait;
+	if (l->rules.next.rules)
+		return 0;
 	if (wait == INT64_MAX)
 		return ms;
 	wait = wait <= l->now.steady_ns ? 0 : (wait - l->now.steady_ns + 999999) / 1000000;
@@ -712,6 +710,7 @@ enum loop_end loop_run(struct loop *l)
 			more |= l->port[i].ready && !l->port[i].held;
 			held |= l->port[i].held;
 		}
+		loop_rules_more(l);
 		looked = !more && look_for_frames(l);
 		if (!looked &&
 			wait_for_work(l, more ? 0 : until_due(l, held ? HELD_WAIT_MS : WAIT_MS)))

@@ -41,12 +41,22 @@ struct loop_held_set {
 	uint8_t bytes[WHOLE_BYTES_MAX];
 };
 
+/* An image that is being taken up, piece by piece between frames. */
+struct loop_rules_next {
+	struct rules *rules; /* NULL: none */
+	const void *memory;
+	size_t size;
+	uint64_t generation; /* as the supervisor calls it */
+	int64_t since_ns;
+};
+
 /* What holds frames against the rules. */
 struct loop_rules {
 	struct inspect *inspect; /* NULL: there are no rules */
 	struct rules *rules;
 	const void *memory; /* the image, mapped here */
 	size_t size;
+	struct loop_rules_next next;
 	bool missing;      /* there should be some */
 	bool pass;         /* what cannot be decided leaves */
 	uint64_t epoch;    /* grows when what is held must not leave any more */

@@ -44,11 +44,9 @@ void loop_release(struct loop *l, int64_t steady_ns);
 int64_t loop_release_ns(const struct loop *l);
 /* What is held now must not leave. */
 void loop_forget_held(struct loop *l);
-/* Holds frames against this image from now on; it is the loop's if it could be taken up: 0 or
- * -errno. */
-int loop_use_rules(struct loop *l, const void *memory, size_t size);
-void loop_no_rules(struct loop *l);
-/* Takes over an image, or none, from the supervisor; result as above. */
-int64_t loop_take_rules(struct loop *l, const struct message_rules *m, int fd);
+/* Takes over an image, or none, from the supervisor, which hears of it when it is in force or cannot be. */
+void loop_take_rules(struct loop *l, const struct message_rules *m, int fd);
+/* A piece of it. */
+void loop_rules_more(struct loop *l);
 /* Into the counts file. */
 void loop_publish_rules(struct loop *l);

@@ -86,36 +86,47 @@ static void forget_rules(struct loop_rules *r)
 	r->memory = NULL;
 }
 
-int loop_use_rules(struct loop *l, const void *memory, size_t size)
+/* They hold from now on, and are no longer the next ones. */
+static int use_rules(struct loop *l, struct loop_rules_next *next)
 {
 	struct loop_rules *r = &l->rules;
-	int64_t since_ns = loop_now(), result;
-	struct rules *rules = NULL;
+	int result = 0;
 
-	result = rules_open(memory, size, &rules);
-	if (result == 0 && r->inspect)
-		inspect_set_rules(r->inspect, rules);
-	else if (result == 0)
-		result = new_inspect(l, rules);
-	if (result < 0) {
-		rules_close(rules);
-		return (int)result;
-	}
+	if (r->inspect)
+		inspect_set_rules(r->inspect, next->rules);
+	else
+		result = new_inspect(l, next->rules);
+	if (result < 0)
+		return result;
 	forget_rules(r);
-	r->rules = rules;
-	r->memory = memory;
-	r->size = size;
+	r->rules = next->rules;
+	r->memory = next->memory;
+	r->size = next->size;
 	r->missing = false;
-	r->loaded_ns = loop_now() - since_ns;
+	r->loaded_ns = loop_now() - next->since_ns;
+	*next = (struct loop_rules_next){ 0 };
 	return 0;
 }
 
-void loop_no_rules(struct loop *l)
+static void no_rules(struct loop *l)
 {
 	loop_forget_held(l);
 	l->rules.inspect = inspect_free(l->rules.inspect);
 	forget_rules(&l->rules);
 	l->rules.missing = false;
+}
+
+/* The first ones, before there are frames. */
+static int open_rules(struct loop *l, const void *memory, size_t size)
+{
+	struct loop_rules_next next = { .memory = memory, .size = size, .since_ns = loop_now() };
+	int r = rules_open(memory, size, &next.rules);
+
+	if (r == 0)
+		r = use_rules(l, &next);
+	if (r < 0)
+		rules_close(next.rules);
+	return r;
 }
 
 int loop_rules_new(struct loop *l, const void *memory, size_t size)
@@ -131,25 +142,69 @@ int loop_rules_new(struct loop *l, const void *memory, size_t size)
 	r->honeypot = GATE_NO_HONEYPOT;
 	if (!r->datagram || !r->part || !r->set || !r->text)
 		return -ENOMEM;
-	return memory ? loop_use_rules(l, memory, size) : 0;
+	return memory ? open_rules(l, memory, size) : 0;
 }
 
-int64_t loop_take_rules(struct loop *l, const struct message_rules *m, int fd)
-{
-	void *memory;
-	int r;
+/* ---- other rules, while frames go on ---- */
 
-	if (m->size == 0) {
-		loop_no_rules(l);
-		return 0;
-	}
-	memory = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+static void answer(struct loop *l, uint64_t generation, int64_t result)
+{
+	const struct message_applied applied = { .rules = generation, .result = result };
+
+	(void)child_applied(l->child, &applied);
+}
+
+static void forget_next(struct loop_rules_next *next)
+{
+	rules_close(next->rules);
+	if (next->memory)
+		munmap((void *)(uintptr_t)next->memory, next->size);
+	*next = (struct loop_rules_next){ 0 };
+}
+
+static int begin_next(struct loop_rules_next *next, const struct message_rules *m, int fd)
+{
+	void *memory = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+
 	if (memory == MAP_FAILED)
 		return -errno;
-	r = loop_use_rules(l, memory, m->size);
-	if (r < 0)
-		munmap(memory, m->size);
-	return r;
+	*next = (struct loop_rules_next){
+		.memory = memory,
+		.size = m->size,
+		.generation = m->generation,
+		.since_ns = loop_now(),
+	};
+	return rules_open_begin(memory, m->size, &next->rules);
+}
+
+void loop_take_rules(struct loop *l, const struct message_rules *m, int fd)
+{
+	struct loop_rules_next *next = &l->rules.next;
+	int r = -EBADMSG;
+
+	forget_next(next);
+	if (m->size == 0)
+		no_rules(l);
+	else if (fd >= 0)
+		r = begin_next(next, m, fd);
+	if (next->rules)
+		return; /* loop_rules_more() answers */
+	forget_next(next);
+	answer(l, m->generation, m->size == 0 ? 0 : r);
+}
+
+void loop_rules_more(struct loop *l)
+{
+	struct loop_rules_next *next = &l->rules.next;
+	uint64_t generation = next->generation;
+	int r = next->rules ? rules_open_more(next->rules) : 1;
+
+	if (r == 1)
+		return;
+	if (r == 0)
+		r = use_rules(l, next);
+	forget_next(next);
+	answer(l, generation, r);
 }
 
 /* ---- what was decided ---- */
