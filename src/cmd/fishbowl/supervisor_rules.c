@@ -25,6 +25,7 @@
 #include "sys/spawn.h"
 
 enum { MAX_FILES = 128, WAIT_MS = 10, OTHERS_MS = 0 };
+enum { NICE = 5 }; /* beside frames: they come first, and it still ends in time */
 static const int64_t compile_ns = 60 * SUP_NS_PER_S, open_ns = 10 * SUP_NS_PER_S;
 static const uint64_t image_max = UINT64_C(512) << 20;
 enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK };
@@ -160,13 +161,21 @@ static int wait_answer(
 	return r;
 }
 
+static bool gate_runs(const struct supervisor *s)
+{
+	const struct sup_child *gate = &s->child[CHAN_GATE];
+
+	return gate->chan.fd >= 0 && (gate->state == SUP_STARTING || gate->state == SUP_UP);
+}
+
 static int start(struct supervisor *s, struct handout *h, struct chan *chan, const struct why *why)
 {
 	struct jail_user user;
 	struct spawn spawn = { .program = process_name(CHAN_RULES),
 		.user = &user,
 		.max_files = MAX_FILES,
-		.huge_pages = true };
+		.huge_pages = true,
+		.nice = gate_runs(s) ? NICE : 0 };
 	int pair[2], r = chan_pair(pair);
 
 	if (r < 0)
@@ -270,13 +279,6 @@ void sup_rules_tell(struct supervisor *s)
 	sup_control(s, REASON_RULES, "rules", "%" PRIu64 " loaded, %" PRIu64 " refused, %.1f s",
 		set->loaded, set->refused, (double)set->ns / 1e9);
 	say_refusals(set);
-}
-
-static bool gate_runs(const struct supervisor *s)
-{
-	const struct sup_child *gate = &s->child[CHAN_GATE];
-
-	return gate->chan.fd >= 0 && (gate->state == SUP_STARTING || gate->state == SUP_UP);
 }
 
 static bool sent(struct supervisor *s)
