@@ -109,8 +109,8 @@ class Operator:
             self.spans[port].append((since, time.time_ns(), allowed))
 
 
-def make_lab():
-    return Lab(extra=LIMIT + FLOWS + 'capture { ring = "64M" budget = "3G" }\n')
+def make_lab(more=""):
+    return Lab(extra=LIMIT + FLOWS + 'capture { ring = "64M" budget = "3G" }\n' + more)
 
 
 def start(lab, seconds):
@@ -209,9 +209,9 @@ def with_limit(lab, n):
     lab.conf.write_text(re.sub(r'limit \{( icmp = "\d+/h")?', f'limit {{ icmp = "{n + 1}/h"', lab.conf.read_text()))
 
 
-def reloads(lab, write):
+def reloads(lab, write, each_s=1.1):
     """(frames lost, ns without a frame around each reload)."""
-    _, traffic = start(lab, int(3 + RELOADS * 1.1))
+    _, traffic = start(lab, int(3 + RELOADS * each_s))
     operator, windows = Operator(lab), []
     time.sleep(1)
     operator.begin()

@@ -6,15 +6,20 @@ get out: orders of `fishbowl ctl`, from its start to its end, and what a reload 
 What must not pass, and must not be lost, is tests/lab/test_policy_change.py's; this measures.
 """
 import argparse
+import gzip
 import json
 import os
+import shutil
 import statistics
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ORDER_MS, GAP_MS = 100, 50
 STARTS = 9
+RULES_S = 8  # a reload of them, at most
+ET_OPEN = os.path.join(os.environ.get("FISHBOWL_SHARED", os.path.join(ROOT, "../shared")), "data/rules/et-open.rules.gz")
 
 
 def starts(fishbowl, run):
@@ -42,6 +47,29 @@ def measure(changes, fishbowl, run):
 		yield f"reload of {name}: nothing arrived, median, ms", statistics.median(gaps) / 1e6, None
 		yield f"reload of {name}: nothing arrived, longest, ms", max(gaps) / 1e6, GAP_MS
 		yield f"reload of {name}: frames lost", lost, 0 if name == "limits" else None
+	yield from measure_rules(changes)
+
+
+def measure_rules(changes):
+	"""ET Open is read, compiled and taken up anew; one rule is another each time."""
+	if not os.path.exists(ET_OPEN):
+		print(f"reload of rules is left out: there is no {ET_OPEN} (FISHBOWL_SHARED)")
+		return
+	with tempfile.TemporaryDirectory(prefix="fb-policy-") as scratch:
+		os.chmod(scratch, 0o755)
+		et, own = scratch + "/et-open.rules", scratch + "/own.rules"
+		with gzip.open(ET_OPEN) as packed, open(et, "wb") as f:
+			shutil.copyfileobj(packed, f)
+
+		def write(_, n):
+			with open(own, "w") as f:
+				f.write(f'alert tcp any any -> any any (content:"number {n}"; sid:{n + 2};)\n')
+		write(None, -1)
+		with changes.make_lab(f'rules = {{"{et}", "{own}"}}\n') as lab:
+			lost, gaps = changes.reloads(lab, write, RULES_S)
+	yield "reload of ET Open: nothing arrived, median, ms", statistics.median(gaps) / 1e6, None
+	yield "reload of ET Open: nothing arrived, longest, ms", max(gaps) / 1e6, GAP_MS
+	yield "reload of ET Open: frames lost", lost, 0
 
 
 def main():
