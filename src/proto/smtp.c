@@ -224,7 +224,14 @@ static void take_rcpt(struct smtp *s, struct cur c)
 		proto_fields_add(s->tx->data, BUFFER_SMTP_RCPT_TO, to.at, cur_left(&to));
 }
 
-/* BDAT size [LAST] */
+static void chunk_end(struct smtp *s)
+{
+	s->mode = M_COMMAND;
+	if (s->chunk_last)
+		end_message(s, false);
+}
+
+/* BDAT size [LAST]. Of none there is nothing to wait for (RFC 3030, 2: BDAT 0 LAST). */
 static bool take_bdat(struct smtp *s, struct cur c)
 {
 	uint64_t size = 0;
@@ -240,7 +247,11 @@ static bool take_bdat(struct smtp *s, struct cur c)
 	}
 	s->chunk = size;
 	s->mode = M_CHUNK;
-	return begin_message(s);
+	if (!begin_message(s))
+		return false;
+	if (size == 0)
+		chunk_end(s);
+	return true;
 }
 
 static enum command command_of(struct cur line, struct cur *ret_rest)
@@ -343,13 +354,6 @@ static void take_text(struct smtp *s, struct cur c, struct cur raw, bool whole)
 		cur_skip(&raw, 1);
 	mime_line(&s->mime, raw, whole);
 	proto_tx_news(s->tx, 0);
-}
-
-static void chunk_end(struct smtp *s)
-{
-	s->mode = M_COMMAND;
-	if (s->chunk_last)
-		end_message(s, false);
 }
 
 /* Bytes of a BDAT chunk are lines of the message, too; it may end within one. */

@@ -179,6 +179,25 @@ static void test_chunks_and_pipelining(void **state)
 		" !smtp.data_command_rejected\n");
 }
 
+/* RFC 3030, 4.3: the end of a message may be a chunk of nothing. */
+static void test_last_chunk_is_empty(void **state)
+{
+	static const struct kit_part parts[] = { ENVELOPE,
+		C("BDAT 18\r\nFrom: a\r\n\r\nhello\r\nBDAT 0 LAST\r\nQUIT\r\n"),
+		S("250 ok\r\n250 ok\r\n221 bye\r\n") };
+	static const struct kit_part waits[] = { ENVELOPE,
+		C("BDAT 18 \r\nFrom: a\r\n\r\nhello\r\n"), S("250 ok\r\n"), C("BDAT 0 LAST\r\n"),
+		S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n") };
+
+	(void)state;
+	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"file message.eml 18\n"
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n");
+	kit_check(&tcp, waits, sizeof(waits) / sizeof(waits[0]),
+		"file message.eml 18\n"
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n");
+}
+
 /* What RSET gave up is told late: the message that has begun since then goes on. */
 static void test_late_answer(void **state)
 {
@@ -521,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_many_files),
 		cmocka_unit_test(test_large_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
+		cmocka_unit_test(test_last_chunk_is_empty),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_envelope_ahead),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
