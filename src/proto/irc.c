@@ -517,6 +517,8 @@ static void take_line(struct irc *irc, unsigned side, struct cur c, bool cut)
 		chat_too_long(irc->conn, side);
 	if (code)
 		take_numeric(irc, &line, code);
+	else if (side == 1 && text_is(line.command, "ERROR"))
+		proto_login_end(irc->conn, &irc->login, PROTO_LOGIN_FAILURE);
 	if (kind == IRC_NICK && own)
 		set_text(&irc->nick, line.param[0]);
 }

@@ -137,6 +137,20 @@ static void test_nobody_answers(void **state)
 	kit_show_logins = false;
 }
 
+/* ngircd says it without a number. */
+static void test_turned_away(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("PASS s1\r\nNICK bob\r\nUSER b 0 * :B\r\n"),
+		S("ERROR :Access denied: Bad password?\r\n"),
+	};
+
+	(void)state;
+	kit_show_logins = true;
+	kit_check(&tcp, parts, N(parts), "login - bob s1 - failure\n");
+	kit_show_logins = false;
+}
+
 static void test_offers(void **state)
 {
 	static const struct kit_part parts[] = {
@@ -327,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_not_asked_for),
 		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_nobody_answers),
+		cmocka_unit_test(test_turned_away),
 		cmocka_unit_test(test_offers),
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_long),
