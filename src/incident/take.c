@@ -477,7 +477,8 @@ static bool is_public(const struct record *record)
 	const struct event_login *login = &record->login;
 	struct text proto = record->head.app_proto;
 
-	if (login->user.len + login->password.len + login->hash.len == 0)
+	if (login->user.len + login->password.len + login->hash.len == 0 ||
+		text_is_word(login->method, "guest"))
 		return true;
 	if (text_is_word(proto, "ftp"))
 		return text_is_word(login->user, "anonymous") || text_is_word(login->user, "ftp");

@@ -79,9 +79,11 @@ void smb_fuid(struct out *o, const uint8_t id[static 16])
 	out_char(o, '"');
 }
 
-void smb_session_answered(struct smb *smb, struct cur c, uint32_t status)
+void smb_session_answered(struct smb *smb, struct cur c, uint32_t status, uint16_t flags)
 {
 	if (status != STATUS_MORE_PROCESSING_REQUIRED) {
+		if (!status && flags & SMB_SESSION_GUEST && smb->login.user.len)
+			smb->login.method = "guest";
 		proto_login_end(
 			smb->conn, &smb->login, status ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS);
 		return;

@@ -7,14 +7,15 @@
 #include "proto/ntlm.h"
 
 #define SMB_WHOLE_MAX \
-	(48u << 10)          /* a message up to this is waited for; of a longer one the beginning */
-#define SMB_BEGIN       512u /* bytes of a long message that are waited for */
-#define SMB_CALLS_MAX   64   /* without an answer */
-#define SMB_TREES_MAX   16
-#define SMB_FILES_MAX   32 /* open at a time; the one idle longest is taken for closed */
-#define SMB_LIST_MAX    64 /* names of a directory's answer that are shown */
-#define SMB_ANY         UINT32_MAX
-#define BUFFER_OVERFLOW 0x80000005u /* a status: of a pipe there is more to read */
+	(48u << 10) /* a message up to this is waited for; of a longer one the beginning */
+#define SMB_BEGIN         512u /* bytes of a long message that are waited for */
+#define SMB_CALLS_MAX     64   /* without an answer */
+#define SMB_TREES_MAX     16
+#define SMB_SESSION_GUEST 1  /* whoever it is, he is let in as a guest */
+#define SMB_FILES_MAX     32 /* open at a time; the one idle longest is taken for closed */
+#define SMB_LIST_MAX      64 /* names of a directory's answer that are shown */
+#define SMB_ANY           UINT32_MAX
+#define BUFFER_OVERFLOW   0x80000005u /* a status: of a pipe there is more to read */
 
 /* Pieces of a file that come before those that belong in front of them wait, so that readers in order see them in
  * order: of one file, of a connection. What has no room is told at once, and leaves a hole. */
@@ -144,7 +145,8 @@ void smb_files_free(struct smb *smb);
 /* User, domain, host and version of an NTLMSSP authentication anywhere in `c`, which begins a login; or a ticket. */
 void smb_ntlmssp(struct smb *smb, struct proto_fields *fields, struct cur c, struct out *o);
 /* What a session setup was answered: a challenge anywhere in `c`, or the end of the login. */
-void smb_session_answered(struct smb *smb, struct cur c, uint32_t status);
+/* `flags`: Action of SMB1, SessionFlags of SMB2. */
+void smb_session_answered(struct smb *smb, struct cur c, uint32_t status, uint16_t flags);
 void smb_fuid(struct out *o, const uint8_t id[static 16]); /* SMB2's number of a file */
 void smb_status(struct out *o, uint32_t status);
 void smb_say_head(struct smb *smb, struct out *o, struct proto_tx *tx, const char *command);

@@ -248,10 +248,12 @@ static void session_setup(struct smb1 *m)
 {
 	struct cur c = m->words, blob = m->data, text = m->data;
 	size_t words = cur_left(&c) / 2;
+	struct cur action = c;
 	uint16_t len;
 
+	cur_skip(&action, 4);
 	if (m->side)
-		smb_session_answered(m->smb, blob, m->status);
+		smb_session_answered(m->smb, blob, m->status, cur_le16(&action));
 	else if (words == 10 || words == 13)
 		account(m, words == 10);
 	if (words == 3 && m->side) {

@@ -88,10 +88,13 @@ static void negotiate(struct smb2 *m)
 
 static void session_setup(struct smb2 *m)
 {
+	struct cur c = m->body;
+
+	cur_skip(&c, 2);
 	if (m->side == 0)
 		smb_ntlmssp(m->smb, m->call->tx->data, m->body, m->o);
 	else
-		smb_session_answered(m->smb, m->body, m->status);
+		smb_session_answered(m->smb, m->body, m->status, cur_le16(&c));
 }
 
 static void tree_connect(struct smb2 *m)

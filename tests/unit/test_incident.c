@@ -558,6 +558,10 @@ static void test_refused(void **state)
 	r.login.user = text_of("anonymous");
 	r.login.result = text_of("success");
 	send_record(&r, NULL);
+	r.head.app_proto = text_of("smb");
+	r.login.user = text_of("admin");
+	r.login.method = text_of("guest");
+	send_record(&r, NULL);
 	assert_int_equal(n_told, 0);
 }
 

@@ -514,6 +514,24 @@ static void test_smb(void **state)
 		"101112131415161718191a1b unknown\n");
 }
 
+/* SessionFlags say that his password was not asked for. */
+static void test_guest(void **state)
+{
+	struct bytes type2 = challenge(), type3 = authenticate("me", 15), none = { 0 },
+		     guest = { 0 }, said[4];
+	struct kit_part parts[4];
+
+	(void)state;
+	put(&guest, "\x09\0\1\0\x48\0\0\0", 8);
+	said[0] = setup(0, 1, 0, &none);
+	said[1] = setup(1, 1, 0xc0000016, &type2);
+	said[2] = setup(0, 2, 0, &type3);
+	said[3] = setup(1, 2, 0, &guest);
+	for (unsigned i = 0; i < 4; i++)
+		parts[i] = (struct kit_part){ i & 1, said[i].at, said[i].len };
+	check_logins(&smb, parts, 4, "login guest D\\x5cme - - success\n");
+}
+
 static int show_logins(void **state)
 {
 	(void)state;
@@ -674,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_too_long_to_be_said),
 		cmocka_unit_test(test_many_answers),
 		cmocka_unit_test(test_smb),
+		cmocka_unit_test(test_guest),
 		cmocka_unit_test(test_http_ntlm),
 		cmocka_unit_test(test_ldap_sasl),
 		cmocka_unit_test(test_long_answer),

@@ -768,6 +768,9 @@ static void test_accounts(void **state)
 	SETUP(0, 30, "ppppppppppppppppBBBBBBBBBBBBBBnew\0WG\0", 0);
 	SETUP(1, 0, "\0\0\0\0", 0); /* nobody */
 	SETUP(0, 1, "\0guest\0\0", 0);
+	do_old(0, 0x73, 0, WORDS("\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1\0\0\0\0\0\0\0\0\0"),
+		"\0\0any\0\0", 7);
+	do_old(1, 0x73, 0, WORDS("\xff\0\0\0\1\0"), "Unix\0Samba", 11);
 	check_logins("login ntlm WG\\x5cjoe - joe::WG:"
 		     "616161616161616161616161616161616161616161616161:"
 		     "626262626262626262626262626262626262626262626262:3132333435363738 success\n"
@@ -775,7 +778,8 @@ static void test_accounts(void **state)
 		     "616161616161616161616161616161616161616161616161 failure\n"
 		     "login ntlm WG\\x5cnew - new::WG:3132333435363738:"
 		     "70707070707070707070707070707070:4242424242424242424242424242 success\n"
-		     "login password guest - - success\n");
+		     "login password guest - - success\n"
+		     "login guest any - - success\n");
 	begin();
 	do_negotiate(1);
 	SETUP(7, 0, "secret\0joe\0WG\0Unix\0", 0xc000006d);
