@@ -166,6 +166,22 @@ static void see_fin(struct side *s, int64_t offset)
 	s->fin_early = s->fin_at > stream_end(s->stream);
 }
 
+/* Bytes behind the last one that was seen, which both sides speak of: who sent them counts on behind them, and who got
+ * them has acknowledged them. Where no FIN was seen, one of the numbers is taken for its. */
+static uint64_t lost_at_end(const struct side *s)
+{
+	int64_t end, sent, acked;
+
+	if (!s->stream || !stream_started(s->stream) || !s->ack_seen)
+		return 0;
+	end = (int64_t)stream_end(s->stream);
+	sent = stream_offset(s->stream, s->seq_end);
+	acked = stream_offset(s->stream, s->ack_seq);
+	if (acked < sent)
+		sent = acked;
+	return sent - 1 > end ? (uint64_t)(sent - 1 - end) : 0;
+}
+
 static void end_side(struct inspect *in, unsigned side)
 {
 	struct talk *t = in->now.talk;
@@ -174,8 +190,10 @@ static void end_side(struct inspect *in, unsigned side)
 	if (s->ended)
 		return;
 	s->ended = true;
-	if (t->conn)
+	if (t->conn) {
+		proto_cut(t->conn, side, lost_at_end(s));
 		proto_end(t->conn, side);
+	}
 	unveil_side(in, side);
 	let_go(s);
 }

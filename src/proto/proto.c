@@ -811,6 +811,12 @@ void proto_gap(struct proto_conn *conn, unsigned of, uint64_t len)
 	settle(conn);
 }
 
+void proto_cut(struct proto_conn *conn, unsigned side, uint64_t len)
+{
+	if (conn->parser && conn->parser->gap && !conn->side[side ^ conn->swapped].len)
+		proto_gap(conn, side, len);
+}
+
 static bool both_ended(const struct proto_conn *conn)
 {
 	return conn->side[0].ended && conn->side[1].ended;

@@ -235,6 +235,8 @@ void proto_feed(
 	struct proto_conn *conn, unsigned side, const uint8_t *bytes, size_t len, int64_t time_ns);
 /* `len` bytes of `side` were never seen. */
 void proto_gap(struct proto_conn *conn, unsigned side, uint64_t len);
+/* The last `len` bytes that `side` sent were never seen; what is left of it is told all the same. */
+void proto_cut(struct proto_conn *conn, unsigned side, uint64_t len);
 /* The side sends nothing more. When both have ended, the transactions that are left are told,
  * done. A caller whose flow just stops ends both sides before it frees the connection, which
  * tells nothing. */

@@ -127,6 +127,18 @@ def test_ftp_elsewhere(tmp_path, asked, said, command, ends, side):
     assert files(replay_packets(tmp_path, transfer(asked, said, command, ends, side))) == [whole('k.txt', SECRET)]
 
 
+@pytest.mark.parametrize('lost', [{5}, {5, 7}, {5, 6, 7}])
+def test_ftp_end_was_not_seen(tmp_path, lost):
+    """The last piece, and the FIN: what both sides count says so."""
+    data = talk([(0, b'seen'), (0, b'not seen')], 20, 9 * 256 + 9, (HONEYPOT, ATTACKER))
+    steps = [(1, b'220 FTP server ready\r\n'), (0, b'USER a\r\n'), (1, b'331 ok\r\n'), (0, b'PASS b\r\n'), (1, b'230 ok\r\n'),
+             (0, b'PORT 198,51,100,7,9,9\r\n'), (1, b'200 ok\r\n'), (0, b'RETR k.txt\r\n'), (1, b'150 ok\r\n')]
+    seen = [packet for n, packet in enumerate(data) if n not in lost]
+    records = replay_packets(tmp_path, talk([*steps, *seen, (1, b'226 ok\r\n')], 40000, 21))
+    [(name, _, state, sha256)] = files(records)
+    assert (name, state, sha256) == ('k.txt', 'TRUNCATED', None)
+
+
 def test_ftp_elsewhere_is_doubted(tmp_path):
     """Who says where the data will be cannot hide what is there."""
     request = b'GET /x HTTP/1.0\r\nHost: h\r\n\r\n'
