@@ -459,9 +459,11 @@ static int body_data(htp_tx_data_t *data, unsigned side)
 	return HTP_OK;
 }
 
+/* HTTP/0.9 has none: who types a request by hand sends an empty line behind it, which libhtp calls one if it comes at
+ * once. */
 static int request_body_data(htp_tx_data_t *data)
 {
-	return body_data(data, 0);
+	return data->tx->is_protocol_0_9 ? HTP_OK : body_data(data, 0);
 }
 
 static int response_body_data(htp_tx_data_t *data)

@@ -363,6 +363,8 @@ static void old_and_odd_ways(void **state)
 {
 	static const struct kit_part zero_nine[] = { CLIENT("GET /old\r\n"),
 		SERVER("<html>plain</html>") };
+	static const struct kit_part by_hand[] = { CLIENT("GET /old\r\n\r\n"),
+		SERVER("<html>plain</html>") };
 	static const struct kit_part alone[] = { SERVER(
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") };
 	static const struct kit_part proxy[] = {
@@ -373,6 +375,8 @@ static void old_and_odd_ways(void **state)
 	(void)state;
 	has(CHECK(zero_nine), "http.uri/0=/old\n");
 	has(heard.text, "http.response_body/0=<html>plain</html>\n");
+	has(CHECK(by_hand), "file 1 /old 18\n");
+	has_not(heard.text, "file 0");
 	has(CHECK(alone), "!http.unable_to_match_response_to_request\n");
 	has(heard.text, "http.response_body/0=ok\n");
 	has(CHECK(proxy), "http.uri/0=/p\n");
