@@ -41,16 +41,18 @@ struct asked {
 /* What a literal of FETCH is (RFC 9051, 7.5.2). */
 enum content {
 	CONTENT_OTHER,
-	CONTENT_MAIL,  /* or its headers */
-	CONTENT_HEADS, /* of a part */
-	CONTENT_PART
+	CONTENT_MAIL,    /* or its headers */
+	CONTENT_HEADERS, /* of a mail, alone */
+	CONTENT_HEADS,   /* of a part */
+	CONTENT_PART     /* or TEXT: a mail without its headers */
 };
 
-/* A part's headers, which the server has sent before it. */
+/* A part's headers, which the server has sent before it; of a mail those that begin with Content-. */
 struct heads {
-	uint64_t message; /* its number */
-	uint8_t part_len; /* 0: there are none */
-	bool comes;       /* they are the literal */
+	uint64_t message;    /* its number */
+	uint8_t part_len;    /* 0: there are none */
+	bool comes;          /* they are the literal */
+	bool within, counts; /* a mail's header: its line goes on, and is kept */
 	char part[IMAP_PART_MAX];
 	uint32_t len;
 	uint8_t text[IMAP_HEADS_MAX];
@@ -515,9 +517,16 @@ static struct cur part_number(struct cur *name)
 	return number;
 }
 
+/* Stands for the number of TEXT. */
+static const uint8_t text_alone[] = "TEXT";
+
 static enum content content_of_part(struct cur name, struct cur *ret_number)
 {
 	*ret_number = part_number(&name);
+	if (!cur_left(ret_number) && text_is(name, "TEXT]")) {
+		*ret_number = cur_make(text_alone, sizeof(text_alone) - 1);
+		return CONTENT_PART;
+	}
 	if (!cur_left(ret_number))
 		return CONTENT_OTHER;
 	if (text_is(name, "]"))
@@ -541,9 +550,14 @@ static enum content content_of(struct cur line, bool *ret_part, struct cur *ret_
 	cur_skip(&name, at ? (size_t)(at - name.at) + 1 : 0);
 	if (starts(name, "("))
 		cur_skip(&name, 1);
-	if (text_is(name, "RFC822") || text_is(name, "RFC822.HEADER") || text_is(name, "]") ||
-		(starts(name, "HEADER") && name.end[-1] == ']'))
+	if (text_is(name, "RFC822") || text_is(name, "]"))
 		return CONTENT_MAIL;
+	if (text_is(name, "RFC822.HEADER") || (starts(name, "HEADER") && name.end[-1] == ']')) {
+		*ret_number = cur_make(text_alone, sizeof(text_alone) - 1);
+		return CONTENT_HEADERS;
+	}
+	if (text_is(name, "RFC822.TEXT"))
+		return content_of_part(cur_make((const uint8_t *)"TEXT]", 5), ret_number);
 	return body ? content_of_part(name, ret_number) : CONTENT_OTHER;
 }
 
@@ -573,6 +587,7 @@ static void begin_heads(struct imap *m, struct cur number)
 
 	h->message = m->message;
 	h->comes = true;
+	h->within = h->counts = false;
 	h->len = 0;
 	h->part_len = cur_left(&number) <= IMAP_PART_MAX ? (uint8_t)cur_left(&number) : 0;
 	cur_copy(&number, h->part, h->part_len);
@@ -588,6 +603,18 @@ static void add_heads(struct heads *h, struct cur bytes)
 	}
 	cur_copy(&bytes, h->text + h->len, len);
 	h->len += len;
+}
+
+static void add_header_line(struct heads *h, struct cur line, bool whole)
+{
+	const uint8_t first = cur_ahead(line, 0);
+
+	if (!h->within)
+		h->counts =
+			starts(line, "Content-") || (h->counts && (first == ' ' || first == '\t'));
+	h->within = !whole;
+	if (h->counts)
+		add_heads(h, line);
 }
 
 /* Empty: they are not known. */
@@ -608,14 +635,15 @@ static void begin_content(struct imap *m, struct cur line, struct cur rest, uint
 	enum content content = m->fetch ? content_of(line, &l->part, &number) : CONTENT_OTHER;
 	struct proto_tx *tx = NULL;
 
-	if (content == CONTENT_HEADS)
+	if (content == CONTENT_HEADS || content == CONTENT_HEADERS)
 		begin_heads(m, number);
-	if (content == CONTENT_MAIL || content == CONTENT_PART)
+	if (content != CONTENT_OTHER && content != CONTENT_HEADS)
 		tx = mail_tx(m, rest);
 	if (tx && content == CONTENT_PART)
 		mime_begin_part(&l->mime, tx, 1, heads_of(m, number));
 	else if (tx)
 		mime_begin(&l->mime, tx, 1);
+	l->mime.alone = content == CONTENT_HEADERS;
 	begin_literal(m, 1, size, false, tx);
 }
 
@@ -638,15 +666,17 @@ static void take_answer(struct imap *m, struct cur line, bool whole)
 		begin_content(m, line, rest, size);
 }
 
-static size_t take_mail(
-	struct literal *l, unsigned side, const uint8_t *bytes, size_t len, bool end)
+static size_t take_mail(struct imap *m, unsigned side, const uint8_t *bytes, size_t len, bool end)
 {
+	struct literal *l = &m->literal[side];
 	struct cur line;
 	bool whole;
 	size_t used = text_line(bytes, len, IMAP_TEXT_MAX, end || len == l->left, &line, &whole);
 
 	if (used) {
 		mime_line(&l->mime, cur_make(bytes, used), whole);
+		if (side == 1 && m->heads.comes)
+			add_header_line(&m->heads, cur_make(bytes, used), whole);
 		proto_tx_news(l->mail, side);
 	}
 	return used;
@@ -661,7 +691,7 @@ static size_t take_literal(
 
 	l->waits = false;
 	if (l->mail) {
-		used = take_mail(l, side, bytes, used, end);
+		used = take_mail(m, side, bytes, used, end);
 	} else if (side == 0) {
 		keep = sizeof(m->arg) - m->arg_len;
 		keep = used < keep ? used : keep;

@@ -52,7 +52,7 @@ static void begin(struct mime *m, struct proto_tx *tx, unsigned side)
 	m->side = (uint8_t)side;
 	m->depth = 0;
 	m->urls = m->text_len = 0;
-	m->bad = m->gap = m->guess = m->top = false;
+	m->bad = m->gap = m->guess = m->top = m->alone = false;
 	m->whole = NULL;
 	begin_part(m);
 }
@@ -343,7 +343,8 @@ static void begin_body(struct mime *m)
 	m->state = MIME_BODY;
 	if (!m->has_name && !m->is_attachment)
 		return;
-	m->file = proto_fields_file(m->tx, m->side, m->name, m->name_len);
+	if (!m->alone)
+		m->file = proto_fields_file(m->tx, m->side, m->name, m->name_len);
 	if (m->has_name)
 		proto_fields_add(m->tx->data, BUFFER_EMAIL_ATTACHMENT, m->name, m->name_len);
 }

@@ -26,6 +26,7 @@ struct mime {
 	bool top; /* in the headers of the message itself */
 	bool bad;
 	bool guess;         /* whether it is Base64, by its first line */
+	bool alone;         /* headers without what they are of: no file */
 	bool gap, part_gap; /* not all of it, of the part was seen */
 	uint8_t depth;
 	struct mime_level {

@@ -256,6 +256,25 @@ static void test_imap_parts(void **state)
 	kit_spoil(&tcp, parts, N(parts));
 }
 
+/* fetchmail asks for a mail in two pieces. Headers alone bring no attachment, though they may name one. */
+static void test_imap_text(void **state)
+{
+	struct kit_part parts[] = { S("* OK IMAP\r\n"), C("a1 FETCH 1:3 (RFC822.HEADER)\r\n"),
+		S("* 1 FETCH (RFC822.HEADER {61}\r\nSubject: s\r\nContent-Type: "
+		  "multipart/mixed;\r\n"
+		  " boundary=cut\r\n\r\n)\r\n"),
+		S("* 1 FETCH (BODY[TEXT] {68}\r\n--cut\r\nContent-Disposition: attachment; "
+		  "filename=a\r\n\r\nabc\r\n--cut--\r\n)\r\n"),
+		S("* 2 FETCH (BODY[HEADER] {78}\r\n" HEADS ")\r\n"),
+		S("* 2 FETCH (RFC822.TEXT {8}\r\naGVsbG8=)\r\n"),
+		S("* 3 FETCH (BODY[TEXT] {5}\r\nplain)\r\n"), S("a1 OK\r\n") };
+
+	(void)state;
+	kit_check_lines(&tcp, parts, N(parts), "file ",
+		"file s.eml 61\nfile a 3\nfile message.eml 78\nfile p.bin 5\nfile  5\n");
+	kit_spoil(&tcp, parts, N(parts));
+}
+
 static void test_imap_logins(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -625,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_imap_long_tags),
 		cmocka_unit_test(test_imap),
 		cmocka_unit_test(test_imap_parts),
+		cmocka_unit_test(test_imap_text),
 		cmocka_unit_test(test_imap_logins),
 		cmocka_unit_test(test_another_protocol_begins),
 		cmocka_unit_test(test_who_begins),
