@@ -530,6 +530,14 @@ static void answers_nobody(struct smtp *s, unsigned code)
 		event(s, 1, "smtp.unable_to_match_reply_with_request");
 }
 
+/* Who does not wait for it has asked before it comes. */
+static bool is_welcome(struct smtp *s, unsigned code)
+{
+	if (s->queue.n == 0)
+		return code == 220 || code == 554;
+	return code == 220 && !is_about(proto_asked_at(&s->queue, 0)->command, code);
+}
+
 static void take_reply(struct smtp *s, struct cur line)
 {
 	struct proto_asked asked;
@@ -544,7 +552,7 @@ static void take_reply(struct smtp *s, struct cur line)
 		proto_tx_news(s->tx, 1);
 	if (!last)
 		return;
-	if (!s->welcomed && s->queue.n == 0 && (code == 220 || code == 554)) {
+	if (!s->welcomed && is_welcome(s, code)) {
 		s->welcomed = true;
 		return;
 	}

@@ -198,6 +198,25 @@ static void test_last_chunk_is_empty(void **state)
 		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n");
 }
 
+/* Bots say all they have before they are welcome. */
+static void test_all_at_once(void **state)
+{
+	static const struct kit_part parts[] = {
+		C("EHLO me\r\nAUTH PLAIN AHUAcA==\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+		  "From: a\r\n\r\nhello\r\n.\r\nQUIT\r\n"),
+		S("220 x\r\n250-x\r\n250 AUTH PLAIN\r\n535 no\r\n250 ok\r\n250 ok\r\n354 go\r\n"
+		  "250 ok\r\n221 bye\r\n")
+	};
+
+	(void)state;
+	kit_show_logins = true;
+	kit_check(&tcp, parts, sizeof(parts) / sizeof(parts[0]),
+		"file message.eml 18\n"
+		"login plain u p - failure\n"
+		"smtp " SMTP ",\"email\":{\"status\":\"PARSE_DONE\",\"from\":\"a\"}\n");
+	kit_show_logins = false;
+}
+
 /* What RSET gave up is told late: the message that has begun since then goes on. */
 static void test_late_answer(void **state)
 {
@@ -541,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_large_files),
 		cmocka_unit_test(test_chunks_and_pipelining),
 		cmocka_unit_test(test_last_chunk_is_empty),
+		cmocka_unit_test(test_all_at_once),
 		cmocka_unit_test(test_late_answer),
 		cmocka_unit_test(test_envelope_ahead),
 		cmocka_unit_test(test_what_is_wrong_is_an_event),
