@@ -157,6 +157,19 @@ static bool is_plain(const struct plain *plain, uint32_t len)
 	return s->is_file || (s->is_dense && plain->words >= WORDS_CLEAR && s->len > len / 4 * 3);
 }
 
+/* Nothing but numbers and what stands between them: too few kinds of bytes for words to be behind them, but with some
+ * key each is one letter or two, which looks like text. */
+static bool is_numbers(struct cur c)
+{
+	while (cur_left(&c) > 0) {
+		uint8_t byte = cur_u8(&c);
+
+		if (byte == 0 || !strchr("0123456789 \t\r\n,.:;-+", byte))
+			return false;
+	}
+	return true;
+}
+
 /* All methods with a key, if the bytes are not text already. */
 static void try_keyed(struct decode *d, struct cur in, struct decode_step *step, unsigned n,
 	struct results *results)
@@ -164,7 +177,7 @@ static void try_keyed(struct decode *d, struct cur in, struct decode_step *step,
 	struct plain plain;
 
 	decode_run((struct decode_step){ .method = DECODE_XOR }, in, DECODE_TRY_BYTES, &d->out);
-	if (d->out.len < DECODE_MIN)
+	if (d->out.len < DECODE_MIN || is_numbers(cur_of(&d->out)))
 		return;
 	plain.score = decode_score(&d->scale, &d->out);
 	plain.words = decode_words(cur_of(&d->out));

@@ -310,6 +310,10 @@ static void test_plain(void **state)
 			made.at[i] = (uint8_t)(i * byte);
 		assert_false(try_best(&made, &r));
 	}
+	made.len = 0;
+	for (unsigned i = 1; i < 300; i++)
+		made.len += (size_t)snprintf((char *)made.at + made.len, 8, "%u\n", i);
+	assert_false(try_best(&made, &r));
 	/* Upper case with NULs between: another form of it is no news. */
 	made.len = 0;
 	for (const char *c = "MICROSOFT NETWORKS AND THE PROGRAM FILES"; *c; c++) {
