@@ -279,18 +279,25 @@ static enum proto_guess take_head(struct cur *c)
 	return cur_left(c) ? PROTO_IS_NOT : PROTO_MAY_BE;
 }
 
-/* The size in front, in either byte order. */
-static enum proto_guess take_size(struct cur *c)
+/* In either byte order, that of Metasploit first; 0: it is none. */
+static uint32_t read_size(struct cur *c)
 {
 	struct cur other = *c;
 	uint32_t little = cur_le32(c), big = cur_be32(&other);
 
+	if (little >= RAW_SIZE_MIN && little <= RAW_SIZE_MAX)
+		return little;
+	return big >= RAW_SIZE_MIN && big <= RAW_SIZE_MAX ? big : 0;
+}
+
+/* The size in front. */
+static enum proto_guess take_size(struct cur *c)
+{
+	uint32_t size = read_size(c);
+
 	if (!cur_ok(c))
 		return PROTO_MAY_BE;
-	return (little >= RAW_SIZE_MIN && little <= RAW_SIZE_MAX) ||
-			       (big >= RAW_SIZE_MIN && big <= RAW_SIZE_MAX)
-		       ? PROTO_IS
-		       : PROTO_IS_NOT;
+	return size ? PROTO_IS : PROTO_IS_NOT;
 }
 
 static enum proto_guess find_behind(struct cur *c, enum proto_guess take(struct cur *c), bool end,
@@ -301,14 +308,20 @@ static enum proto_guess find_behind(struct cur *c, enum proto_guess take(struct 
 	return head == PROTO_IS ? find_type(*c, true, end, ret_type) : head;
 }
 
-/* What a side's first bytes are: *ret_head of a line or size in front of a file of that type. */
+/* What stands in front of a file: a line, or its size. */
+struct raw_head {
+	size_t len;
+	bool is_size;
+};
+
+/* What a side's first bytes are. */
 static enum proto_guess look_at(
-	struct cur c, bool end, const struct raw_type **ret_type, size_t *ret_head)
+	struct cur c, bool end, const struct raw_type **ret_type, struct raw_head *ret_head)
 {
 	enum proto_guess whole, behind, sized;
 	struct cur body = c, sized_body = c;
 
-	*ret_head = 0;
+	*ret_head = (struct raw_head){ 0 };
 	whole = find_type(c, false, end, ret_type);
 	if (whole == PROTO_IS)
 		return PROTO_IS;
@@ -317,9 +330,10 @@ static enum proto_guess look_at(
 	if (behind != PROTO_IS && sized == PROTO_IS) {
 		behind = sized;
 		body = sized_body;
+		ret_head->is_size = true;
 	}
 	if (behind == PROTO_IS && (whole == PROTO_IS_NOT || end)) {
-		*ret_head = cur_left(&c) - cur_left(&body);
+		ret_head->len = cur_left(&c) - cur_left(&body);
 		return PROTO_IS;
 	}
 	return end || (whole == PROTO_IS_NOT && behind == PROTO_IS_NOT && sized == PROTO_IS_NOT)
@@ -330,7 +344,8 @@ static enum proto_guess look_at(
 struct raw_side {
 	struct proto_tx *tx;
 	struct proto_fields_file *file;
-	bool over; /* it is none, or has ended */
+	uint64_t left; /* of it, as far as is known */
+	bool over;     /* it is none, or has ended */
 };
 
 struct raw {
@@ -374,7 +389,7 @@ static enum proto_guess raw_claim(
 	for (unsigned side = 0; side < 2 && !info->midstream; side++) {
 		const struct raw_type *type;
 		enum proto_guess answer;
-		size_t head;
+		struct raw_head head;
 
 		if (!cur_left(&unclaimed->said[side]))
 			continue;
@@ -412,6 +427,7 @@ static void begin(struct raw *raw, unsigned side, const struct raw_type *type, s
 	s->tx = proto_fields_tx(raw->conn, "raw_file");
 	if (!s->tx)
 		return;
+	s->left = UINT64_MAX;
 	json_str(&o, "type", type->name);
 	if (cur_left(&head) && !memchr(head.at, 0, cur_left(&head)))
 		head = text_trim(head);
@@ -448,27 +464,35 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 			begin(raw, side, raw->plain, cur_make(NULL, 0));
 	} else if (!s->tx && !s->over) {
 		const struct raw_type *type;
-		size_t head;
+		struct raw_head head;
 		enum proto_guess answer = look_at(c, end, &type, &head);
+		struct cur in_front = cur_make(NULL, 0);
 
 		if (answer == PROTO_MAY_BE)
 			return 0;
 		if (answer == PROTO_IS)
-			begin(raw, side, type, cur_sub(&c, head));
+			in_front = cur_sub(&c, head.len);
+		if (answer == PROTO_IS)
+			begin(raw, side, type, in_front);
+		if (answer == PROTO_IS && head.is_size)
+			s->left = read_size(&in_front);
 	}
 	if (!s->tx || s->over)
 		return SIZE_MAX;
+	cur_limit(&c, s->left);
+	s->left -= cur_left(&c);
 	proto_fields_file_add(s->tx, s->file, c.at, cur_left(&c));
-	if (end)
+	if (end || !s->left)
 		finish(raw, side, false);
-	return len;
+	return s->over && !end ? SIZE_MAX : len;
 }
 
 static void raw_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)
 {
 	struct raw_side *s = &((struct raw *)state)->side[side];
 
-	if (s->tx && !s->over && len <= FIELDS_HOLE_MAX) {
+	if (s->tx && !s->over && len <= FIELDS_HOLE_MAX && len < s->left) {
+		s->left -= len;
 		proto_fields_file_skip(s->file, len);
 		return;
 	}

@@ -47,6 +47,11 @@ static void test_raw_file(void **state)
 						   "....\x40\0\0\0PE\0\0" DOTS DOTS "....") };
 	static const struct kit_part sized[] = { C("\0\0\1\x14\x7f"
 						   "ELF\1\1\1\0and so on\0\0\0") };
+	/* What is said behind it is not of it. */
+	static const struct kit_part more[] = { C("\x50\0\0\0\x7f"
+						  "ELF\1\1\1\0" DOTS DOTS DOTS DOTS DOTS DOTS DOTS
+						  "..id\n"),
+		C("exit\n") };
 	static const struct kit_part both[] = { C("PK\3\4abc"), S("Rar!\x1a\x07\0x") };
 
 	(void)state;
@@ -56,6 +61,7 @@ static void test_raw_file(void **state)
 		"file  10\nraw-file \"raw_file\":{\"type\":\"gzip\",\"header\":\"kit v1\"}\n");
 	CHECK(&any, stage, "file  92\nraw-file \"raw_file\":{\"type\":\"pe\"}\n");
 	CHECK(&any, sized, "file  20\nraw-file \"raw_file\":{\"type\":\"elf\"}\n");
+	CHECK(&any, more, "file  80\nraw-file \"raw_file\":{\"type\":\"elf\"}\n");
 	CHECK(&any, both,
 		"file  7\nraw-file \"raw_file\":{\"type\":\"zip\"}\n"
 		"file  8\nraw-file \"raw_file\":{\"type\":\"rar\"}\n");
