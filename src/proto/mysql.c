@@ -27,6 +27,9 @@ enum {
 	CAP_QUERY_ATTRIBUTES = 1u << 27
 };
 
+/* Errors about the database, which only those get whose password was right. */
+enum { ERROR_NOT_THIS_DATABASE = 1044, ERROR_NO_DATABASE = 1049 };
+
 enum { SAID_OK, SAID_MORE, SAID_LOCAL_FILE = 0xfb, SAID_SWITCH = 0xfe, SAID_ERROR = 0xff };
 
 enum {
@@ -385,6 +388,15 @@ static void take_switch(struct mysql *m, struct cur c)
 	m->asked = true;
 }
 
+static enum proto_login_result judge(uint8_t said, struct cur c)
+{
+	uint16_t error = said == SAID_ERROR ? cur_le16(&c) : 0;
+
+	return said == SAID_OK || error == ERROR_NOT_THIS_DATABASE || error == ERROR_NO_DATABASE
+		       ? PROTO_LOGIN_SUCCESS
+		       : PROTO_LOGIN_FAILURE;
+}
+
 static void take_result(struct mysql *m, uint8_t said, struct cur c)
 {
 	struct proto_tx *tx = talk_queue_first(&m->queue);
@@ -396,8 +408,7 @@ static void take_result(struct mysql *m, uint8_t said, struct cur c)
 	if (tx)
 		say_answer(tx->data, said, c);
 	talk_queue_next(&m->queue);
-	proto_login_end(
-		m->conn, &m->login, said == SAID_OK ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_FAILURE);
+	proto_login_end(m->conn, &m->login, judge(said, c));
 	m->phase = COMMANDS;
 	m->unreadable = m->caps & (CAP_COMPRESS | CAP_ZSTD);
 }

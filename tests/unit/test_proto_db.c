@@ -61,6 +61,21 @@ static void test_mysql(void **state)
 		"mysql \"mysql\":{\"command\":\"quit\"}\n");
 }
 
+/* Who is told that there is no such database, or that it is not his, has been let in before. */
+static void test_mysql_no_database(void **state)
+{
+	static const struct kit_part none[] = { S(MYSQL_GREETING), C(MYSQL_LOGIN),
+		S("\x10\0\0\2\xff\x19\4#42000Unknown") };
+	static const struct kit_part others[] = { S(MYSQL_GREETING), C(MYSQL_LOGIN),
+		S("\x16\0\0\2\xff\x14\4#42000Access denied") };
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(none), "login ",
+		"login mysql_native_password root - " MYSQL_HASH " success\n");
+	kit_check_lines(&tcp, PARTS(others), "login ",
+		"login mysql_native_password root - " MYSQL_HASH " success\n");
+}
+
 /* The server asks again, for the password itself. */
 static void test_mysql_switch(void **state)
 {
@@ -572,6 +587,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mysql),
+		cmocka_unit_test(test_mysql_no_database),
 		cmocka_unit_test(test_mysql_switch),
 		cmocka_unit_test(test_mysql_old),
 		cmocka_unit_test(test_mysql_tls),
