@@ -118,6 +118,16 @@ static struct cur asked_by_sudo(const struct shell *s)
 	return ends_with(text, ":") ? text_until(&text, ':') : (struct cur){ 0 };
 }
 
+/* "bob@host's password:", and then his name; else empty. */
+static struct cur asked_by_ssh(const struct shell *s)
+{
+	struct cur text = prompt_text(&s->prompt);
+
+	return ends_with(text, "'s password:") && memchr(text.at, '@', cur_left(&text))
+		       ? text_until(&text, '@')
+		       : (struct cur){ 0 };
+}
+
 static enum shell_asked asks(const struct shell *s)
 {
 	static const char *const again[] = { "retype ", "re-type ", "re-enter ", "reenter ",
@@ -159,7 +169,21 @@ static bool has_refused(const struct shell *s)
 	return has_one_of(said_text(s), words);
 }
 
-/* Whoever has come to a shell was let in, whatever was said before ("last failed login: ..."). */
+/* What su(1), passwd(1), ssh(1) and the like say, in a line of its own, before they go back to the shell that they were
+ * called from. */
+static bool has_gone_back(const struct shell *s)
+{
+	static const char *const words[] = { "authentication fail", "incorrect password",
+		"login incorrect", "login failed", "access denied", "permission denied (",
+		"permission denied, ", "su: permission denied", "su: sorry", "token manipulation",
+		"logon_failure", NULL };
+	struct cur text = text_trim(said_text(s)), line = text_until(&text, '\n');
+
+	return cur_left(&text) && has_one_of(line, words);
+}
+
+/* Whoever has come to a shell was let in, whatever was said before ("last failed login: ..."), but one who was in
+ * one already. */
 static enum proto_login_result judge(const struct shell *s, bool goes_on)
 {
 	enum shell_asked asked = asks(s);
@@ -167,7 +191,7 @@ static enum proto_login_result judge(const struct shell *s, bool goes_on)
 	if (asked == SHELL_USER || (asked == SHELL_PASSWORD && s->took != SHELL_USER))
 		return PROTO_LOGIN_FAILURE;
 	if (at_shell(s))
-		return PROTO_LOGIN_SUCCESS;
+		return s->in_shell && has_gone_back(s) ? PROTO_LOGIN_FAILURE : PROTO_LOGIN_SUCCESS;
 	if (has_refused(s))
 		return PROTO_LOGIN_FAILURE;
 	return goes_on ? PROTO_LOGIN_SUCCESS : PROTO_LOGIN_UNKNOWN;
@@ -251,12 +275,14 @@ static void keep_user(struct shell *s, const uint8_t *bytes, size_t len)
 
 static void take_password(struct shell *s)
 {
-	struct cur sudo_user = asked_by_sudo(s);
+	struct cur user = asked_by_sudo(s);
 
+	if (!cur_left(&user))
+		user = asked_by_ssh(s);
 	if (!s->login.begun && s->user.len)
 		proto_login_user(&s->login, s->user.text, s->user.len);
-	else if (cur_left(&sudo_user))
-		proto_login_user(&s->login, sudo_user.at, cur_left(&sudo_user));
+	else if (cur_left(&user))
+		proto_login_user(&s->login, user.at, cur_left(&user));
 	proto_login_password(&s->login, s->line, s->line_len);
 	s->login.method = s->by_password;
 	s->login.side = s->typist;
@@ -306,6 +332,8 @@ static void end_line(struct shell *s)
 	}
 	end_tx(s);
 	s->typing = false;
+	if (s->asked == SHELL_USER || s->asked == SHELL_COMMAND)
+		s->in_shell = s->asked == SHELL_COMMAND;
 	if (s->asked == SHELL_USER)
 		keep_user(s, s->line, s->line_len);
 	else if (s->asked == SHELL_PASSWORD)

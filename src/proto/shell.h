@@ -52,6 +52,7 @@ struct shell {
 	struct shell_prompt prompt;
 	enum shell_asked asked, took; /* of the line that is being typed; of the one before */
 	bool heard;                   /* something has been said */
+	bool in_shell;                /* a command has been typed since a name was asked for */
 	bool over;                    /* nothing will be said any more */
 	bool typing, cr, line_cut, said_cut;
 	uint16_t line_len, line_room, said_len, n_ahead;

@@ -257,6 +257,53 @@ static void test_telnet_sudo(void **state)
 	assert_null(strstr(kit_run(&any, PARTS(parts), 0, SIZE_MAX), "\"wrong\""));
 }
 
+/* A shell that comes back has let nobody in: what was called from it says whether that was so. */
+static void test_telnet_su(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("bob\r\n"),
+		S("Password: "),
+		C("p\r\n"),
+		S("\r\nLast login: today\r\n$ "),
+		C("su\r\n"),
+		S("su\r\nPassword: "),
+		C("toor\r\n"),
+		S("\r\nsu: Authentication failure\r\n$ "),
+		C("ssh root@10.0.0.9\r\n"),
+		S("root@10.0.0.9's password: "),
+		C("one\r\n"),
+		S("\r\nPermission denied, please try again.\r\nroot@10.0.0.9's password: "),
+		C("two\r\n"),
+		S("\r\nroot@10.0.0.9: Permission denied (publickey,password).\r\n$ "),
+		C("ssh root@10.0.0.9\r\n"),
+		S("root@10.0.0.9's password: "),
+		C("three\r\n"),
+		S("\r\nLast failed login: today\r\n# "),
+		C("exit\r\n"),
+		S("exit\r\n$ "),
+		C("mysql -p\r\n"),
+		S("Enter password: "),
+		C("four\r\n"),
+		S("\r\nERROR 1045 (28000): Access denied for user 'bob'\r\n$ "),
+		C("su\r\n"),
+		S("Password: "),
+		C("five\r\n"),
+		S("\r\nroot@access denied# "),
+		C("id\r\n"),
+	};
+
+	(void)state;
+	kit_check_lines(&any, PARTS(parts), "login ",
+		"login - bob p - success\n"
+		"login - - toor - failure\n"
+		"login - root one - failure\n"
+		"login - root two - failure\n"
+		"login - root three - success\n"
+		"login - - four - failure\n"
+		"login - - five - success\n");
+}
+
 /* passwd(1) asks: it is taken, does not match, is asked for again; for another user; nothing is typed; it is the end. */
 static void test_telnet_passwd(void **state)
 {
@@ -677,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_new_password),
 		cmocka_unit_test(test_telnet_eggdrop),
 		cmocka_unit_test(test_telnet_sudo),
+		cmocka_unit_test(test_telnet_su),
 		cmocka_unit_test(test_telnet_passwd),
 		cmocka_unit_test(test_passwd_lines),
 		cmocka_unit_test(test_passwd_limits),
