@@ -8,6 +8,8 @@
 
 enum {
 	ESCAPE = 0x1b,
+	TO_BEGINNING = 'A' & 31,
+	TO_END = 'E' & 31,
 	BACKSPACE = 0x08,
 	DELETE = 0x7f,
 	INTERRUPT = 'C' & 31,
@@ -235,7 +237,9 @@ static void begin_line(struct shell *s)
 		proto_login_end(s->conn, &s->fresh, judge_fresh(s, asked));
 	s->asked = asked;
 	s->typing = true;
-	s->line_len = 0;
+	s->edits = asked == SHELL_COMMAND && (at_shell(s) || s->pastes);
+	s->in_key = false;
+	s->line_len = s->line_at = 0;
 	s->line_cut = false;
 }
 
@@ -348,20 +352,45 @@ static void end_line(struct shell *s)
 	s->prompt = (struct shell_prompt){ 0 };
 }
 
+static void cut_out(struct shell *s, uint16_t from, uint16_t end)
+{
+	if (from == end)
+		return;
+	memmove(s->line + from, s->line + end, (size_t)(s->line_len - end));
+	s->line_len = (uint16_t)(s->line_len - (end - from));
+	s->line_at = from;
+}
+
+/* Where the character before that place begins, and the one at that place ends, in UTF-8. */
+static uint16_t to_left(const struct shell *s, uint16_t at)
+{
+	while (at && (s->line[at - 1] & 0xc0) == 0x80)
+		at--;
+	return at ? (uint16_t)(at - 1) : 0;
+}
+
+static uint16_t to_right(const struct shell *s, uint16_t at)
+{
+	at = (uint16_t)(at + (at < s->line_len));
+	while (at < s->line_len && (s->line[at] & 0xc0) == 0x80)
+		at++;
+	return at;
+}
+
 static void erase(struct shell *s)
 {
-	while (s->line_len && (s->line[s->line_len - 1] & 0xc0) == 0x80) /* UTF-8 */
-		s->line_len--;
-	if (s->line_len)
-		s->line_len--;
+	cut_out(s, to_left(s, s->line_at), s->line_at);
 }
 
 static void erase_word(struct shell *s)
 {
-	while (s->line_len && s->line[s->line_len - 1] == ' ')
-		s->line_len--;
-	while (s->line_len && s->line[s->line_len - 1] != ' ')
-		s->line_len--;
+	uint16_t from = s->line_at;
+
+	while (from && s->line[from - 1] == ' ')
+		from--;
+	while (from && s->line[from - 1] != ' ')
+		from--;
+	cut_out(s, from, s->line_at);
 }
 
 static bool line_grow(struct shell *s)
@@ -384,24 +413,98 @@ static bool line_grow(struct shell *s)
 
 static void interrupt(struct shell *s)
 {
-	s->line_len = 0;
+	s->line_len = s->line_at = 0;
 	paste_stop(s->paste);
+}
+
+static void insert(struct shell *s, uint8_t byte)
+{
+	if (s->line_len == s->line_room && !line_grow(s)) {
+		s->line_cut = true;
+		return;
+	}
+	memmove(s->line + s->line_at + 1, s->line + s->line_at, (size_t)(s->line_len - s->line_at));
+	s->line[s->line_at++] = byte;
+	s->line_len++;
+}
+
+static bool is_key(const struct shell *s, const char *key)
+{
+	return s->n_key == strlen(key) && memcmp(s->key, key, s->n_key) == 0;
+}
+
+/* By what keys say behind ESC (xterm, "PC-Style Function Keys", "Bracketed Paste Mode"). */
+static bool do_key(struct shell *s)
+{
+	if (is_key(s, "[D") || is_key(s, "OD"))
+		s->line_at = to_left(s, s->line_at);
+	else if (is_key(s, "[C") || is_key(s, "OC"))
+		s->line_at = to_right(s, s->line_at);
+	else if (is_key(s, "[H") || is_key(s, "OH") || is_key(s, "[1~"))
+		s->line_at = 0;
+	else if (is_key(s, "[F") || is_key(s, "OF") || is_key(s, "[4~"))
+		s->line_at = s->line_len;
+	else if (is_key(s, "[3~"))
+		cut_out(s, s->line_at, to_right(s, s->line_at));
+	else if (is_key(s, "[200~") || is_key(s, "[201~"))
+		s->pastes = is_key(s, "[200~");
+	else
+		return false;
+	return true;
+}
+
+/* A key stands in the line until it is whole. There it stays if it is not known here, such as the one for the line
+ * before: what is edited from there on is not what was typed. */
+static void add_key(struct shell *s, uint8_t byte)
+{
+	bool goes_on = s->n_key == 0 ? byte == '[' || byte == 'O' : isdigit(byte) || byte == ';';
+	uint16_t at;
+
+	insert(s, byte);
+	s->key[s->n_key++] = byte;
+	s->edits = !s->line_cut && (!goes_on || s->n_key < SHELL_KEY_MAX);
+	s->in_key = s->edits && goes_on;
+	if (!s->edits || goes_on)
+		return;
+	at = s->line_at;
+	cut_out(s, (uint16_t)(at - s->n_key - 1), at);
+	if (do_key(s))
+		return;
+	s->edits = false;
+	insert(s, ESCAPE);
+	for (unsigned i = 0; i < s->n_key; i++)
+		insert(s, s->key[i]);
+}
+
+static void begin_key(struct shell *s)
+{
+	insert(s, ESCAPE);
+	s->n_key = 0;
+	s->in_key = !s->line_cut;
 }
 
 static void edit(struct shell *s, uint8_t byte)
 {
-	if (byte == BACKSPACE || byte == DELETE)
+	if (s->in_key && (byte < ' ' || byte == DELETE))
+		s->in_key = s->edits = false;
+	if (s->in_key)
+		add_key(s, byte);
+	else if (s->edits && byte == ESCAPE)
+		begin_key(s);
+	else if (s->edits && byte == TO_BEGINNING)
+		s->line_at = 0;
+	else if (s->edits && byte == TO_END)
+		s->line_at = s->line_len;
+	else if (byte == BACKSPACE || byte == DELETE)
 		erase(s);
 	else if (byte == KILL_WORD)
 		erase_word(s);
 	else if (byte == KILL_LINE)
-		s->line_len = 0;
+		cut_out(s, 0, s->line_at);
 	else if (byte == INTERRUPT)
 		interrupt(s);
-	else if (s->line_len < s->line_room || line_grow(s))
-		s->line[s->line_len++] = byte;
 	else
-		s->line_cut = true;
+		insert(s, byte);
 	s->typing = s->line_len; /* an empty line has not begun: what is asked may change */
 }
 
@@ -513,7 +616,8 @@ void shell_lost(struct shell *s, unsigned side)
 	if (side != s->typist)
 		return;
 	s->typing = false;
-	s->line_len = s->n_ahead = 0;
+	s->line_len = s->line_at = s->n_ahead = 0;
+	s->in_key = false;
 }
 
 void shell_user(struct shell *s, const uint8_t *bytes, size_t len, const char *method, bool asks)

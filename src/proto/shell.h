@@ -16,6 +16,7 @@
 #define SHELL_LONG_MAX   32768u /* of one that may hold a file (paste.h) */
 #define SHELL_OUTPUT_MAX 4096u  /* bytes of what is said to a line; the rest is left out */
 #define SHELL_PROMPT_MAX 128u   /* last bytes of the line that was said last */
+#define SHELL_KEY_MAX    8u     /* bytes of a key behind ESC */
 #define SHELL_TEXT_MAX   512u   /* bytes of text that are told at a time */
 #define SHELL_AHEAD_MAX  512u   /* bytes that wait; with more, all of them go on */
 
@@ -55,6 +56,11 @@ struct shell {
 	bool in_shell;                /* a command has been typed since a name was asked for */
 	bool over;                    /* nothing will be said any more */
 	bool typing, cr, line_cut, said_cut;
+	bool edits;  /* the line is edited by keys, as shells with a terminal let it be */
+	bool pastes; /* what comes is pasted (bracketed paste) */
+	bool in_key;
+	uint8_t n_key, key[SHELL_KEY_MAX]; /* behind its ESC */
+	uint16_t line_at;                  /* where the next byte goes */
 	uint16_t line_len, line_room, said_len, n_ahead;
 	uint16_t said_text_len; /* of it, without white space at the end */
 	uint8_t *line;

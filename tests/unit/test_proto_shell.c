@@ -116,6 +116,48 @@ static void test_telnet_editing(void **state)
 		"telnet \"telnet\":{\"command\":\"x\",\"output\":\"\"}\n");
 }
 
+/* Keys that move in a line, where a shell asks for it; one that brings another line is told as it is. */
+static void test_telnet_keys(void **state)
+{
+	static const struct kit_part parts[] = {
+		S("\xff\xfd\x01login: "),
+		C("u\r\n"),
+		S("Password: "),
+		C("p\x1b[Dq\r\n"),
+		S("\r\n$ "),
+		C("caf\xc3\xa9s x\x1b[D\x1b[D\x1bOD\x7f\x1b[3~t\r\n"),
+		S("\r\n$ "),
+		C("xx world\x1b[H\x1b[C\x1b[C\x15hello\x05!\x01\x1b[D\x7f\x1b[4~\x1b[3~\r\n"),
+		S("\r\n$ "),
+		C("\x1b[200~echo one > f\recho two >> f\x1b[201~\r"),
+		S("\r\n$ "),
+		C("\x1b[A\x1b[D -x\r\n"),
+		S("\r\n$ "),
+		C("i\x1b\x7f"
+		  "d\r\n"),
+		S("\r\n$ "),
+		C("w\x1b[1;2;3;4;5D\r\n"),
+		S("\r\n$ "),
+		C("cat > x\r\n"),
+		S("cat > x\r\n"),
+		C("a\x01\x1b[D\r\n"),
+	};
+
+	(void)state;
+	kit_check_lines(&any, PARTS(parts), "login ", "login - u p\\x1b[Dq - success\n");
+	kit_check_lines(&any, PARTS(parts), "file f", "file f 8\n");
+	kit_check_lines(&any, PARTS(parts), "telnet ",
+		"telnet \"telnet\":{\"command\":\"caft x\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"hello world!\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"echo one > f\",\"output\":\"\"}\n"
+		"telnet \"telnet\":{\"command\":\"echo two >> f\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"\\u001b[A\\u001b[D -x\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"id\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"w\\u001b[1;2;3;4;5D\",\"output\":\"$\"}\n"
+		"telnet \"telnet\":{\"command\":\"cat > x\",\"output\":\"\"}\n"
+		"telnet \"telnet\":{\"command\":\"a\\u0001\\u001b[D\",\"output\":\"\"}\n");
+}
+
 /* What is typed comes back by letters, before its line has ended. */
 static void test_telnet_echo(void **state)
 {
@@ -718,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_telnet_refused),
 		cmocka_unit_test(test_telnet_without_options),
 		cmocka_unit_test(test_telnet_editing),
+		cmocka_unit_test(test_telnet_keys),
 		cmocka_unit_test(test_telnet_echo),
 		cmocka_unit_test(test_telnet_ahead),
 		cmocka_unit_test(test_telnet_no_prompt),
