@@ -25,6 +25,8 @@ struct paste {
 	struct paste_setter by; /* of the line at hand */
 	enum paste_mode mode;
 	bool tabs;      /* of a here document: those in front of a line are left out */
+	bool plain;     /* of one whose end was in quotes: backslashes are not undone */
+	bool joins;     /* the line before goes on */
 	bool input_cut; /* more was typed than is kept */
 	uint8_t quote;  /* that `line` leaves open */
 	uint64_t next_id;
@@ -214,7 +216,7 @@ struct stage {
 	struct cur word[PASTE_WORDS_MAX];
 	unsigned n;
 	struct cur in, out, here; /* of redirections */
-	bool has_in, has_out, append, has_here, here_text, tabs;
+	bool has_in, has_out, append, has_here, here_text, tabs, plain;
 };
 
 /* What flows from one command of a pipeline into the next. */
@@ -694,9 +696,10 @@ static enum paste_token read_stage(struct cur *c, struct out *words, struct stag
 	*s = (struct stage){ 0 };
 	for (;;) {
 		size_t at = words->len;
-		struct cur word;
+		struct cur word, typed = *c;
 
 		token = paste_next(c, words, &fd);
+		typed.end = c->at;
 		if (token == PASTE_NEXT || token == PASTE_PIPE || token == PASTE_END ||
 			token == PASTE_OPEN)
 			return token;
@@ -704,6 +707,8 @@ static enum paste_token read_stage(struct cur *c, struct out *words, struct stag
 			before = token;
 			continue;
 		}
+		if (before == PASTE_HERE_TEXT)
+			out_char(words, '\n'); /* there is room: "<<<" is in no word */
 		word = cur_make(words->at + at, words->len - at);
 		if (before == PASTE_WORD && s->n < PASTE_WORDS_MAX) {
 			s->word[s->n++] = word;
@@ -720,6 +725,8 @@ static enum paste_token read_stage(struct cur *c, struct out *words, struct stag
 			s->here_text = before == PASTE_HERE_TEXT;
 			s->has_here = !s->here_text;
 			s->tabs = before == PASTE_HERE_TABS;
+			s->plain = text_has(typed, "'") || text_has(typed, "\"") ||
+				   text_has(typed, "\\");
 		}
 		before = PASTE_WORD;
 	}
@@ -733,6 +740,8 @@ static void keep_end(struct paste *p, const struct stage *s)
 	p->end_len = (uint32_t)cur_left(&end);
 	cur_copy(&end, p->end, p->end_len);
 	p->tabs = s->tabs;
+	p->plain = s->plain;
+	p->joins = false;
 }
 
 /* From here on lines are typed into `commands`. */
@@ -925,23 +934,59 @@ static void end_input(struct paste *p)
 	bytes_free(p, &input);
 }
 
-static void add_input(struct paste *p, struct cur line)
+static void add_part(struct paste *p, struct cur part)
+{
+	p->input_cut |= !bytes_add(p, &p->input, part, PASTE_KEEP_MAX);
+}
+
+static void add_line_end(struct paste *p)
 {
 	static const uint8_t end[] = { '\n' };
 
-	if (!bytes_add(p, &p->input, line, PASTE_KEEP_MAX) ||
-		!bytes_add(p, &p->input, cur_make(end, 1), PASTE_KEEP_MAX))
-		p->input_cut = true;
+	add_part(p, cur_make(end, 1));
+}
+
+static void add_input(struct paste *p, struct cur line)
+{
+	add_part(p, line);
+	add_line_end(p);
+}
+
+/* POSIX, Shell Command Language, 2.7.4: backslashes are those of double quotes, but for the quote itself. What a shell
+ * would put for variables is not known here: they stay. */
+static void add_here_line(struct paste *p, struct cur line)
+{
+	p->joins = false;
+	while (cur_left(&line) && !p->joins) {
+		struct cur part = line;
+
+		while (cur_left(&line) && cur_ahead(line, 0) != '\\')
+			cur_skip(&line, 1);
+		part.end = line.at;
+		add_part(p, part);
+		p->joins = cur_left(&line) == 1;
+		part = line;
+		cur_limit(&part, 2);
+		if (cur_left(&part) == 2 && memchr("$`\\", part.at[1], 3))
+			cur_skip(&part, 1);
+		cur_skip(&line, cur_left(&line) < 2 ? cur_left(&line) : 2);
+		if (!p->joins)
+			add_part(p, part);
+	}
+	if (!p->joins)
+		add_line_end(p);
 }
 
 static void take_here(struct paste *p, struct cur line)
 {
 	while (p->tabs && cur_ahead(line, 0) == '\t')
 		cur_skip(&line, 1);
-	if (text_same(line, cur_make(p->end, p->end_len)))
+	if (!p->joins && text_same(line, cur_make(p->end, p->end_len)))
 		end_input(p);
-	else
+	else if (p->plain)
 		add_input(p, line);
+	else
+		add_here_line(p, line);
 }
 
 /* Up to ^D. */

@@ -230,6 +230,9 @@ static void test_typed(void **state)
 	(void)state;
 	check_typed("base64 -d > k << EOF\naGVs\nbG8=\nEOF\nsh k\n", "k 5\n");
 	check_typed("cat <<-'E' | base64 -d | tee -a k\n\taGVsbG8=\n\tE\n", "k 5\n");
+	check_typed("cat > a << E\n\\$1 \\\\ \\n \\`\nx\\\nE\nE\necho b > b\n", "a 13\nb 2\n");
+	check_typed("cat > a << 'E'\n\\$1\nE\ncat > b << \\E\n\\\\\nE\n", "a 4\nb 3\n");
+	check_typed("cat > a <<< 'b c'; tee d <<< e > /dev/null\n", "a 4\nd 2\n");
 	check_typed("echo aGVsbG8= | base64 -d | sh\n", " 5\n");
 	check_typed("echo \"aGVs\nbG8=\" | openssl enc -base64 -d -out k\n", "k 5\n");
 	check_typed("echo 'a\n\nb\\' > f; echo \"c\\\nd\\\"\n\" > g\n", "f 6\ng 5\n");
