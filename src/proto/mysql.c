@@ -2,7 +2,8 @@
 /*
  * MySQL and MariaDB (MySQL's "Client/Server Protocol": Connection Phase, Command Phase). The
  * greeting, the login and its result are one transaction; then each command and the first packet
- * of its answer.
+ * of its answer. What the server asks the client for (LOAD DATA LOCAL, or a server that steals) is a file: what the
+ * client's packets hold, up to an empty one.
  */
 #include "proto/talk.h"
 
@@ -29,6 +30,8 @@ enum {
 
 /* Errors about the database, which only those get whose password was right. */
 enum { ERROR_NOT_THIS_DATABASE = 1044, ERROR_NO_DATABASE = 1049 };
+/* None, but how far a command is (MariaDB, "Progress Reporting"). */
+enum { ERROR_PROGRESS = 0xffff };
 
 enum { SAID_OK, SAID_MORE, SAID_LOCAL_FILE = 0xfb, SAID_SWITCH = 0xfe, SAID_ERROR = 0xff };
 
@@ -70,6 +73,11 @@ struct mysql {
 	uint8_t challenge_len;
 	bool asked; /* the client's next packet answers the challenge */
 	bool over, unreadable;
+	struct proto_tx *local; /* its answer asks for a file; NULL: none */
+	struct proto_fields_file *file;
+	uint32_t file_left; /* of the packet */
+	bool sends_file;    /* the client */
+	bool is_late;       /* the answer, behind others */
 };
 
 static uint64_t read_lenenc(struct cur *c)
@@ -413,6 +421,70 @@ static void take_result(struct mysql *m, uint8_t said, struct cur c)
 	m->unreadable = m->caps & (CAP_COMPRESS | CAP_ZSTD);
 }
 
+static void end_file(struct mysql *m, bool cut)
+{
+	if (m->local)
+		proto_fields_file_end(m->local, m->file, cut);
+	m->file = NULL;
+}
+
+static void begin_file(struct mysql *m, struct proto_tx *tx, struct cur name)
+{
+	end_file(m, true); /* one that it has asked for before */
+	m->sends_file = m->is_late = true;
+	m->file_left = 0;
+	m->local = tx;
+	m->file = proto_fields_file(tx, 0, name.at, cur_left(&name));
+}
+
+/* What comes of the file; false: the length of a packet is not whole. */
+static bool take_file(struct mysql *m, struct cur *c)
+{
+	struct cur head = *c, part = *c;
+
+	if (!m->file_left) {
+		m->file_left = cur_le32(&head) & 0xffffff;
+		if (!cur_ok(&head)) {
+			m->file_left = 0;
+			return false;
+		}
+		*c = head;
+		m->sends_file = m->file_left;
+		if (!m->sends_file)
+			end_file(m, false);
+		return true;
+	}
+	cur_limit(&part, m->file_left);
+	m->file_left -= (uint32_t)cur_left(&part);
+	cur_skip(c, cur_left(&part));
+	if (m->file)
+		proto_fields_file_add(m->local, m->file, part.at, cur_left(&part));
+	return true;
+}
+
+static void take_answer(struct mysql *m, uint8_t number, uint8_t said, struct cur c)
+{
+	struct proto_tx *tx = talk_queue_first(&m->queue);
+	struct cur error = c;
+
+	if (number != 1 && !m->is_late)
+		return;
+	if (said == SAID_ERROR && cur_le16(&error) == ERROR_PROGRESS) {
+		m->is_late = true;
+		return;
+	}
+	m->is_late = false;
+	if (tx)
+		say_answer(tx->data, said, c);
+	if (tx && number == 1 && said == SAID_LOCAL_FILE) {
+		begin_file(m, tx, c);
+		return;
+	}
+	end_file(m, true); /* it was not waited for */
+	m->local = NULL;
+	talk_queue_next(&m->queue);
+}
+
 static void take_server(struct mysql *m, uint8_t number, struct cur c)
 {
 	uint8_t said = cur_u8(&c);
@@ -429,10 +501,8 @@ static void take_server(struct mysql *m, uint8_t number, struct cur c)
 		say_answer(tx->data, said, c);
 		tx->state.done[0] = true;
 		talk_queue_next(&m->queue);
-	} else if (m->phase == COMMANDS && number == 1) {
-		if (tx)
-			say_answer(tx->data, said, c);
-		talk_queue_next(&m->queue);
+	} else if (m->phase == COMMANDS) {
+		take_answer(m, number, said, c);
 	}
 }
 
@@ -463,12 +533,13 @@ static size_t mysql_feed(struct proto_conn *conn, void *state, unsigned side, co
 	struct cur c = cur_make(bytes, len);
 
 	(void)conn;
-	(void)end;
 	while (cur_left(&c) && !m->over && !m->unreadable) {
 		talk_skip(&m->skip[side], &c);
-		if (!take_packet(m, side, &c))
+		if (side == 0 && m->sends_file ? !take_file(m, &c) : !take_packet(m, side, &c))
 			break;
 	}
+	if (end && side == 0)
+		end_file(m, true);
 	return m->unreadable ? SIZE_MAX : len - cur_left(&c);
 }
 
@@ -494,6 +565,10 @@ static void mysql_free_tx(void *data)
 	struct mysql *m = proto_conn_state(((struct proto_fields *)data)->conn);
 
 	talk_queue_forget(&m->queue, data);
+	if (m->local && m->local->data == data) {
+		m->local = NULL;
+		m->file = NULL;
+	}
 	proto_fields_free(data);
 }
 

@@ -76,6 +76,35 @@ static void test_mysql_no_database(void **state)
 		"login mysql_native_password root - " MYSQL_HASH " success\n");
 }
 
+/* In packets up to an empty one; not waited for; cut off. */
+static void test_mysql_local_file(void **state)
+{
+#define MYSQL_IN   S(MYSQL_GREETING), C(MYSQL_LOGIN), S("\7\0\0\2\0\0\0\2\0\0\0")
+#define MYSQL_LOAD C("\x05\0\0\0\3LOAD"), S("\x0c\0\0\1\xfb/etc/passwd")
+	static const struct kit_part whole[] = { MYSQL_IN, MYSQL_LOAD,
+		C("\5\0\0\2root:\2\0\0\3x\n\0\0\0\4"), S("\x09\0\0\1\xff\xff\xff\1\1\1\0\0\0"),
+		S("\7\0\0\5\0\0\0\2\0\0\0"), C("\1\0\0\0\1") };
+	static const struct kit_part refused[] = { MYSQL_IN, MYSQL_LOAD, C("\5\0\0\2root:"),
+		S("\x16\0\0\3" MYSQL_DENIED), C("\1\0\0\3x\0\0\0\4\1\0\0\0\1") };
+	/* Of an answer of more than 255 packets, a row that begins with NULL. */
+	static const struct kit_part row[] = { MYSQL_IN, C("\5\0\0\0\3SHOW"), S("\1\0\0\1\1"),
+		S("\3\0\0\1\xfb\1x"), C("\1\0\0\0\1") };
+	static const struct kit_part ended[] = { MYSQL_IN, MYSQL_LOAD, C("\5\0\0\2roo") };
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(whole), "file ", "file /etc/passwd 7\n");
+	kit_check_lines(&tcp, PARTS(whole), "mysql \"mysql\":{\"command\"",
+		"mysql \"mysql\":{\"command\":\"query\",\"query\":\"LOAD\","
+		"\"local_file\":\"/etc/passwd\",\"response\":\"ok\"}\n"
+		"mysql \"mysql\":{\"command\":\"quit\"}\n");
+	kit_check_lines(&tcp, PARTS(refused), "file ", "file /etc/passwd 5 cut\n");
+	kit_check_lines(&tcp, PARTS(refused), "mysql \"mysql\":{\"command\":\"quit",
+		"mysql \"mysql\":{\"command\":\"quit\"}\n");
+	kit_check_lines(&tcp, PARTS(row), "mysql \"mysql\":{\"command\":\"quit",
+		"mysql \"mysql\":{\"command\":\"quit\"}\n");
+	kit_check_lines(&tcp, PARTS(ended), "file ", "file /etc/passwd 3 cut\n");
+}
+
 /* The server asks again, for the password itself. */
 static void test_mysql_switch(void **state)
 {
@@ -588,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mysql),
 		cmocka_unit_test(test_mysql_no_database),
+		cmocka_unit_test(test_mysql_local_file),
 		cmocka_unit_test(test_mysql_switch),
 		cmocka_unit_test(test_mysql_old),
 		cmocka_unit_test(test_mysql_tls),
