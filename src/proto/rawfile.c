@@ -451,6 +451,14 @@ static void finish(struct raw *raw, unsigned side, bool cut)
 	proto_tx_done(s->tx, side);
 }
 
+/* Behind a stage of Metasploit comes TLS, for instance. */
+static bool may_start_over(const struct raw *raw, unsigned side)
+{
+	const struct raw_side *other = &raw->side[!side];
+
+	return (!other->tx || other->over) && !proto_conn_info(raw->conn)->doubted;
+}
+
 static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -458,7 +466,6 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	struct raw_side *s = &raw->side[side];
 	struct cur c = cur_make(bytes, len);
 
-	(void)conn;
 	if (!s->tx && !s->over && raw->plain) {
 		if (cur_left(&c) && !raw->side[!side].tx && !raw->side[!side].over)
 			begin(raw, side, raw->plain, cur_make(NULL, 0));
@@ -484,7 +491,12 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 	proto_fields_file_add(s->tx, s->file, c.at, cur_left(&c));
 	if (end || !s->left)
 		finish(raw, side, false);
-	return s->over && !end ? SIZE_MAX : len;
+	if (end || !s->over)
+		return len;
+	if (!may_start_over(raw, side))
+		return SIZE_MAX;
+	proto_conn_start_over(conn);
+	return (size_t)(c.end - bytes);
 }
 
 static void raw_gap(struct proto_conn *conn, void *state, unsigned side, uint64_t len)

@@ -67,6 +67,20 @@ static void test_raw_file(void **state)
 		"file  8\nraw-file \"raw_file\":{\"type\":\"rar\"}\n");
 }
 
+/* What is said behind a stage begins anew. */
+static void test_raw_file_and_tls(void **state)
+{
+	static uint8_t stage[4 + 8192] = "\0\x20\0\0\x7f"
+					 "ELF\1\1\1";
+	const struct kit_part parts[] = { { 1, stage, sizeof(stage) },
+		C("\x16\3\1\0\5\1\0\0\1\0") };
+
+	(void)state;
+	CHECK(&any, parts,
+		"file  8192\nraw-file \"raw_file\":{\"type\":\"elf\"}\n"
+		"tls - !tls.handshake_invalid_length\n");
+}
+
 /* Its name says nothing: the connection is called failed. */
 static void test_raw_file_is_unnamed(void **state)
 {
@@ -558,6 +572,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raw_file),
+		cmocka_unit_test(test_raw_file_and_tls),
 		cmocka_unit_test(test_raw_file_is_unnamed),
 		cmocka_unit_test(test_file_with_a_hole),
 		cmocka_unit_test(test_no_raw_file),
