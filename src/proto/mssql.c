@@ -5,6 +5,7 @@
  * client and the beginning of the answer. TLS, which is inside of PRELOGIN messages (2.2.6.5), is
  * left alone.
  */
+#include "proto/sql_file.h"
 #include "proto/talk.h"
 
 #define TDS_HEAD           8u
@@ -60,6 +61,7 @@ struct mssql {
 	struct talk_queue queue;
 	struct proto_login login;
 	uint64_t skip[2];
+	struct sql_file sql;
 	bool goes_on[2]; /* the next packet belongs to the same message */
 	bool prelogin;   /* and the answer to it has no tokens */
 	bool narrow;     /* a character is a byte: 4.2, 5.0 */
@@ -280,7 +282,19 @@ static void take_client(struct mssql *m, uint8_t type, struct cur c)
 	talk_queue_add(&m->queue, tx);
 	say_request(m, &o, type, c);
 	talk_say(tx->data, &o);
-	proto_tx_done(tx, 0);
+	if (type != TDS_BATCH) {
+		proto_tx_done(tx, 0);
+		return;
+	}
+	sql_file_begin(&m->sql, tx);
+	sql_file_take(&m->sql, c);
+}
+
+/* Not before all of its packets are here. */
+static void end_batch(struct mssql *m)
+{
+	if (!m->skip[0] && !m->goes_on[0])
+		sql_file_done(&m->sql);
 }
 
 /* A token that has a length (2.2.7); false: it is another, and all behind it is not read. */
@@ -389,6 +403,10 @@ static bool take_packet(struct mssql *m, unsigned side, struct cur *c)
 		take_server(m, type, body);
 	else if (begins)
 		take_client(m, type, body);
+	else if (!side)
+		sql_file_take(&m->sql, body);
+	if (!side)
+		end_batch(m);
 	return true;
 }
 
@@ -399,12 +417,18 @@ static size_t mssql_feed(struct proto_conn *conn, void *state, unsigned side, co
 	struct cur c = cur_make(bytes, len);
 
 	(void)conn;
-	(void)end;
 	while (cur_left(&c) && !m->unreadable) {
-		talk_skip(&m->skip[side], &c);
+		if (side) {
+			talk_skip(&m->skip[side], &c);
+		} else {
+			sql_file_skip(&m->sql, &m->skip[0], &c);
+			end_batch(m);
+		}
 		if (!take_packet(m, side, &c))
 			break;
 	}
+	if (end && side == 0)
+		sql_file_cut(&m->sql);
 	return m->unreadable ? SIZE_MAX : len - cur_left(&c);
 }
 
@@ -430,6 +454,7 @@ static void mssql_free_tx(void *data)
 	struct mssql *m = proto_conn_state(((struct proto_fields *)data)->conn);
 
 	talk_queue_forget(&m->queue, data);
+	sql_file_forget(&m->sql, data);
 	proto_fields_free(data);
 }
 

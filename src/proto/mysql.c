@@ -5,6 +5,7 @@
  * of its answer. What the server asks the client for (LOAD DATA LOCAL, or a server that steals) is a file: what the
  * client's packets hold, up to an empty one.
  */
+#include "proto/sql_file.h"
 #include "proto/talk.h"
 
 #include <ctype.h>
@@ -78,6 +79,7 @@ struct mysql {
 	uint32_t file_left; /* of the packet */
 	bool sends_file;    /* the client */
 	bool is_late;       /* the answer, behind others */
+	struct sql_file sql;
 };
 
 static uint64_t read_lenenc(struct cur *c)
@@ -283,8 +285,9 @@ static void skip_attributes(const struct mysql *m, struct cur *c)
 		cur_skip(c, 2);
 }
 
-static void say_command(struct mysql *m, struct proto_fields *f, uint8_t command, struct cur c)
+static void say_command(struct mysql *m, struct proto_tx *tx, uint8_t command, struct cur c)
 {
+	struct proto_fields *f = tx->data;
 	char text[TALK_JSON_MAX];
 	struct out o = talk_out(f, text, sizeof(text));
 
@@ -292,8 +295,11 @@ static void say_command(struct mysql *m, struct proto_fields *f, uint8_t command
 		json_str(&o, "command", commands[command]);
 	else
 		json_u64(&o, "command", command);
-	if (command == COM_QUERY)
+	if (command == COM_QUERY) {
 		skip_attributes(m, &c);
+		sql_file_begin(&m->sql, tx);
+		sql_file_take(&m->sql, c);
+	}
 	if (command == COM_QUERY || command == COM_STMT_PREPARE)
 		talk_text(&o, "query", c);
 	else if (command == COM_INIT_DB || command == COM_CREATE_DB || command == COM_DROP_DB)
@@ -314,10 +320,15 @@ static void take_command(struct mysql *m, struct cur c)
 	if (!tx)
 		return;
 	tx->state.done[1] |= !answered;
-	say_command(m, tx->data, command, c);
+	say_command(m, tx, command, c);
 	if (command == COM_CHANGE_USER)
 		take_change_user(m, tx, c);
-	proto_tx_done(tx, 0);
+	if (m->sql.tx && m->skip[0])
+		return; /* more of it comes */
+	if (m->sql.tx)
+		sql_file_done(&m->sql);
+	else
+		proto_tx_done(tx, 0);
 }
 
 static void take_client(struct mysql *m, uint8_t number, struct cur c)
@@ -526,6 +537,14 @@ static bool take_packet(struct mysql *m, unsigned side, struct cur *c)
 	return true;
 }
 
+/* What is not kept of it may be a file's. */
+static void skip_request(struct mysql *m, struct cur *c)
+{
+	sql_file_skip(&m->sql, &m->skip[0], c);
+	if (!m->skip[0])
+		sql_file_done(&m->sql);
+}
+
 static size_t mysql_feed(struct proto_conn *conn, void *state, unsigned side, const uint8_t *bytes,
 	size_t len, bool end)
 {
@@ -534,12 +553,17 @@ static size_t mysql_feed(struct proto_conn *conn, void *state, unsigned side, co
 
 	(void)conn;
 	while (cur_left(&c) && !m->over && !m->unreadable) {
-		talk_skip(&m->skip[side], &c);
+		if (side)
+			talk_skip(&m->skip[side], &c);
+		else
+			skip_request(m, &c);
 		if (side == 0 && m->sends_file ? !take_file(m, &c) : !take_packet(m, side, &c))
 			break;
 	}
-	if (end && side == 0)
+	if (end && side == 0) {
 		end_file(m, true);
+		sql_file_cut(&m->sql);
+	}
 	return m->unreadable ? SIZE_MAX : len - cur_left(&c);
 }
 
@@ -565,6 +589,7 @@ static void mysql_free_tx(void *data)
 	struct mysql *m = proto_conn_state(((struct proto_fields *)data)->conn);
 
 	talk_queue_forget(&m->queue, data);
+	sql_file_forget(&m->sql, data);
 	if (m->local && m->local->data == data) {
 		m->local = NULL;
 		m->file = NULL;

@@ -105,6 +105,37 @@ static void test_mysql_local_file(void **state)
 	kit_check_lines(&tcp, PARTS(ended), "file ", "file /etc/passwd 3 cut\n");
 }
 
+/* What is sent in hex, in packets longer than what is kept, and two in one; too short. */
+static void test_mysql_hex(void **state)
+{
+#define MYSQL_H7   "41424344454647"
+#define MYSQL_H8   MYSQL_H7 "48"
+#define MYSQL_H56  MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8
+#define MYSQL_H64  MYSQL_H56 MYSQL_H8
+#define MYSQL_H512 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64
+	static const struct kit_part parts[] = { MYSQL_IN,
+		C("\x24\x14\0\0\3SELECT 0x" MYSQL_H512 MYSQL_H512 MYSQL_H512),
+		C(MYSQL_H512 MYSQL_H512 " INTO DUMPFILE '/p/udf.so'"), S("\7\0\0\1\0\0\0\2\0\0\0"),
+		C("\x18\x01\0\0\3"
+		  "INSERT t VALUES(x'" MYSQL_H64 "',0x" MYSQL_H64 ")"),
+		S("\7\0\0\1\0\0\0\2\0\0\0"),
+		C("\xa6\x00\0\0\3"
+		  "SELECT unhex(\"" MYSQL_H64 "\") INTO OUTFILE \"C:\\\\a\""),
+		S("\7\0\0\1\0\0\0\2\0\0\0"),
+		C("\x9c\x00\0\0\3"
+		  "SELECT 0x4142, 'dumpfile', '" MYSQL_H56 MYSQL_H7 "'"),
+		S("\7\0\0\1\0\0\0\2\0\0\0"), C("\1\0\0\0\1") };
+	static const struct kit_part ended[] = { MYSQL_IN,
+		C("\0\x20\0\0\3SELECT 0x" MYSQL_H512 MYSQL_H512), C(MYSQL_H512 MYSQL_H512) };
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(parts), "file ",
+		"file /p/udf.so 2560\nfile  64\nfile  64\nfile C:\\x5ca 64\n");
+	kit_check_lines(&tcp, PARTS(parts), "mysql \"mysql\":{\"command\":\"quit",
+		"mysql \"mysql\":{\"command\":\"quit\"}\n");
+	kit_check_lines(&tcp, PARTS(ended), "file ", "file  2048 cut\n");
+}
+
 /* The server asks again, for the password itself. */
 static void test_mysql_switch(void **state)
 {
@@ -346,6 +377,22 @@ static void test_mssql_denied(void **state)
 		"login password sa sa - failure\n" TDS_SAYS_LOGIN
 		"\"response\":\"error\",\"error_code\":18456,\"severity\":14,"
 		"\"error\":\"Login failed for user 'sa'.\"}\n");
+}
+
+/* A program in hex, in two packets of one batch. */
+static void test_mssql_hex(void **state)
+{
+#define TDS_H8  "a\0b\0c\0d\0e\0f\0a\0b\0c\0d\0e\0f\0a\0b\0c\0d\0"
+#define TDS_H64 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8
+	static const struct kit_part parts[] = { C(TDS_LOGIN),
+		C("\1\0\1,\0\0\1\0\x16\0\0\0\x12\0\0\0\2\0\0\0\0\0\0\0\0\0\1\0\0\0"
+		  "F\0R\0O\0M\0 \0"
+		  "0\0x\0" TDS_H64),
+		C("\1\1\1\n\0\0\2\0" TDS_H64 ";\0") };
+
+	(void)state;
+	kit_check_lines(&tcp, PARTS(parts), "file ", "file  128\n");
+	kit_check_lines(&tcp, parts, 2, "file ", "file  64 cut\n");
 }
 
 /* What follows is TLS; places and lengths that lie. */
@@ -618,6 +665,7 @@ int main(void)
 		cmocka_unit_test(test_mysql),
 		cmocka_unit_test(test_mysql_no_database),
 		cmocka_unit_test(test_mysql_local_file),
+		cmocka_unit_test(test_mysql_hex),
 		cmocka_unit_test(test_mysql_switch),
 		cmocka_unit_test(test_mysql_old),
 		cmocka_unit_test(test_mysql_tls),
@@ -627,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_pgsql_scram),
 		cmocka_unit_test(test_pgsql_other),
 		cmocka_unit_test(test_mssql),
+		cmocka_unit_test(test_mssql_hex),
 		cmocka_unit_test(test_mssql_denied),
 		cmocka_unit_test(test_mssql_other),
 		cmocka_unit_test(test_mssql_old),
