@@ -6,6 +6,7 @@
  * left alone.
  */
 #include "proto/sql_file.h"
+#include "proto/sql_password.h"
 #include "proto/talk.h"
 
 #define TDS_HEAD           8u
@@ -75,6 +76,16 @@ static void say_text(const struct mssql *m, struct out *o, const char *name, str
 
 	text_wide(&wide, c, !m->narrow);
 	json_text(o, name, text, wide.len);
+}
+
+static void say_query(const struct mssql *m, struct out *o, struct cur c)
+{
+	char text[3 * TALK_KEEP_MAX];
+	struct out wide = out_make(text, sizeof(text));
+
+	text_wide(&wide, c, !m->narrow);
+	json_text(o, "query", text, wide.len);
+	sql_passwords(m->conn, cur_make((const uint8_t *)text, wide.len));
 }
 
 static size_t bytes_of(const struct mssql *m, unsigned chars)
@@ -238,7 +249,7 @@ static void say_request(struct mssql *m, struct out *o, uint8_t type, struct cur
 		json_str(o, "command", "batch");
 		if (!m->narrow)
 			skip_headers(&c);
-		say_text(m, o, "query", c);
+		say_query(m, o, c);
 		break;
 	case TDS_RPC:
 		json_str(o, "command", "rpc");

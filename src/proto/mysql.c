@@ -6,6 +6,7 @@
  * client's packets hold, up to an empty one.
  */
 #include "proto/sql_file.h"
+#include "proto/sql_password.h"
 #include "proto/talk.h"
 
 #include <ctype.h>
@@ -299,6 +300,7 @@ static void say_command(struct mysql *m, struct proto_tx *tx, uint8_t command, s
 		skip_attributes(m, &c);
 		sql_file_begin(&m->sql, tx);
 		sql_file_take(&m->sql, c);
+		sql_passwords(m->conn, c);
 	}
 	if (command == COM_QUERY || command == COM_STMT_PREPARE)
 		talk_text(&o, "query", c);

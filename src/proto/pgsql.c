@@ -4,6 +4,7 @@
  * request and what comes until the server wants the next one; records are as Suricata's, passwords
  * left out.
  */
+#include "proto/sql_password.h"
 #include "proto/talk.h"
 
 #include <ctype.h>
@@ -105,6 +106,12 @@ static void simple_request(struct pgsql *p, bool answered, const char *name, str
 	talk_text(&o, name, text);
 	talk_say(tx->data, &o);
 	proto_tx_done(tx, 0);
+}
+
+static void take_query(struct pgsql *p, bool answered, const char *name, struct cur text)
+{
+	simple_request(p, answered, name, text);
+	sql_passwords(p->conn, text);
 }
 
 static struct cur text_of(const char *text)
@@ -270,7 +277,7 @@ static void take_extended(struct pgsql *p, uint8_t type, struct cur c)
 	p->in_batch = type != 'S';
 	if (type == 'P') {
 		text_until(&c, 0); /* name of the statement */
-		simple_request(p, first, "extended_query", text_until(&c, 0));
+		take_query(p, first, "extended_query", text_until(&c, 0));
 	} else if (first) {
 		simple_request(p, true, "message",
 			text_of(type == 'S'   ? "sync"
@@ -286,7 +293,7 @@ static void take_client(struct pgsql *p, uint8_t type, struct cur c)
 		take_password(p, c);
 		break;
 	case 'Q':
-		simple_request(p, true, "simple_query", text_until(&c, 0));
+		take_query(p, true, "simple_query", text_until(&c, 0));
 		break;
 	case 'P':
 	case 'B':

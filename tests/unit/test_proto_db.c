@@ -136,6 +136,60 @@ static void test_mysql_hex(void **state)
 	kit_check_lines(&tcp, PARTS(ended), "file ", "file  2048 cut\n");
 }
 
+static void test_passwords_set(void **state)
+{
+	static const struct {
+		const char *statement, *told;
+	} cases[] = {
+		{ "CREATE USER 'eve'@'%' IDENTIFIED BY 'pw'", "set sql eve pw - unknown\n" },
+		{ "create user if not exists eve@localhost identified with sha256_password by "
+		  "'p;w'",
+			"set sql eve p;w - unknown\n" },
+		{ "CREATE USER a IDENTIFIED BY 'x', 'b'@'%' IDENTIFIED BY 'y'",
+			"set sql a x - unknown\nset sql b y - unknown\n" },
+		{ "GRANT ALL ON *.* TO `eve`@'%' IDENTIFIED BY \"pw\" WITH GRANT OPTION",
+			"set sql eve pw - unknown\n" },
+		{ "GRANT ALL ON *.* TO eve IDENTIFIED BY PASSWORD '*6BB4'",
+			"set sql eve - *6BB4 unknown\n" },
+		{ "SET PASSWORD = PASSWORD('pw')", "set sql - pw - unknown\n" },
+		{ "SET PASSWORD FOR 'root'@'%' = PASSWORD('pw')", "set sql root pw - unknown\n" },
+		{ "set password for root = 'p\\'w'", "set sql root p\\x5c'w - unknown\n" },
+		{ "UPDATE mysql.user SET Password=PASSWORD('pw') WHERE User='root'; FLUSH "
+		  "PRIVILEGES",
+			"set sql root pw - unknown\n" },
+		{ "USE mysql;UPDATE user SET authentication_string=PASSWORD('pw') WHERE user = "
+		  "'root'",
+			"set sql root pw - unknown\n" },
+		{ "ALTER USER postgres WITH ENCRYPTED PASSWORD 'pw'",
+			"set sql postgres pw - unknown\n" },
+		{ "SELECT 1; CREATE ROLE eve LOGIN SUPERUSER PASSWORD 'pw'",
+			"set sql eve pw - unknown\n" },
+		{ "ALTER LOGIN [sa] WITH PASSWORD = N'pw' UNLOCK", "set sql sa pw - unknown\n" },
+		{ "exec sp_addlogin 'eve', 'pw'; EXEC sp_addsrvrolemember 'eve', 'sysadmin'",
+			"set sql eve pw - unknown\n" },
+		{ "EXEC sp_password NULL, 'pw', 'sa'", "set sql sa pw - unknown\n" },
+		/* None: they ask for one, or are not whole. */
+		{ "SELECT * FROM users WHERE user = 'eve' AND password = 'pw'", "" },
+		{ "UPDATE wp_users SET password = 'pw', password = 'w' WHERE user = 'eve'", "" },
+		{ "CREATE TABLE user (password CHAR(9) DEFAULT 'x', user CHAR(9))", "" },
+		{ "SET @password = 'pw'", "" },
+		{ "ALTER ROLE postgres PASSWORD NULL", "" },
+		{ "ALTER USER postgres PASSWORD 'p", "" },
+		{ "INSERT INTO t VALUES ('CREATE USER eve IDENTIFIED BY \\'pw\\'')", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char packet[256] = "\0\0\0\0\3";
+		size_t len = strlen(cases[i].statement);
+		const struct kit_part parts[] = { MYSQL_IN, { 0, packet, len + 5 } };
+
+		packet[0] = (char)(len + 1);
+		memcpy(packet + 5, cases[i].statement, len);
+		kit_check_lines(&tcp, PARTS(parts), "set ", cases[i].told);
+	}
+}
+
 /* The server asks again, for the password itself. */
 static void test_mysql_switch(void **state)
 {
@@ -666,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_mysql_no_database),
 		cmocka_unit_test(test_mysql_local_file),
 		cmocka_unit_test(test_mysql_hex),
+		cmocka_unit_test(test_passwords_set),
 		cmocka_unit_test(test_mysql_switch),
 		cmocka_unit_test(test_mysql_old),
 		cmocka_unit_test(test_mysql_tls),
