@@ -18,8 +18,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ORDER_MS, GAP_MS = 100, 50
 STARTS = 9
-RULES_S = 8  # a reload of them, at most
-ET_OPEN = os.path.join(os.environ.get("FISHBOWL_SHARED", os.path.join(ROOT, "../shared")), "data/rules/et-open.rules.gz")
+RULES_S = 20  # a reload of them, at most: whoever compiles leaves the processor to frames
+SHARED = os.environ.get("FISHBOWL_SHARED", os.path.join(ROOT, "../shared"))
+ET_OPEN = os.path.join(SHARED, "data/rules/et-open.rules.gz")
 
 
 def starts(fishbowl, run):
