@@ -41,8 +41,8 @@ struct loop_held_set {
 	uint8_t bytes[WHOLE_BYTES_MAX];
 };
 
-/* An image that is being taken up, piece by piece between frames. */
-struct loop_rules_next {
+/* An image of rules, mapped here. */
+struct loop_image {
 	struct rules *rules; /* NULL: none */
 	const void *memory;
 	size_t size;
@@ -53,15 +53,13 @@ struct loop_rules_next {
 /* What holds frames against the rules. */
 struct loop_rules {
 	struct inspect *inspect; /* NULL: there are no rules */
-	struct rules *rules;
-	const void *memory; /* the image, mapped here */
-	size_t size;
-	struct loop_rules_next next;
-	bool missing;      /* there should be some */
-	bool pass;         /* what cannot be decided leaves */
-	uint64_t epoch;    /* grows when what is held must not leave any more */
-	uint8_t *datagram; /* out of fragments, while it is looked at */
-	uint8_t *part;     /* a fragment of one */
+	struct loop_image image;
+	struct loop_image next; /* is being taken up, piece by piece between frames */
+	bool missing;           /* there should be some */
+	bool pass;              /* what cannot be decided leaves */
+	uint64_t epoch;         /* grows when what is held must not leave any more */
+	uint8_t *datagram;      /* out of fragments, while it is looked at */
+	uint8_t *part;          /* a fragment of one */
 	struct loop_held_set *set;
 	struct inspect_text *text; /* of a record that is being made */
 	uint16_t honeypot;         /* whose frame is being looked at */

@@ -78,16 +78,16 @@ static int new_inspect(struct loop *l, struct rules *rules)
 	return inspect_new(&setup, &l->rules.inspect);
 }
 
-static void forget_rules(struct loop_rules *r)
+static void forget_image(struct loop_image *image)
 {
-	r->rules = rules_close(r->rules);
-	if (r->memory)
-		munmap((void *)(uintptr_t)r->memory, r->size);
-	r->memory = NULL;
+	rules_close(image->rules);
+	if (image->memory)
+		munmap((void *)(uintptr_t)image->memory, image->size);
+	*image = (struct loop_image){ 0 };
 }
 
 /* They hold from now on, and are no longer the next ones. */
-static int use_rules(struct loop *l, struct loop_rules_next *next)
+static int use_rules(struct loop *l, struct loop_image *next)
 {
 	struct loop_rules *r = &l->rules;
 	int result = 0;
@@ -98,13 +98,11 @@ static int use_rules(struct loop *l, struct loop_rules_next *next)
 		result = new_inspect(l, next->rules);
 	if (result < 0)
 		return result;
-	forget_rules(r);
-	r->rules = next->rules;
-	r->memory = next->memory;
-	r->size = next->size;
+	forget_image(&r->image);
+	r->image = *next;
 	r->missing = false;
 	r->loaded_ns = loop_now() - next->since_ns;
-	*next = (struct loop_rules_next){ 0 };
+	*next = (struct loop_image){ 0 };
 	return 0;
 }
 
@@ -112,14 +110,14 @@ static void no_rules(struct loop *l)
 {
 	loop_forget_held(l);
 	l->rules.inspect = inspect_free(l->rules.inspect);
-	forget_rules(&l->rules);
+	forget_image(&l->rules.image);
 	l->rules.missing = false;
 }
 
 /* The first ones, before there are frames. */
 static int open_rules(struct loop *l, const void *memory, size_t size)
 {
-	struct loop_rules_next next = { .memory = memory, .size = size, .since_ns = loop_now() };
+	struct loop_image next = { .memory = memory, .size = size, .since_ns = loop_now() };
 	int r = rules_open(memory, size, &next.rules);
 
 	if (r == 0)
@@ -154,21 +152,13 @@ static void answer(struct loop *l, uint64_t generation, int64_t result)
 	(void)child_applied(l->child, &applied);
 }
 
-static void forget_next(struct loop_rules_next *next)
-{
-	rules_close(next->rules);
-	if (next->memory)
-		munmap((void *)(uintptr_t)next->memory, next->size);
-	*next = (struct loop_rules_next){ 0 };
-}
-
-static int begin_next(struct loop_rules_next *next, const struct message_rules *m, int fd)
+static int begin_next(struct loop_image *next, const struct message_rules *m, int fd)
 {
 	void *memory = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
-	*next = (struct loop_rules_next){
+	*next = (struct loop_image){
 		.memory = memory,
 		.size = m->size,
 		.generation = m->generation,
@@ -179,23 +169,23 @@ static int begin_next(struct loop_rules_next *next, const struct message_rules *
 
 void loop_take_rules(struct loop *l, const struct message_rules *m, int fd)
 {
-	struct loop_rules_next *next = &l->rules.next;
+	struct loop_image *next = &l->rules.next;
 	int r = -EBADMSG;
 
-	forget_next(next);
+	forget_image(next);
 	if (m->size == 0)
 		no_rules(l);
 	else if (fd >= 0)
 		r = begin_next(next, m, fd);
 	if (next->rules)
 		return; /* loop_rules_more() answers */
-	forget_next(next);
+	forget_image(next);
 	answer(l, m->generation, m->size == 0 ? 0 : r);
 }
 
 void loop_rules_more(struct loop *l)
 {
-	struct loop_rules_next *next = &l->rules.next;
+	struct loop_image *next = &l->rules.next;
 	uint64_t generation = next->generation;
 	int r = next->rules ? rules_open_more(next->rules) : 1;
 
@@ -203,7 +193,7 @@ void loop_rules_more(struct loop *l)
 		return;
 	if (r == 0)
 		r = use_rules(l, next);
-	forget_next(next);
+	forget_image(next);
 	answer(l, generation, r);
 }
 
