@@ -473,16 +473,16 @@ static size_t raw_feed(struct proto_conn *conn, void *state, unsigned side, cons
 		const struct raw_type *type;
 		struct raw_head head;
 		enum proto_guess answer = look_at(c, end, &type, &head);
-		struct cur in_front = cur_make(NULL, 0);
 
 		if (answer == PROTO_MAY_BE)
 			return 0;
-		if (answer == PROTO_IS)
-			in_front = cur_sub(&c, head.len);
-		if (answer == PROTO_IS)
+		if (answer == PROTO_IS) {
+			struct cur in_front = cur_sub(&c, head.len);
+
 			begin(raw, side, type, in_front);
-		if (answer == PROTO_IS && head.is_size)
-			s->left = read_size(&in_front);
+			if (head.is_size)
+				s->left = read_size(&in_front);
+		}
 	}
 	if (!s->tx || s->over)
 		return SIZE_MAX;
