@@ -6,21 +6,20 @@ get out: orders of `fishbowl ctl`, from its start to its end, and what a reload 
 What must not pass, and must not be lost, is tests/lab/test_policy_change.py's; this measures.
 """
 import argparse
-import gzip
 import json
 import os
-import shutil
 import statistics
 import sys
 import tempfile
 import time
 
+from mix import RULES, unpacked
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ORDER_MS, GAP_MS = 100, 50
 STARTS = 9
 RULES_S = 20  # a reload of them, at most: whoever compiles leaves the processor to frames
-SHARED = os.environ.get("FISHBOWL_SHARED", os.path.join(ROOT, "../shared"))
-ET_OPEN = os.path.join(SHARED, "data/rules/et-open.rules.gz")
+ET_OPEN = os.path.join(RULES, "et-open.rules.gz")
 
 
 def starts(fishbowl, run):
@@ -58,9 +57,7 @@ def measure_rules(changes):
 		return
 	with tempfile.TemporaryDirectory(prefix="fb-policy-") as scratch:
 		os.chmod(scratch, 0o755)
-		et, own = scratch + "/et-open.rules", scratch + "/own.rules"
-		with gzip.open(ET_OPEN) as packed, open(et, "wb") as f:
-			shutil.copyfileobj(packed, f)
+		et, own = unpacked(ET_OPEN, scratch), scratch + "/own.rules"
 
 		def write(_, n):
 			with open(own, "w") as f:
