@@ -399,6 +399,11 @@ struct cur text_trim(struct cur c)
 	return c;
 }
 
+int text_hex_digit(uint8_t c)
+{
+	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+}
+
 bool text_is(struct cur c, const char *word)
 {
 	return cur_left(&c) == strlen(word) &&

@@ -117,6 +117,7 @@ struct cur text_trim(struct cur c);               /* without white space at both
 bool text_is(struct cur c, const char *word);     /* in any case of letters */
 bool text_begins(struct cur c, const char *word); /* so, too */
 bool text_same(struct cur a, struct cur b);
+int text_hex_digit(uint8_t c); /* 0 to 15, -1: it is none */
 bool text_has(struct cur c, const char *text);
 /* Everything before the next `stop`, which is skipped. */
 struct cur text_until(struct cur *c, char stop);

@@ -86,20 +86,16 @@ void http_form_add(struct proto_login_text *text, struct cur bytes)
 	text->len += (uint16_t)room;
 }
 
-static int hex(uint8_t c)
-{
-	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
-}
-
 static uint8_t decoded(struct cur *c)
 {
 	uint8_t byte = cur_u8(c);
 
 	if (byte == '+')
 		return ' ';
-	if (byte != '%' || cur_left(c) < 2 || hex(c->at[0]) < 0 || hex(c->at[1]) < 0)
+	if (byte != '%' || cur_left(c) < 2 || text_hex_digit(c->at[0]) < 0 ||
+		text_hex_digit(c->at[1]) < 0)
 		return byte;
-	byte = (uint8_t)(hex(c->at[0]) << 4 | hex(c->at[1]));
+	byte = (uint8_t)(text_hex_digit(c->at[0]) << 4 | text_hex_digit(c->at[1]));
 	cur_skip(c, 2);
 	return byte;
 }

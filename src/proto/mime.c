@@ -144,14 +144,6 @@ static void set_name(struct mime *m, struct cur value)
 	memcpy(m->name, name, len);
 }
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void name_add(struct mime *m, uint8_t byte)
 {
 	if (m->name_len < FIELDS_NAME_MAX)
@@ -176,9 +168,9 @@ static void add_to_name(struct mime *m, struct cur number, struct cur value)
 		uint8_t byte = cur_u8(&value);
 
 		if (extended && byte == '%' && cur_left(&value) >= 2 &&
-			hex_value(value.at[0]) >= 0 && hex_value(value.at[1]) >= 0) {
-			byte = (uint8_t)(hex_value(cur_u8(&value)) << 4);
-			byte = (uint8_t)(byte | hex_value(cur_u8(&value)));
+			text_hex_digit(value.at[0]) >= 0 && text_hex_digit(value.at[1]) >= 0) {
+			byte = (uint8_t)(text_hex_digit(cur_u8(&value)) << 4);
+			byte = (uint8_t)(byte | text_hex_digit(cur_u8(&value)));
 		}
 		name_add(m, byte);
 	}
@@ -474,11 +466,11 @@ static bool quoted_line(struct mime *m, struct cur c)
 			soft = true;
 			break;
 		}
-		if (byte == '=' && cur_left(&c) >= 2 && hex_value(c.at[0]) >= 0 &&
-			hex_value(c.at[1]) >= 0) {
-			int high = hex_value(cur_u8(&c));
+		if (byte == '=' && cur_left(&c) >= 2 && text_hex_digit(c.at[0]) >= 0 &&
+			text_hex_digit(c.at[1]) >= 0) {
+			int high = text_hex_digit(cur_u8(&c));
 
-			byte = (uint8_t)(high << 4 | hex_value(cur_u8(&c)));
+			byte = (uint8_t)(high << 4 | text_hex_digit(cur_u8(&c)));
 		} else if (byte == '=') {
 			event(m, "smtp.mime_invalid_qp");
 		}
