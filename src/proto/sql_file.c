@@ -3,14 +3,6 @@
 
 #include <ctype.h>
 
-static int digit_of(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 static void hand_on(struct sql_file *s)
 {
 	if (s->file)
@@ -63,8 +55,7 @@ static bool is_word(const struct sql_file *s, const char *word)
 
 static void end_word(struct sql_file *s)
 {
-	if (is_word(s, "dumpfile") || is_word(s, "outfile"))
-		s->place = SQL_FILE_WORD;
+	s->place = is_word(s, "dumpfile") || is_word(s, "outfile") ? SQL_FILE_WORD : SQL_BETWEEN;
 	s->in_word = false;
 	s->word_len = 0;
 }
@@ -114,7 +105,7 @@ static void take_name(struct sql_file *s, uint8_t byte)
 
 static void take_byte(struct sql_file *s, uint8_t byte)
 {
-	int digit = s->place == SQL_HEX ? digit_of(byte) : -1;
+	int digit = s->place == SQL_HEX ? text_hex_digit(byte) : -1;
 
 	if (digit >= 0) {
 		take_digit(s, (uint8_t)digit);

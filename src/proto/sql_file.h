@@ -9,7 +9,7 @@
 
 #include "proto/talk.h"
 
-#define SQL_FILE_MIN   64  /* bytes of a shorter one are no file */
+#define SQL_FILE_MIN   128 /* bytes of a shorter one are no file: a hash has 64 */
 #define SQL_FILE_NAME  255 /* bytes */
 #define SQL_FILE_BATCH 512 /* bytes that are handed on at a time */
 

@@ -34,7 +34,7 @@ static uint8_t end_of(uint8_t quote)
 	return quote == '[' ? ']' : quote;
 }
 
-/* Up to the quote; what is escaped in it stays as it was written. */
+/* Up to the quote that is not doubled; what is escaped in it stays as it was written. */
 static struct cur take_string(struct cur *c)
 {
 	uint8_t end = end_of(cur_u8(c));
@@ -43,7 +43,8 @@ static struct cur take_string(struct cur *c)
 	while (cur_left(c)) {
 		uint8_t byte = cur_u8(c);
 
-		if (byte == '\\' && end != ']' && cur_left(c)) {
+		if ((byte == '\\' && end != ']' && cur_left(c)) ||
+			(byte == end && cur_left(c) && cur_ahead(*c, 0) == end)) {
 			cur_skip(c, 1);
 		} else if (byte == end) {
 			text.end = c->at - 1;

@@ -112,25 +112,26 @@ static void test_mysql_hex(void **state)
 #define MYSQL_H8   MYSQL_H7 "48"
 #define MYSQL_H56  MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8 MYSQL_H8
 #define MYSQL_H64  MYSQL_H56 MYSQL_H8
+#define MYSQL_H128 MYSQL_H64 MYSQL_H64
 #define MYSQL_H512 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64 MYSQL_H64
 	static const struct kit_part parts[] = { MYSQL_IN,
 		C("\x24\x14\0\0\3SELECT 0x" MYSQL_H512 MYSQL_H512 MYSQL_H512),
 		C(MYSQL_H512 MYSQL_H512 " INTO DUMPFILE '/p/udf.so'"), S("\7\0\0\1\0\0\0\2\0\0\0"),
-		C("\x18\x01\0\0\3"
-		  "INSERT t VALUES(x'" MYSQL_H64 "',0x" MYSQL_H64 ")"),
+		C("\x18\x02\0\0\3"
+		  "INSERT t VALUES(x'" MYSQL_H128 "',0x" MYSQL_H128 ")"),
 		S("\7\0\0\1\0\0\0\2\0\0\0"),
-		C("\xa6\x00\0\0\3"
-		  "SELECT unhex(\"" MYSQL_H64 "\") INTO OUTFILE \"C:\\\\a\""),
+		C("\x26\x01\0\0\3"
+		  "SELECT unhex(\"" MYSQL_H128 "\") INTO OUTFILE \"C:\\\\a\""),
 		S("\7\0\0\1\0\0\0\2\0\0\0"),
-		C("\x9c\x00\0\0\3"
-		  "SELECT 0x4142, 'dumpfile', '" MYSQL_H56 MYSQL_H7 "'"),
+		C("\x1c\x01\0\0\3"
+		  "SELECT 0x4142, 'dumpfile', '" MYSQL_H64 MYSQL_H56 MYSQL_H7 "'"),
 		S("\7\0\0\1\0\0\0\2\0\0\0"), C("\1\0\0\0\1") };
 	static const struct kit_part ended[] = { MYSQL_IN,
 		C("\0\x20\0\0\3SELECT 0x" MYSQL_H512 MYSQL_H512), C(MYSQL_H512 MYSQL_H512) };
 
 	(void)state;
 	kit_check_lines(&tcp, PARTS(parts), "file ",
-		"file /p/udf.so 2560\nfile  64\nfile  64\nfile C:\\x5ca 64\n");
+		"file /p/udf.so 2560\nfile  128\nfile  128\nfile C:\\x5ca 128\n");
 	kit_check_lines(&tcp, PARTS(parts), "mysql \"mysql\":{\"command\":\"quit",
 		"mysql \"mysql\":{\"command\":\"quit\"}\n");
 	kit_check_lines(&tcp, PARTS(ended), "file ", "file  2048 cut\n");
@@ -153,6 +154,7 @@ static void test_passwords_set(void **state)
 			"set sql eve - *6BB4 unknown\n" },
 		{ "SET PASSWORD = PASSWORD('pw')", "set sql - pw - unknown\n" },
 		{ "SET PASSWORD FOR 'root'@'%' = PASSWORD('pw')", "set sql root pw - unknown\n" },
+		{ "set password for root = 'it''s'", "set sql root it''s - unknown\n" },
 		{ "set password for root = 'p\\'w'", "set sql root p\\x5c'w - unknown\n" },
 		{ "UPDATE mysql.user SET Password=PASSWORD('pw') WHERE User='root'; FLUSH "
 		  "PRIVILEGES",
@@ -439,14 +441,14 @@ static void test_mssql_hex(void **state)
 #define TDS_H8  "a\0b\0c\0d\0e\0f\0a\0b\0c\0d\0e\0f\0a\0b\0c\0d\0"
 #define TDS_H64 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8 TDS_H8
 	static const struct kit_part parts[] = { C(TDS_LOGIN),
-		C("\1\0\1,\0\0\1\0\x16\0\0\0\x12\0\0\0\2\0\0\0\0\0\0\0\0\0\1\0\0\0"
+		C("\1\0\2,\0\0\1\0\x16\0\0\0\x12\0\0\0\2\0\0\0\0\0\0\0\0\0\1\0\0\0"
 		  "F\0R\0O\0M\0 \0"
-		  "0\0x\0" TDS_H64),
+		  "0\0x\0" TDS_H64 TDS_H64),
 		C("\1\1\1\n\0\0\2\0" TDS_H64 ";\0") };
 
 	(void)state;
-	kit_check_lines(&tcp, PARTS(parts), "file ", "file  128\n");
-	kit_check_lines(&tcp, parts, 2, "file ", "file  64 cut\n");
+	kit_check_lines(&tcp, PARTS(parts), "file ", "file  192\n");
+	kit_check_lines(&tcp, parts, 2, "file ", "file  128 cut\n");
 }
 
 /* What follows is TLS; places and lengths that lie. */
